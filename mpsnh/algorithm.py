@@ -1,0 +1,146 @@
+"""Algorithms: what turns a model into records."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from mpsnh.model import Model
+from mpsnh.mps import MPS
+from mpsnh.records import Record, Snapshot
+from mpsnh.value import Value, require
+
+R = TypeVar("R", bound=Record)
+
+
+class Algorithm(Value, Generic[R]):
+    """Turns a model into a stream of records.
+
+    A new algorithm names the kind of its records in `yields` and writes `records`.
+    """
+
+    yields: ClassVar[type[Record]]
+
+    @abstractmethod
+    def records(self, model: Model, after: R | None = None) -> Iterator[R]:
+        """Yield the records of a model, continuing after an earlier one if that is given."""
+
+    def check(self, model: Model) -> None:
+        """Raise before any work starts if the algorithm can't treat the model."""
+
+
+InitialState = Literal["neel"] | Callable[[Model], MPS]
+"""``"neel"``, or a function that makes the initial state for a model."""
+
+
+class TimeEvolution(Algorithm[Snapshot]):
+    """Base of the algorithms that evolve a state: the time grid, the initial state and resuming.
+
+    A subclass writes `start`, which makes the first snapshot, and `stepper`, which returns the function
+    that advances a snapshot by a number of steps.
+
+    Parameters
+    ----------
+    dt : float
+        Time step, positive (1 for a Floquet model).
+    t_max : float
+        Final time, a multiple of `dt`.
+    every : int
+        Number of steps between records; the final time is always recorded.
+    initial : "neel" or callable
+        The state at time 0: ``"neel"`` alternates the first and last state of each site (up, down, up, …),
+        and a function takes the model and returns an `MPS`.
+
+    Raises
+    ------
+    ValueError
+        If a time or a number of steps is not allowed.
+    """
+
+    yields = Snapshot
+    dt: float
+    t_max: float
+    every: int = 1
+    initial: InitialState = "neel"
+
+    def validate(self) -> None:
+        """Check the time grid and the initial state."""
+        require(self.dt > 0, "dt", self.dt, "positive")
+        require(self.t_max > 0, "t_max", self.t_max, "positive")
+        require(self.every >= 1, "every", self.every, "at least 1")
+        require(self._steps(self.t_max) is not None, "t_max", self.t_max, f"a multiple of dt = {self.dt}")
+        require(self.initial == "neel" or callable(self.initial), "initial", self.initial, "'neel' or a function")
+
+    @abstractmethod
+    def start(self, model: Model) -> Snapshot:
+        """Return the snapshot at time 0."""
+
+    @abstractmethod
+    def stepper(self, model: Model) -> Callable[[Snapshot, int], Snapshot]:
+        """Return a function that advances a snapshot by a number of steps; its time is set afterwards."""
+
+    def records(self, model: Model, after: Snapshot | None = None) -> Iterator[Snapshot]:
+        """Yield snapshots from time 0, or those that follow an earlier snapshot.
+
+        Parameters
+        ----------
+        model : Model
+            What to evolve.
+        after : Snapshot, optional
+            Continue from here; the result equals that of an uninterrupted run.
+
+        Yields
+        ------
+        Snapshot
+
+        Raises
+        ------
+        ValueError
+            If `after` is not on the time grid or not before `t_max`.
+        """
+        self.check(model)
+        steps = None if after is None else self._steps(after.time)
+        total = round(self.t_max / self.dt)
+        if after is not None and (steps is None or steps >= total):
+            require(False, "after.time", after.time, f"a multiple of dt = {self.dt} before t_max = {self.t_max}")
+        snapshot = self.start(model) if after is None else after
+        if after is None:
+            yield snapshot
+        advance, done = self.stepper(model), steps or 0
+        while done < total:
+            chunk = min(self.every - done % self.every, total - done)
+            done += chunk
+            snapshot = replace(advance(snapshot, chunk), time=done * self.dt)
+            yield snapshot
+
+    def initial_state(self, model: Model) -> MPS:
+        """Return the state at time 0.
+
+        Parameters
+        ----------
+        model : Model
+            Says how many sites there are, and of which kind.
+
+        Returns
+        -------
+        MPS
+
+        Raises
+        ------
+        TypeError
+            If the function given as `initial` returns anything but an `MPS`.
+        """
+        if self.initial == "neel":
+            return MPS.product(model.sites, [site.states[-(j % 2)] for j, site in enumerate(model.sites)])
+        state = self.initial(model)
+        if not isinstance(state, MPS):
+            raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")
+        return state
+
+    def _steps(self, time: float) -> int | None:
+        """Number of steps to a time, or None if it is off the grid."""
+        steps = round(time / self.dt)
+        return steps if math.isclose(steps * self.dt, time, rel_tol=1e-9, abs_tol=1e-9 * self.dt) else None

@@ -1,0 +1,511 @@
+"""Matrix-product states on quimb: behaviour is added, quimb's own methods all stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import cotengra
+import numpy as np
+import quimb.tensor as qtn
+from numpy.typing import ArrayLike, NDArray
+
+from mpsnh.compile import local_operator
+from mpsnh.mpo import MPO
+from mpsnh.opsum import OpSum
+from mpsnh.site import Site
+from mpsnh.value import require
+
+Array = NDArray[np.complex128]
+
+PATHS = cotengra.AutoOptimizer()
+"""Finds the order of general contractions; optimal for networks as small as one site's."""
+
+_BOND_KEPT = 1e-15
+
+
+class MPS(qtn.MatrixProductState):  # type: ignore[misc]
+    """A matrix-product state that knows its local spaces, so that operators can be given by name.
+
+    Make one with `product`, `from_vector`, `from_tensors` or `from_quimb`.
+    All methods of `quimb.tensor.MatrixProductState` work and keep the type.
+    Expectation values are right–right and normalised, ⟨R|O|R⟩/⟨R|R⟩, in whatever gauge the state is.
+
+    Examples
+    --------
+    >>> from mpsnh.site import Spin
+    >>> neel = MPS.product([Spin(0.5)] * 4, ["up", "down"] * 2)
+    >>> neel.expect_each("Sz").real.tolist()
+    [0.5, -0.5, 0.5, -0.5]
+    >>> neel.expect(OpSum() + (1, "Sz", 0, "Sz", 3))
+    (-0.25+0j)
+    """
+
+    # With a default on the class, every inherited constructor works although it never heard of the property.
+    _EXTRA_PROPS: ClassVar[tuple[str, ...]] = (*qtn.MatrixProductState._EXTRA_PROPS, "_local_sites")
+    _local_sites: tuple[Site, ...] | None = None
+
+    def _update_properties(self, cls: type, **properties: Any) -> None:
+        super()._update_properties(cls, **_with_sites(properties))
+
+    @classmethod
+    def from_TN(cls, tn: qtn.TensorNetwork, **properties: Any) -> Self:
+        """Cast a network as an MPS, as quimb does; the sites are those of `tn` or ``like`` if these know them."""
+        return super().from_TN(tn, **_with_sites({"current": tn} | properties, drop="current"))
+
+    @property
+    def local_sites(self) -> tuple[Site, ...] | None:
+        """The local spaces of the chain, or None if the state came from plain quimb (whose ``sites`` are numbers)."""
+        return self._local_sites
+
+    def _named_sites(self) -> tuple[Site, ...]:
+        if self._local_sites is None:
+            raise ValueError("this MPS does not know its sites; make it with MPS.from_quimb(mps, sites)")
+        return self._local_sites
+
+    @classmethod
+    def product(cls, sites: Sequence[Site], states: Sequence[str | ArrayLike]) -> Self:
+        """Make a product state.
+
+        Parameters
+        ----------
+        sites : sequence of Site
+            The chain.
+        states : sequence of str or array_like, shape (d,)
+            Name of a state, or its amplitudes, for each site.
+
+        Returns
+        -------
+        MPS
+            Bond dimension 1.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of sites and states differ, or a name is unknown.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Boson
+        >>> MPS.product([Boson(2)] * 3, ["2", "0", [0, 1, 1]]).expect_each("n").real.tolist()
+        [2.0, 0.0, 1.5]
+        """
+        require(len(states) == len(sites), "number of states", len(states), f"{len(sites)}, one a site")
+        vectors = [
+            site.state(state) if isinstance(state, str) else np.asarray(state, dtype=complex)
+            for site, state in zip(sites, states, strict=True)
+        ]
+        return cls.from_tensors([vector.reshape(1, -1, 1) for vector in vectors], sites)
+
+    @classmethod
+    def from_tensors(cls, tensors: Sequence[Array], sites: Sequence[Site]) -> Self:
+        """Make a state from its tensors.
+
+        Parameters
+        ----------
+        tensors : sequence of ndarray, shape (left bond, d, right bond)
+            The outer bonds have dimension 1.
+        sites : sequence of Site
+            The chain.
+
+        Returns
+        -------
+        MPS
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit each other or the sites, or an element is not finite.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> MPS.from_tensors([np.ones((1, 2, 1))] * 3, [Spin(0.5)] * 3).expect_each("Sx").real.tolist()
+        [0.5, 0.5, 0.5]
+        """
+        require(len(tensors) == len(sites) >= 2, "number of tensors", len(tensors), f"{len(sites)} sites, at least 2")
+        ends = [1, *(tensor.shape[2] for tensor in tensors)]
+        for j, (tensor, site) in enumerate(zip(tensors, sites, strict=True)):
+            fits = tensor.shape[:2] == (ends[j], site.dim) and (j < len(sites) - 1 or tensor.shape[2] == 1)
+            require(fits, f"shape of tensor {j}", tensor.shape, f"({ends[j]}, {site.dim}, next bond)")
+            if not np.isfinite(tensor).all():
+                raise ValueError(f"tensor {j} of the state has elements that are not finite")
+        first, *middle, last = tensors
+        state = cls([first[0], *middle, last[:, :, 0]], shape="lpr")
+        state._local_sites = tuple(sites)
+        return state
+
+    @classmethod
+    def from_vector(cls, vector: ArrayLike, sites: Sequence[Site]) -> Self:
+        """Make a state from its amplitudes, exactly.
+
+        Parameters
+        ----------
+        vector : array_like, shape (∏ d_j,)
+            Amplitudes of the product states; the first site is the most significant digit.
+        sites : sequence of Site
+            The chain.
+
+        Returns
+        -------
+        MPS
+            Left-canonical: the norm sits on the last site.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2).to_vector().real.tolist()
+        [0.0, 1.0, -1.0, 0.0]
+        """
+        rest = np.asarray(vector, dtype=complex).reshape(1, -1)
+        require(rest.size == np.prod([s.dim for s in sites]), "vector size", rest.size, "the product of the dimensions")
+        tensors = []
+        for site in sites[:-1]:
+            u, s, vh = np.linalg.svd(rest.reshape(rest.shape[0] * site.dim, -1), full_matrices=False)
+            rank = max(1, int(np.sum(s > _BOND_KEPT * s[0])))
+            tensors.append(u[:, :rank].reshape(-1, site.dim, rank))
+            rest = s[:rank, None] * vh[:rank]
+        return cls.from_tensors([*tensors, rest.reshape(-1, sites[-1].dim, 1)], sites)
+
+    @classmethod
+    def from_quimb(cls, mps: qtn.MatrixProductState, sites: Sequence[Site]) -> Self:
+        """Make a state from a plain quimb MPS by saying what its sites are.
+
+        Parameters
+        ----------
+        mps : quimb.tensor.MatrixProductState
+            Any open-boundary MPS.
+        sites : sequence of Site
+            The chain.
+
+        Returns
+        -------
+        MPS
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> plain = qtn.MPS_computational_state("0011")
+        >>> MPS.from_quimb(plain, [Spin(0.5)] * 4).expect_each("Sz").real.tolist()
+        [0.5, 0.5, -0.5, -0.5]
+        """
+        return cls.from_tensors(_tensors(mps), sites)
+
+    def to_quimb(self) -> qtn.MatrixProductState:
+        """Return the state as a plain quimb MPS.
+
+        Returns
+        -------
+        quimb.tensor.MatrixProductState
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> type(MPS.product([Spin(0.5)] * 2, ["up", "up"]).to_quimb()).__name__
+        'MatrixProductState'
+        """
+        return qtn.MatrixProductState(self)
+
+    def to_vector(self) -> Array:
+        """Return the amplitudes of all product states.
+
+        Returns
+        -------
+        ndarray, shape (∏ d_j,)
+            The first site is the most significant digit.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> MPS.product([Spin(0.5)] * 2, ["up", "down"]).to_vector().real.tolist()
+        [0.0, 1.0, 0.0, 0.0]
+        """
+        return np.asarray(self.to_dense(optimize=PATHS)).reshape(-1)
+
+    def site_tensors(self) -> list[Array]:
+        """Return the tensors, each of shape (left bond, d, right bond).
+
+        Returns
+        -------
+        list of ndarray
+            Copies; the outer bonds have dimension 1.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> [t.shape for t in MPS.product([Spin(0.5)] * 2, ["up", "down"]).site_tensors()]
+        [(1, 2, 1), (1, 2, 1)]
+        """
+        return _tensors(self)
+
+    @property
+    def canonical_centre(self) -> int | None:
+        """The site around which the state is in canonical form, or None if there is no such site."""
+        first, last = self.calc_current_orthog_center()
+        return int(first) if first == last else None
+
+    def overlap(self, other: qtn.MatrixProductState) -> complex:
+        """Return ⟨other|self⟩, quimb's convention, in O(L χ³).
+
+        Parameters
+        ----------
+        other : MPS
+            The bra; it is conjugated. Nothing is normalised.
+
+        Returns
+        -------
+        complex
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> plus = MPS.product([Spin(0.5)] * 2, [[1, 1], [1, 1j]])
+        >>> plus.overlap(MPS.product([Spin(0.5)] * 2, ["up", "down"]))
+        1j
+        """
+        environment = np.ones((1, 1), dtype=complex)
+        for bra, ket in zip(_tensors(other), _tensors(self), strict=True):
+            environment = _extended(environment, bra, ket)
+        return complex(environment[0, 0])
+
+    def expect(self, op: OpSum | MPO) -> complex:
+        """Return the normalised expectation value ⟨R|O|R⟩/⟨R|R⟩ of an operator of any range.
+
+        Parameters
+        ----------
+        op : OpSum or MPO
+            The operator; a sum is compiled to an MPO of minimal bond dimension.
+
+        Returns
+        -------
+        complex
+
+        Raises
+        ------
+        FloatingPointError
+            If the result is not finite (norm under- or overflow).
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> singlet = MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2)
+        >>> round(singlet.expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
+        -0.5
+        """
+        return self._ratio(op, self)
+
+    def expect_biorthogonal(self, op: OpSum | MPO, left: MPS) -> complex:
+        """Return ⟨L|O|R⟩/⟨L|R⟩, with this state as R.
+
+        Parameters
+        ----------
+        op : OpSum or MPO
+            The operator.
+        left : MPS
+            The left state L; it is conjugated.
+
+        Returns
+        -------
+        complex
+
+        Raises
+        ------
+        FloatingPointError
+            If the result is not finite, because the states are orthogonal or their norms under- or overflow.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> spins = [Spin(0.5)] * 2
+        >>> right, left = MPS.product(spins, [[1, 1], [1, 0]]), MPS.product(spins, ["up", "up"])
+        >>> right.expect_biorthogonal(OpSum() + (1, "Sp", 0), left)
+        (1+0j)
+        """
+        return self._ratio(op, left)
+
+    def _ratio(self, op: OpSum | MPO, left: MPS) -> complex:
+        mpo = MPO.from_opsum(op, self._named_sites()) if isinstance(op, OpSum) else op
+        bra, ket = left.H, self.copy()
+        bra.reindex_({ket.site_ind(j): mpo.upper_ind(j) for j in range(self.L)})
+        ket.reindex_({ket.site_ind(j): mpo.lower_ind(j) for j in range(self.L)})
+        sandwich = bra & mpo & ket
+        value = sandwich.contract(slice(0, self.L), optimize=PATHS, strip_exponent=True)
+        norm = (left.H & self).contract(slice(0, self.L), optimize=PATHS, strip_exponent=True)
+        with np.errstate(all="ignore"):
+            ratio = complex(value[0] / norm[0] * 10.0 ** (value[1] - norm[1]))
+        _require_finite(ratio)
+        return ratio
+
+    def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
+        """Return the normalised expectation values of many local operators in one O(L χ³) sweep.
+
+        Parameters
+        ----------
+        *operators : str or OpSum
+            One name: that operator on every site.
+            Two names: their product on every bond, the first on the left site.
+            Sums: each of them; each must act on few neighbouring sites.
+
+        Returns
+        -------
+        ndarray of complex
+            Shape (L,) for one name, (L - 1,) for two, else one value for each sum.
+
+        Raises
+        ------
+        TypeError
+            If names and sums are mixed, or there are more than two names.
+        FloatingPointError
+            If a result is not finite (norm under- or overflow).
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> neel = MPS.product([Spin(0.5)] * 4, ["up", "down"] * 2)
+        >>> neel.expect_each("Sz", "Sz").real.tolist()
+        [-0.25, -0.25, -0.25]
+        >>> neel.expect_each(OpSum() + (2, "Sz", 1)).real.tolist()
+        [-1.0]
+        """
+        compiled = [local_operator(op, self._named_sites()) for op in each_operator(operators, self.L)]
+        tensors = _tensors(self)
+        lefts, rights = {0: np.ones((1, 1), complex)}, {self.L: np.ones((1, 1), complex)}
+        for j in range(max((span[0] for span, _ in compiled), default=0)):
+            lefts[j + 1] = _scaled(_extended(lefts[j], tensors[j], tensors[j]))
+        mirrored = [tensor.transpose(2, 1, 0) for tensor in tensors]
+        for j in range(self.L - 1, min((span[1] for span, _ in compiled), default=self.L - 1), -1):
+            rights[j] = _scaled(_extended(rights[j + 1], mirrored[j], mirrored[j]))
+        values = np.empty(len(compiled), dtype=complex)
+        for k, ((first, last), matrix) in enumerate(compiled):
+            block = tensors[first]
+            for tensor in tensors[first + 1 : last + 1]:
+                block = np.tensordot(block, tensor, 1).reshape(block.shape[0], -1, tensor.shape[2])
+            surrounded = np.tensordot(np.tensordot(lefts[first], block, 1), rights[last + 1], (2, 1))
+            density = np.tensordot(surrounded, block.conj(), ((0, 2), (0, 2)))
+            with np.errstate(all="ignore"):
+                values[k] = np.sum(matrix * density.T) / np.trace(density)
+        _require_finite(values)
+        return values
+
+    def entanglement_entropy(self, bond: int) -> float:
+        """Return the von Neumann entanglement entropy across a bond, in natural units (ln 2 for a singlet).
+
+        Parameters
+        ----------
+        bond : int
+            Between sites `bond` and `bond` + 1; from 0 to L - 2.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If there is no such bond.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> round(MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2).entanglement_entropy(0), 12)
+        0.69314718056
+        """
+        require(0 <= bond < self.L - 1, "bond", bond, f"from 0 to {self.L - 2}")
+        return entropy(np.asarray(self.singular_values(bond + 1)))
+
+
+def each_operator(operators: Sequence[str | OpSum], L: int) -> list[OpSum]:
+    """Resolve the arguments of `MPS.expect_each` into one sum for each value.
+
+    Parameters
+    ----------
+    operators : sequence of str or OpSum
+        One name, two names, or sums.
+    L : int
+        Number of sites.
+
+    Returns
+    -------
+    list of OpSum
+
+    Raises
+    ------
+    TypeError
+        If names and sums are mixed, or there are more than two names.
+
+    Examples
+    --------
+    >>> len(each_operator(["Sz", "Sz"], 4))
+    3
+    """
+    sums = [op for op in operators if isinstance(op, OpSum)]
+    if len(sums) == len(operators):
+        return sums
+    names = [op for op in operators if isinstance(op, str)]
+    if len(names) != len(operators) or len(names) > 2:
+        raise TypeError(f"expect_each takes one name, two names or OpSums, not {operators!r}")
+    if len(names) == 1:
+        return [OpSum([(1, names[0], j)]) for j in range(L)]
+    return [OpSum([(1, names[0], j, names[1], j + 1)]) for j in range(L - 1)]
+
+
+def entropy(singular_values: NDArray[np.float64]) -> float:
+    """Return the von Neumann entropy of a Schmidt spectrum, normalising it first.
+
+    Parameters
+    ----------
+    singular_values : ndarray
+        Schmidt values, of any norm.
+
+    Returns
+    -------
+    float
+        In natural units, not negative.
+
+    Examples
+    --------
+    >>> entropy(np.array([3.0, 0.0]))
+    0.0
+    """
+    p = singular_values**2 / np.sum(singular_values**2)
+    p = p[p > 0]
+    return float(max(0.0, -np.sum(p * np.log(p))))
+
+
+def _with_sites(properties: dict[str, Any], drop: str = "") -> dict[str, Any]:
+    """Add the sites of a network given as `like` or `current` to quimb's properties, unless they are there."""
+    known = [getattr(properties.get(source), "local_sites", None) for source in ("like", "current")]
+    kept = {name: value for name, value in properties.items() if name != drop}
+    return {"local_sites": known[0] or known[1]} | kept
+
+
+def _tensors(mps: qtn.MatrixProductState) -> list[Array]:
+    """Tensors in the order (left, physical, right), with outer bonds of dimension 1."""
+    if mps.cyclic:
+        raise ValueError("periodic matrix-product states are not supported; use open boundaries")
+    mps = mps.copy()
+    mps.ensure_bonds_exist()
+    bonds = [mps.bond(j, j + 1) for j in range(mps.L - 1)]
+    tensors = []
+    for j in range(mps.L):
+        inds = [*bonds[max(0, j - 1) : j], mps.site_ind(j), *bonds[j : j + 1]]
+        data = np.asarray(mps[j].transpose(*inds).data, dtype=complex)
+        data = data * 10.0 ** (mps.exponent / mps.L) if mps.exponent else data
+        tensors.append(data.reshape(1 if j == 0 else data.shape[0], mps.phys_dim(j), -1))
+    return tensors
+
+
+def _extended(environment: Array, bra: Array, ket: Array) -> Array:
+    """Absorb one site into an environment with indices (bra bond, ket bond)."""
+    return np.tensordot(bra.conj(), np.tensordot(environment, ket, 1), ((0, 1), (0, 1)))
+
+
+def _scaled(environment: Array) -> Array:
+    """Divide by the norm, which drops out of every ratio and would otherwise over- or underflow."""
+    norm = np.linalg.norm(environment)
+    return environment / norm if norm > 0 else environment
+
+
+def _require_finite(values: complex | NDArray[np.complex128]) -> None:
+    if not np.all(np.isfinite(values)):
+        raise FloatingPointError("an expectation value is not finite: the norm has vanished or overflowed")

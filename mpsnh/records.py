@@ -1,0 +1,161 @@
+"""Records: what algorithms yield and observables measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.exact_state import ExactState
+from mpsnh.opsum import OpSum
+from mpsnh.sector import Sector
+
+
+class State(Protocol):
+    """A quantum state that observables can measure: an MPS or an exact vector."""
+
+    def expect(self, op: OpSum, /) -> complex:
+        """Return ⟨R|O|R⟩/⟨R|R⟩ of an operator of any range."""
+        ...
+
+    def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
+        """Return the expectation values of many local operators at once."""
+        ...
+
+    def entanglement_entropy(self, bond: int) -> float:
+        """Return the von Neumann entropy across the bond between sites `bond` and `bond` + 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """A number that comes with every record and goes into the dataset beside the observables."""
+
+    value: float
+    long_name: str
+    units: str = "1"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Base of what algorithms yield.
+
+    A subclass names in `axis` the field that labels successive records, or None if there is only one record.
+    """
+
+    axis: ClassVar[str | None] = None
+
+    def diagnostics(self) -> Mapping[str, Diagnostic]:
+        """Return the numbers that tell how far the record can be trusted, by name."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Snapshot(Record):
+    """A state at one time of an evolution.
+
+    Attributes
+    ----------
+    time : float
+        Time in units of the inverse energy, or periods of a Floquet model.
+    state : State
+        The state, normalised.
+    log_norm : float
+        Natural logarithm of the norm of the un-normalised state, relative to the initial one.
+    discarded : float
+        Discarded weight (relative squared norm) summed over all truncations so far.
+
+    Examples
+    --------
+    >>> from mpsnh import MPS, Spin
+    >>> Snapshot(time=0.0, state=MPS.product([Spin(0.5)] * 2, ["up", "down"])).log_norm
+    0.0
+    """
+
+    axis: ClassVar[str | None] = "time"
+    time: float
+    state: State
+    log_norm: float = 0.0
+    discarded: float = 0.0
+
+    def diagnostics(self) -> Mapping[str, Diagnostic]:
+        """Return the log-norm and the summed discarded weight."""
+        return {
+            "log_norm": Diagnostic(self.log_norm, "logarithm of the norm of the un-normalised state"),
+            "discarded_weight": Diagnostic(self.discarded, "discarded weight summed over all truncations"),
+        }
+
+
+@dataclass(frozen=True)
+class Spectrum(Record):
+    """Eigenvalues and eigenvectors in a charge sector, ordered by decreasing growth.
+
+    Attributes
+    ----------
+    values : ndarray of complex, shape (n,)
+        Eigenvalues.
+    sector : Sector
+        The basis of the vectors.
+    right : ndarray, shape (dim, n), or None
+        Right eigenvectors as columns of unit 2-norm.
+    left : ndarray, shape (dim, n), or None
+        Left eigenvectors as columns, biorthonormal: ``left.conj().T @ right`` is the identity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mpsnh import Spin
+    >>> from mpsnh.sector import Sector
+    >>> basis = Sector([Spin(0.5)] * 2, 0)
+    >>> jordan_like = Spectrum(np.array([1j, 0]), basis, np.array([[1, 0.6], [0, 0.8]]), np.array([[1, 0], [-0.75, 1.25]]))
+    >>> jordan_like.condition_numbers().tolist()
+    [1.25, 1.25]
+    """
+
+    values: NDArray[np.complex128]
+    sector: Sector
+    right: NDArray[np.complex128] | None = field(default=None, repr=False)
+    left: NDArray[np.complex128] | None = field(default=None, repr=False)
+
+    def condition_numbers(self) -> NDArray[np.float64]:
+        """Return the condition number 1/|⟨L|R⟩| of each eigenvalue, for L and R of unit norm.
+
+        An error ε of the matrix moves the eigenvalue by up to ε times this; it is 1 for a normal matrix.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If there are no left vectors.
+        """
+        if self.right is None or self.left is None:
+            raise ValueError("condition numbers need both eigenvectors: use ExactDiag(vectors='both')")
+        norms: NDArray[np.float64] = np.linalg.norm(self.left, axis=0) * np.linalg.norm(self.right, axis=0)
+        return norms
+
+    def state(self, level: int) -> ExactState:
+        """Return a right eigenvector as a state that observables can measure.
+
+        Parameters
+        ----------
+        level : int
+            Its place in the order of decreasing growth; 0 is the steady state.
+
+        Returns
+        -------
+        ExactState
+
+        Raises
+        ------
+        ValueError
+            If there are no right vectors.
+        """
+        if self.right is None:
+            raise ValueError("eigenstates need right eigenvectors: use ExactDiag(vectors='right')")
+        return ExactState(self.right[:, level], self.sector)

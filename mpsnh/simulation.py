@@ -1,0 +1,158 @@
+"""A model, an algorithm and observables, run to a labelled dataset."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+from mpsnh.algorithm import Algorithm
+from mpsnh.model import Model
+from mpsnh.observable import Observable
+from mpsnh.records import Diagnostic, Record
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Simulation(Generic[R]):
+    """A model, the algorithm that treats it and what to measure.
+
+    That these fit together is checked here, before any work starts.
+
+    Parameters
+    ----------
+    model : Model
+        What is simulated.
+    algorithm : Algorithm
+        How.
+    observables : mapping of str to Observable
+        What is measured; the names become the variables of the dataset.
+
+    Raises
+    ------
+    TypeError
+        If an observable measures another kind of record than the algorithm yields.
+    ValueError, MemoryError
+        If the algorithm or an observable can't treat the model.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models, observables
+    >>> simulation = Simulation(
+    ...     models.NonHermitianXXZ(L=6, h=1.0, boundary="periodic"),
+    ...     algorithms.ExactDiag(),
+    ...     {"gap": observables.SteadyStateGap()},
+    ... )
+    >>> sorted(simulation.run().data_vars)
+    ['gap']
+    """
+
+    model: Model
+    algorithm: Algorithm[R]
+    observables: Mapping[str, Observable[R]]
+
+    def __post_init__(self) -> None:
+        for kind, value in ((Model, self.model), (Algorithm, self.algorithm)):
+            if not isinstance(value, kind):
+                raise TypeError(f"{kind.__name__.lower()} = {value!r}, but it must be a {kind.__name__}")
+        yields = self.algorithm.yields
+        for name, observable in self.observables.items():
+            if not isinstance(observable, Observable):
+                raise TypeError(f"observable {name!r} is {observable!r}, but it must be an Observable")
+            if not issubclass(yields, observable.measures):
+                raise TypeError(
+                    f"observable {name!r} measures {observable.measures.__name__}, "
+                    f"but {type(self.algorithm).__name__} yields {yields.__name__}"
+                )
+            observable.check(self.model, self.algorithm)
+        self.algorithm.check(self.model)
+
+    def run(self, after: R | None = None, *, progress: bool = False) -> xr.Dataset:
+        """Run to the end and return everything measured.
+
+        Parameters
+        ----------
+        after : Record, optional
+            Continue after this record instead of starting anew.
+        progress : bool, default False
+            Whether to show a progress bar that counts records.
+
+        Returns
+        -------
+        xarray.Dataset
+            The observables and the diagnostics of the records, along time if there is more than one record,
+            with all parameters and versions in the attributes.
+
+        Raises
+        ------
+        ValueError
+            If an observable returns an array that does not fit its `dims`.
+        """
+        rows: list[dict[str, Any]] = []
+        labels: list[Any] = []
+        details: Mapping[str, Diagnostic] = {}
+        axis = self.algorithm.yields.axis
+        for record in tqdm(self.algorithm.records(self.model, after), disable=not progress, unit="record"):
+            details = record.diagnostics()
+            row = {name: diagnostic.value for name, diagnostic in details.items()}
+            rows.append(row | {name: measure(record, self.model) for name, measure in self.observables.items()})
+            labels.append(getattr(record, axis) if axis else None)
+        variables = {
+            name: ((), {"long_name": detail.long_name, "units": detail.units}) for name, detail in details.items()
+        } | {
+            name: (observable.dims, {"long_name": observable.long_name or name, "units": observable.units})
+            for name, observable in self.observables.items()
+        }
+        data, coords = {}, dict[str, Any]()
+        for name, (dims, attributes) in variables.items():
+            values = np.stack([np.asarray(row[name]) for row in rows])
+            if values.ndim - 1 != len(dims):
+                raise ValueError(f"observable {name!r} returned shape {values.shape[1:]}, but its dims are {dims}")
+            data[name] = ((axis, *dims), values, attributes) if axis else (dims, values[0], attributes)
+            coords |= {dim: np.arange(size) for dim, size in zip(dims, values.shape[1:], strict=True)}
+        for observable in self.observables.values():
+            coords |= {dim: list(labels) for dim, labels in observable.coords.items()}
+        if axis:
+            units = {"units": self.model.time_units} if axis == "time" else {}
+            coords[axis] = (axis, np.array(labels), {"long_name": axis} | units)
+        return xr.Dataset(data, coords, self.provenance())
+
+    def provenance(self) -> dict[str, str]:
+        """Return all parameters and the versions of the libraries, as JSON texts.
+
+        Returns
+        -------
+        dict of str to str
+            Attributes ``model``, ``algorithm``, ``observables`` and ``versions`` of the dataset.
+        """
+        parts = {
+            "model": self.model.parameters(),
+            "algorithm": self.algorithm.parameters(),
+            "observables": {name: observable.parameters() for name, observable in self.observables.items()},
+            "versions": versions(),
+        }
+        return {name: json.dumps(part, ensure_ascii=False) for name, part in parts.items()}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and the libraries that results depend on.
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> sorted(versions())
+    ['mpsnh', 'numpy', 'python', 'quimb', 'scipy']
+    """
+    libraries = {name: importlib.metadata.version(name) for name in ("mpsnh", "numpy", "quimb", "scipy")}
+    return libraries | {"python": platform.python_version()}

@@ -1,0 +1,1 @@
+"""Studies: the figures of published papers, each as sweeps and plots."""

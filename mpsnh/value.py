@@ -1,0 +1,185 @@
+"""Frozen, keyword-only parameter objects: what models, algorithms and observables are made of."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+import types
+import typing
+from abc import ABC
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self, Union, dataclass_transform, get_args, get_origin
+
+import numpy as np
+
+
+def require(condition: bool, name: str, value: object, allowed: str) -> None:
+    """Raise a `ValueError` that names a bad parameter, its value and what is allowed.
+
+    Parameters
+    ----------
+    condition : bool
+        Whether the value is acceptable.
+    name : str
+        Name of the parameter, as the user wrote it.
+    value : object
+        The value given.
+    allowed : str
+        What is allowed, completing the sentence "… must be …".
+
+    Raises
+    ------
+    ValueError
+        If `condition` is false.
+
+    Examples
+    --------
+    >>> require(False, "dt", -0.1, "positive")
+    Traceback (most recent call last):
+    ValueError: dt = -0.1, but it must be positive
+    """
+    if not condition:
+        raise ValueError(f"{name} = {value!r}, but it must be {allowed}")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Value(ABC):
+    """Base of all parameter objects: annotated fields become keyword parameters.
+
+    A subclass lists its parameters as annotated class attributes.
+    Numbers, strings and choices (``Literal``) are checked against their annotation when an instance is made,
+    and turned into plain Python numbers; anything else is left as it is.
+    Override `validate` for conditions that an annotation can't say.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is unknown, missing or of the wrong kind.
+    ValueError
+        If a number is not finite or a choice is unknown.
+
+    Examples
+    --------
+    >>> class Trap(Value):
+    ...     width: float = 1.0
+    >>> Trap(width=2)
+    Trap(width=2.0)
+    >>> Trap(widht=2)
+    Traceback (most recent call last):
+    TypeError: Trap has no parameter 'widht' (did you mean 'width'?); it has: width
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclass(frozen=True, kw_only=True)(cls)
+
+    def __new__(cls, *arguments: Any, **parameters: Any) -> Self:
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        listed = ", ".join(known) or "none"
+        if arguments:
+            raise TypeError(f"{cls.__name__} takes its parameters by name: {listed}")
+        for name in parameters:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f" (did you mean {close[0]!r}?)" if close else ""
+                raise TypeError(f"{cls.__name__} has no parameter {name!r}{hint}; it has: {listed}")
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        hints = _hints(type(self))
+        for field in fields(self):  # type: ignore[arg-type]
+            value = _checked(field.name, getattr(self, field.name), hints.get(field.name, Any))
+            object.__setattr__(self, field.name, value)
+        self.validate()
+
+    def validate(self) -> None:
+        """Check conditions between parameters; the fields have their final types here."""
+
+    def parameters(self) -> dict[str, Any]:
+        """Return all parameters as plain data that JSON can hold, with the class under ``"type"``.
+
+        Returns
+        -------
+        dict
+            Nested dictionaries, lists, strings, numbers, booleans and ``None``.
+
+        Examples
+        --------
+        >>> from mpsnh.algorithms import ExactDiag
+        >>> ExactDiag(vectors="none").parameters()
+        {'type': 'mpsnh.algorithms.exact_diag.ExactDiag', 'vectors': 'none'}
+        """
+        listed = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+        return {"type": _qualified_name(type(self)), **listed}
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """Resolved annotations, leaving out those that name things of an enclosing function's scope."""
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        try:
+            hints |= typing.get_type_hints(base)
+        except (NameError, TypeError):
+            annotations = base.__dict__.get("__annotations__", {})
+            hints |= {name: hint for name, hint in annotations.items() if not isinstance(hint, str)}
+    return hints
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    """Return `value` as the plain Python object that `hint` asks for, or raise."""
+    origin, options = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in options:
+            return None
+        choices = [option for option in options if option is not type(None)]
+        return _checked(name, value, choices[0]) if len(choices) == 1 else value
+    if origin is Literal:
+        if not any(value == option and type(value) is type(option) for option in options):
+            require(False, name, value, "one of " + ", ".join(map(repr, options)))
+        return value
+    if origin is tuple and len(options) == 2 and options[1] is Ellipsis:
+        if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+            raise TypeError(f"{name} = {value!r}, but it must be a sequence")
+        return tuple(_checked(f"{name}[{i}]", item, options[0]) for i, item in enumerate(value))
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if hint is bool:
+        return bool(_of_kind(name, value, bool | np.bool_, "True or False"))
+    if hint is int:
+        return int(_of_kind(name, value, numbers.Integral, "an integer"))
+    if hint is float:
+        real = float(_of_kind(name, value, numbers.Real, "a real number"))
+        require(math.isfinite(real), name, real, "a finite number")
+        return real
+    if hint is str:
+        return _of_kind(name, value, str, "a string")
+    return value
+
+
+def _of_kind(name: str, value: Any, kind: Any, described: str) -> Any:
+    is_bool = isinstance(value, bool | np.bool_)
+    if not isinstance(value, kind) or (is_bool and described != "True or False"):
+        raise TypeError(f"{name} = {value!r}, but it must be {described}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Value):
+        return value.parameters()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, types.FunctionType | type):
+        return _qualified_name(value)
+    return repr(value)
+
+
+def _qualified_name(thing: Any) -> str:
+    return f"{thing.__module__}.{thing.__qualname__}"

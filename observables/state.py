@@ -1,0 +1,110 @@
+"""Local and global properties of states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.algorithm import Algorithm
+from mpsnh.model import Model
+from mpsnh.observable import Observable
+from mpsnh.records import Snapshot
+from mpsnh.value import require
+
+
+class Magnetization(Observable[Snapshot]):
+    """The magnetisation ⟨Sᶻ_j⟩ of every site.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> chain = models.NonHermitianXXZ(L=4)
+    >>> data = Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.1), {"sz": Magnetization()}).run()
+    >>> data["sz"][0].values.tolist()
+    [0.5, -0.5, 0.5, -0.5]
+    """
+
+    measures = Snapshot
+    dims = ("site",)
+    long_name = "magnetisation of each site"
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if a site has no operator Sz."""
+        for site in set(model.sites):
+            site.op("Sz")
+
+    def __call__(self, record: Snapshot, model: Model) -> NDArray[np.float64]:
+        """Return ⟨Sᶻ_j⟩ for each site j."""
+        return record.state.expect_each("Sz").real
+
+
+class EntanglementEntropy(Observable[Snapshot]):
+    """The von Neumann entanglement entropy across one bond, in natural units.
+
+    Parameters
+    ----------
+    bond : int, optional
+        Between sites `bond` and `bond` + 1; the middle of the chain if not given.
+
+    Raises
+    ------
+    ValueError
+        If there is no such bond.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> chain = models.NonHermitianXXZ(L=4)
+    >>> data = Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.1), {"S": EntanglementEntropy()}).run()
+    >>> bool(data["S"][0] < 1e-12) and bool(data["S"][1] > 1e-3)
+    True
+    """
+
+    measures = Snapshot
+    long_name = "von Neumann entanglement entropy"
+    bond: int | None = None
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if there is no such bond."""
+        require(self.bond is None or 0 <= self.bond < model.L - 1, "bond", self.bond, f"from 0 to {model.L - 2}")
+
+    def __call__(self, record: Snapshot, model: Model) -> float:
+        """Return the entropy."""
+        return record.state.entanglement_entropy(model.L // 2 - 1 if self.bond is None else self.bond)
+
+
+class Norm(Observable[Snapshot]):
+    """The norm ‖ψ(t)‖ of the un-normalised state, relative to the initial one.
+
+    Its logarithm is in every dataset as ``log_norm``, which never overflows.
+
+    Raises
+    ------
+    FloatingPointError
+        If the norm is too large or too small for a double-precision number.
+
+    Examples
+    --------
+    >>> from mpsnh import Snapshot
+    >>> Norm()(Snapshot(time=1.0, state=None, log_norm=0.0), None)
+    1.0
+    >>> Norm()(Snapshot(time=1.0, state=None, log_norm=1e4), None)
+    Traceback (most recent call last):
+    FloatingPointError: the norm exp(10000) at t = 1 is not representable; use log_norm of the dataset
+    """
+
+    measures = Snapshot
+    long_name = "norm of the un-normalised state"
+
+    def __call__(self, record: Snapshot, model: Model) -> float:
+        """Return the norm."""
+        with np.errstate(over="ignore", under="ignore"):
+            norm = float(np.exp(record.log_norm))
+        if not (np.isfinite(norm) and norm > 0):
+            raise FloatingPointError(
+                f"the norm exp({record.log_norm:g}) at t = {record.time:g} is not representable; "
+                "use log_norm of the dataset"
+            )
+        return norm
