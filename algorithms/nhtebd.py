@@ -104,8 +104,12 @@ class NHTEBD(TimeEvolution):
         Snapshot
         """
         state = self.initial_state(model)
-        require(self.max_bond >= state.max_bond(), "max_bond", self.max_bond, f"≥ {state.max_bond()}, as the "
-                "initial state needs")
+        require(
+            self.max_bond >= state.max_bond(),
+            "max_bond",
+            self.max_bond,
+            f"≥ {state.max_bond()}, as the initial state needs",
+        )
         tensors, _ = right_canonical(state.site_tensors())
         return Snapshot(0.0, MPS.from_tensors(tensors, model.sites))
 

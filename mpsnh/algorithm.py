@@ -141,6 +141,6 @@ class TimeEvolution(Algorithm[Snapshot]):
         return state
 
     def _steps(self, time: float) -> int | None:
-        """Number of steps to a time, or None if it is off the grid."""
+        """Return the number of steps to a time, or None if it is off the grid."""
         steps = round(time / self.dt)
         return steps if math.isclose(steps * self.dt, time, rel_tol=1e-9, abs_tol=1e-9 * self.dt) else None

@@ -155,7 +155,8 @@ MAX_SPAN = 6
 
 def _dense(term: LocalTerm, sites: Sequence[Site], first: int, last: int) -> Array:
     factors = (product_matrix(sites[k], term.matrices.get(k, ())) for k in range(first, last + 1))
-    return term.term.coefficient * functools.reduce(np.kron, factors)
+    dense: Array = term.term.coefficient * functools.reduce(lambda a, b: np.kron(a, b), factors)
+    return dense
 
 
 def bond_hamiltonians(op: OpSum, sites: Sequence[Site]) -> list[Array]:
@@ -259,7 +260,8 @@ def _automaton(terms: Sequence[LocalTerm], sites: Sequence[Site]) -> list[Array]
         add(j, _START, _START, product_matrix(site, ()))
         add(j, _DONE, _DONE, product_matrix(site, ()))
     for term in terms:
-        (first, last), source = term.span, _START
+        first, last = term.span
+        source: object = _START
         begun: tuple[tuple[int, tuple[str, ...]], ...] = ()
         for j in range(first, last + 1):
             names = term.matrices.get(j, ())
@@ -271,9 +273,9 @@ def _automaton(terms: Sequence[LocalTerm], sites: Sequence[Site]) -> list[Array]
                 add(j, source, begun, matrix)
             source = begun
     tensors = []
-    rows = [_START]
+    rows: list[object] = [_START]
     for j, site in enumerate(sites):
-        columns = [_DONE] if j == L - 1 else list(dict.fromkeys(target for _, target in edges[j]))
+        columns: list[object] = [_DONE] if j == L - 1 else list(dict.fromkeys(target for _, target in edges[j]))
         tensor = np.zeros((len(rows), len(columns), site.dim, site.dim), dtype=complex)
         row, column = ({key: i for i, key in enumerate(keys)} for keys in (rows, columns))
         for (source, target), matrix in edges[j].items():

@@ -14,7 +14,7 @@ from mpsnh.opsum import OpSum
 from mpsnh.site import Site
 
 
-class MPO(qtn.MatrixProductOperator):  # type: ignore[misc]
+class MPO(qtn.MatrixProductOperator):
     """A matrix-product operator; make one with `from_opsum`.
 
     All methods of `quimb.tensor.MatrixProductOperator` work and keep the type.
@@ -77,7 +77,8 @@ class MPO(qtn.MatrixProductOperator):  # type: ignore[misc]
         """
         swapped = {self.upper_ind(j): self.lower_ind(j) for j in range(self.L)}
         swapped |= {lower: upper for upper, lower in swapped.items()}
-        return self.conj().reindex(swapped)
+        adjoint: Self = self.conj().reindex(swapped)
+        return adjoint
 
     def to_matrix(self) -> NDArray[np.complex128]:
         """Return the operator as a dense matrix.

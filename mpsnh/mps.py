@@ -24,7 +24,7 @@ PATHS = cotengra.AutoOptimizer()
 _BOND_KEPT = 1e-15
 
 
-class MPS(qtn.MatrixProductState):  # type: ignore[misc]
+class MPS(qtn.MatrixProductState):
     """A matrix-product state that knows its local spaces, so that operators can be given by name.
 
     Make one with `product`, `from_vector`, `from_tensors` or `from_quimb`.
@@ -51,7 +51,8 @@ class MPS(qtn.MatrixProductState):  # type: ignore[misc]
     @classmethod
     def from_TN(cls, tn: qtn.TensorNetwork, **properties: Any) -> Self:
         """Cast a network as an MPS, as quimb does; the sites are those of `tn` or ``like`` if these know them."""
-        return super().from_TN(tn, **_with_sites({"current": tn} | properties, drop="current"))
+        cast: Self = super().from_TN(tn, **_with_sites({"current": tn} | properties, drop="current"))
+        return cast
 
     @property
     def local_sites(self) -> tuple[Site, ...] | None:
@@ -449,7 +450,7 @@ def each_operator(operators: Sequence[str | OpSum], L: int) -> list[OpSum]:
     return [OpSum([(1, names[0], j, names[1], j + 1)]) for j in range(L - 1)]
 
 
-def entropy(singular_values: NDArray[np.float64]) -> float:
+def entropy(singular_values: NDArray[np.floating[Any]]) -> float:
     """Return the von Neumann entropy of a Schmidt spectrum, normalising it first.
 
     Parameters

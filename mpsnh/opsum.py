@@ -153,7 +153,8 @@ class OpSum:
             sign, factors = _sorted_factors(term.factors)
             merged[factors] = merged.get(factors, 0) + sign * term.coefficient
         kept = [Term(value, factors) for factors, value in merged.items() if value != 0]
-        return OpSum(sorted(kept, key=lambda term: [(site, name) for name, site in term.factors]))
+        kept.sort(key=lambda term: [(site, name) for name, site in term.factors])
+        return OpSum(kept)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OpSum) and self.simplify().terms == other.simplify().terms

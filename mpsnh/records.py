@@ -110,8 +110,8 @@ class Spectrum(Record):
     >>> from mpsnh import Spin
     >>> from mpsnh.sector import Sector
     >>> basis = Sector([Spin(0.5)] * 2, 0)
-    >>> jordan_like = Spectrum(np.array([1j, 0]), basis, np.array([[1, 0.6], [0, 0.8]]), np.array([[1, 0], [-0.75, 1.25]]))
-    >>> jordan_like.condition_numbers().tolist()
+    >>> right, left = np.array([[1, 0.6], [0, 0.8]]), np.array([[1, 0], [-0.75, 1.25]])
+    >>> Spectrum(np.array([1j, 0]), basis, right, left).condition_numbers().tolist()
     [1.25, 1.25]
     """
 

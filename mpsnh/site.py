@@ -123,7 +123,8 @@ class Site:
             have = ", ".join(sorted(self.operators))
             raise ValueError(f"{self!r} has no operator {name!r}; it has: {have} (add {DAGGER} for the adjoint)")
         matrix = self.operators[base]
-        return matrix if base == name else matrix.conj().T
+        adjoint: NDArray[np.complex128] = matrix.conj().T
+        return matrix if base == name else adjoint
 
     def state(self, name: str) -> NDArray[np.complex128]:
         """Return a named basis state as a vector.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -82,7 +83,8 @@ def sweep(
         results = (_run(make, point) for point in points)
     else:
         results = executor.map(_run, itertools.repeat(make), points)
-    runs = list(tqdm(results, total=len(points), disable=not progress, unit="run"))
+    pause = 0.2 if sys.stderr.isatty() else 30.0  # seconds between updates; a log file needs few
+    runs = list(tqdm(results, total=len(points), disable=not progress, unit="run", mininterval=pause))
     return _joined(runs, points, axes)
 
 
@@ -95,8 +97,9 @@ def _joined(runs: list[xr.Dataset], points: list[dict[str, Any]], axes: dict[str
     first = runs[0]
     for run, point in zip(runs, points, strict=True):
         if run.sizes != first.sizes or set(run) != set(first):
-            raise ValueError(f"the result at {point} has the form {dict(run.sizes)}, but at {points[0]} it has "
-                             f"{dict(first.sizes)}")
+            raise ValueError(
+                f"the result at {point} has the form {dict(run.sizes)}, but at {points[0]} it has {dict(first.sizes)}"
+            )
     shape = tuple(len(coordinates) for coordinates in axes.values())
     data = {}
     for name, variable in first.data_vars.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import numbers
 import types
@@ -45,7 +46,7 @@ def require(condition: bool, name: str, value: object, allowed: str) -> None:
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-class Value(ABC):
+class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     """Base of all parameter objects: annotated fields become keyword parameters.
 
     A subclass lists its parameters as annotated class attributes.
@@ -76,6 +77,7 @@ class Value(ABC):
         dataclass(frozen=True, kw_only=True)(cls)
 
     def __new__(cls, *arguments: Any, **parameters: Any) -> Self:
+        """Refuse parameters that do not exist, with a hint."""
         known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
         listed = ", ".join(known) or "none"
         if arguments:
@@ -88,13 +90,14 @@ class Value(ABC):
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
+        """Check and convert all fields, then call `validate`."""
         hints = _hints(type(self))
         for field in fields(self):  # type: ignore[arg-type]
             value = _checked(field.name, getattr(self, field.name), hints.get(field.name, Any))
             object.__setattr__(self, field.name, value)
         self.validate()
 
-    def validate(self) -> None:
+    def validate(self) -> None:  # noqa: B027 - there may be nothing to check
         """Check conditions between parameters; the fields have their final types here."""
 
     def parameters(self) -> dict[str, Any]:
@@ -116,13 +119,13 @@ class Value(ABC):
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    """Resolved annotations, leaving out those that name things of an enclosing function's scope."""
+    """Resolve annotations, leaving out those that name things of an enclosing function's scope."""
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         try:
             hints |= typing.get_type_hints(base)
         except (NameError, TypeError):
-            annotations = base.__dict__.get("__annotations__", {})
+            annotations = inspect.get_annotations(base)
             hints |= {name: hint for name, hint in annotations.items() if not isinstance(hint, str)}
     return hints
 

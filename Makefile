@@ -1,0 +1,54 @@
+# Everything runs in .venv, which is made from any Python >= 3.11.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+# One BLAS thread a process: the matrices are small, and there is a process for each core.
+ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: help setup reproduce test lint types wheel oldest accuracy clean
+
+help:
+	@echo "make reproduce  draw the papers' figures at quick size into out/"
+	@echo "make test       run the test suite"
+	@echo "make lint       check format and style"
+	@echo "make types      check types, and that a planted error is found"
+	@echo "make wheel      build the wheel and use it from outside of the checkout"
+	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
+	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
+
+setup: $(STAMP)
+
+$(STAMP): setup.cfg pyproject.toml
+	@test -n "$(PYTHON)" || { echo "mpsnh needs Python >= 3.11; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+reproduce: $(STAMP)
+	$(ONE_THREAD) $(BIN)/mpsnh reproduce brighi2025 --scale quick --out out/brighi2025
+
+test: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 10
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# Type checkers see the mapped packages only in an installed wheel.
+types: $(STAMP)
+	sh tests/check_types.sh $(BIN)/python
+
+wheel: $(STAMP)
+	sh tests/check_wheel.sh $(BIN)/python
+
+oldest:
+	sh tests/check_oldest.sh $(PYTHON)
+
+accuracy: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python benchmarks/nhtebd_accuracy.py
+
+clean:
+	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

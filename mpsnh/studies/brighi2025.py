@@ -1,0 +1,560 @@
+"""The figures of Brighi et al. 2025, "Finite steady-state current defies non-Hermitian many-body localization".
+
+(DOI 10.1103/crwj-x7j8.) Figures 1 and 2 are exact spectra of periodic chains, Figure 3 is the current after a
+Néel quench in open chains.
+
+Conventions: γ = 0.1 and V = 1.1 throughout. Figure 1a shows the total current I_tot = Im E₁/γ, and the paper's
+J_∞ = Im E₁ on the right axis; Figure 3b compares currents per bond. Averages include the zeros of realisations whose
+spectrum is entirely real. The same seed is the same disorder pattern, scaled by h, at every h.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from mpsnh import algorithms, models, observables
+from mpsnh.records import Snapshot, Spectrum
+from mpsnh.simulation import Simulation
+from mpsnh.statistics import ExponentialFit, fit_exponential, mean_with_error, typical
+from mpsnh.sweep import sweep
+from mpsnh.value import Value
+
+GAMMA, V = 0.1, 1.1
+CLAIMED_TRANSITION = 4.5
+"""Disorder strength at which spectral indicators had suggested a transition (the paper's green line)."""
+
+
+class Scale(Value):
+    """How large the study is.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Lengths of the periodic chains.
+    strengths : tuple of float
+        Disorder strengths of the exact spectra.
+    realisations : int
+        Disorder realisations at each point of the exact spectra.
+    fit_window : tuple of float
+        Smallest and largest h for the rates α and β.
+    chain : int
+        Length of the open chain.
+    half_width : int
+        ℓ₀: the current is measured on 2ℓ₀ bonds.
+    quench_strengths : tuple of float
+        Disorder strengths of the quenches.
+    quench_realisations : int
+        Disorder realisations of each quench.
+    t_max, dt : float
+        Final time and time step of the quenches.
+    max_bond : int
+        Bond dimension χ.
+
+    Examples
+    --------
+    >>> SCALES["quick"].plateau
+    (8.0, 16.0)
+    """
+
+    sizes: tuple[int, ...]
+    strengths: tuple[float, ...]
+    realisations: int
+    fit_window: tuple[float, ...]
+    chain: int
+    half_width: int
+    quench_strengths: tuple[float, ...]
+    quench_realisations: int
+    t_max: float
+    dt: float
+    max_bond: int
+
+    @property
+    def plateau(self) -> tuple[float, float]:
+        """Window of times whose mean is the plateau: the second half of the time before the boundaries are felt.
+
+        The front that a boundary sends out moves at speed 1 (in units of J) and reaches the measured bonds at
+        t = N/2 - ℓ₀.
+        """
+        arrival = min(self.chain / 2 - self.half_width, self.t_max)
+        return arrival / 2, arrival
+
+
+SCALES = {
+    "quick": Scale(
+        sizes=(6, 8, 10),
+        strengths=(0.5, 1, 1.5, 2, 3, 4, 5, 6, 7, 8),
+        realisations=200,
+        fit_window=(2, 6),
+        chain=48,
+        half_width=8,
+        quench_strengths=(0.5, 1, 2, 3),
+        quench_realisations=8,
+        t_max=20,
+        dt=0.1,
+        max_bond=32,
+    )
+}
+"""The sizes that `reproduce` knows by name."""
+
+
+def ring(L: int, h: float, seed: int) -> Simulation[Spectrum]:
+    """Return the simulation behind one realisation of Figures 1 and 2: the exact spectrum of a periodic chain.
+
+    Parameters
+    ----------
+    L : int
+        Number of sites, even.
+    h : float
+        Disorder strength.
+    seed : int
+        Realisation.
+
+    Returns
+    -------
+    Simulation
+
+    Examples
+    --------
+    >>> sorted(ring(6, 1.0, 0).run().data_vars)
+    ['complex_fraction', 'current', 'gap', 'real_spectrum']
+    """
+    return Simulation(
+        models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary="periodic"),
+        algorithms.ExactDiag(vectors="right"),
+        {
+            "current": observables.SteadyStateCurrent(),
+            "gap": observables.SteadyStateGap(),
+            "real_spectrum": observables.RealSpectrum(),
+            "complex_fraction": observables.ImaginaryFraction(),
+        },
+    )
+
+
+def quench(h: float, seed: int, scale: Scale) -> Simulation[Snapshot]:
+    """Return the simulation behind one realisation of Figure 3: a Néel quench of an open chain.
+
+    Parameters
+    ----------
+    h : float
+        Disorder strength.
+    seed : int
+        Realisation.
+    scale : Scale
+        Says the size, the times and the bond dimension.
+
+    Returns
+    -------
+    Simulation
+
+    Examples
+    --------
+    >>> quench(1.0, 0, SCALES["quick"]).model.L
+    48
+    """
+    return Simulation(
+        models.NonHermitianXXZ(L=scale.chain, gamma=GAMMA, V=V, h=h, seed=seed, boundary="open"),
+        algorithms.NHTEBD(dt=scale.dt, t_max=scale.t_max, every=round(0.5 / scale.dt), max_bond=scale.max_bond),
+        {
+            "current": observables.MidCurrent(half_width=scale.half_width),
+            "entropy": observables.EntanglementEntropy(),
+        },
+    )
+
+
+class Study:
+    """The data behind the figures, computed when first needed and kept in `out`.
+
+    Parameters
+    ----------
+    scale : str
+        Name of a scale in `SCALES`.
+    out : Path
+        Folder of the results.
+    seed : int
+        Number of the first realisation.
+    executor : concurrent.futures.Executor, optional
+        Where the realisations run.
+
+    Raises
+    ------
+    ValueError
+        If the scale is unknown.
+    FileExistsError
+        If the folder holds the data of another study.
+
+    Examples
+    --------
+    >>> Study("huge", Path("out"))
+    Traceback (most recent call last):
+    ValueError: scale 'huge' is unknown; there are: quick
+    """
+
+    def __init__(self, scale: str, out: Path, seed: int = 0, executor: Executor | None = None) -> None:
+        if scale not in SCALES:
+            raise ValueError(f"scale {scale!r} is unknown; there are: {', '.join(SCALES)}")
+        self.scale, self.out, self.seed, self.executor = SCALES[scale], out, seed, executor
+        self.identity = json.dumps({"study": "brighi2025", "seed": seed, **self.scale.parameters()})
+        for name in ("spectra.nc", "quenches.nc"):
+            _require_same_study(out / name, self.identity)
+
+    @functools.cached_property
+    def spectra(self) -> xr.Dataset:
+        """Exact spectra of periodic chains: dimensions L, h and seed."""
+        seeds = range(self.seed, self.seed + self.scale.realisations)
+        axes = {"L": self.scale.sizes, "h": self.scale.strengths, "seed": seeds}
+        return self._computed("spectra", ring, axes)
+
+    @functools.cached_property
+    def quenches(self) -> xr.Dataset:
+        """Néel quenches of open chains: dimensions h, seed and time."""
+        seeds = range(self.seed, self.seed + self.scale.quench_realisations)
+        axes = {"h": self.scale.quench_strengths, "seed": seeds}
+        return self._computed("quenches", functools.partial(quench, scale=self.scale), axes)
+
+    def _computed(self, name: str, make: Callable[..., Simulation[Any]], axes: dict[str, Sequence[Any]]) -> xr.Dataset:
+        sizes = " × ".join(f"{len(coordinates)} {axis}" for axis, coordinates in axes.items())
+        Console(stderr=True).print(f"{name}: {sizes}")
+        data = sweep(make, axes, self.executor, progress=True).assign_attrs(study=self.identity)
+        save(data, self.out / f"{name}.nc")
+        return data
+
+    @functools.cached_property
+    def plateaus(self) -> xr.DataArray:
+        """Time average of the mid current over the plateau window, for each realisation."""
+        return self.quenches["current"].sel(time=slice(*self.scale.plateau)).mean("time", keep_attrs=True)
+
+    def current(self) -> xr.DataArray:
+        """Return the total current Im E₁/γ of each realisation."""
+        return self.spectra["current"].sel(estimate="eigenvalue", drop=True)
+
+    def rates(self) -> xr.Dataset:
+        """Fit α and β for each size and the decay of the plateau current.
+
+        Returns
+        -------
+        Dataset
+            Rates and their errors: ``alpha`` and ``beta`` by L, ``alpha_quench`` of the quenches.
+        """
+        fits = {"alpha": self.fits(self.current()), "beta": self.fits(self.spectra["gap"])}
+        quenched = self.quench_fit()
+        data: dict[str, Any] = {}
+        for name, by_size in fits.items():
+            data[name] = ("L", [fit.rate for fit in by_size])
+            data[f"{name}_error"] = ("L", [fit.error for fit in by_size])
+        data["alpha_quench"], data["alpha_quench_error"] = quenched.rate, quenched.error
+        attributes = {"fit_window": list(self.scale.fit_window), "study": self.identity}
+        return xr.Dataset(data, {"L": list(self.scale.sizes)}, attributes)
+
+    def fits(self, data: xr.DataArray) -> list[ExponentialFit]:
+        """Fit the mean of a quantity to an exponential in h for each size.
+
+        Parameters
+        ----------
+        data : DataArray
+            With dimensions L, h and seed.
+
+        Returns
+        -------
+        list of ExponentialFit
+        """
+        low, high = self.scale.fit_window
+        return [fit_exponential(data.sel(L=L), "h", (low, high)) for L in self.scale.sizes]
+
+    def quench_fit(self) -> ExponentialFit:
+        """Fit the plateau current to an exponential in h, over all h where it differs from zero.
+
+        Returns
+        -------
+        ExponentialFit
+        """
+        return fit_exponential(self.plateaus, "h", (0, np.inf), significance=2.0)
+
+
+def _require_same_study(path: Path, identity: str) -> None:
+    """Refuse to overwrite the results of a study with other parameters."""
+    if not path.exists():
+        return
+    with xr.open_dataset(path, engine="h5netcdf") as known:
+        if known.attrs.get("study") != identity:
+            raise FileExistsError(f"{path} holds a study with other parameters; choose another folder with --out")
+
+
+def save(data: xr.Dataset, path: Path) -> None:
+    """Write a dataset as netCDF, all or nothing.
+
+    Parameters
+    ----------
+    data : Dataset
+        What to write.
+    path : Path
+        Where; the folder is made if needed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    data.to_netcdf(part, engine="h5netcdf")
+    os.replace(part, path)
+
+
+# The figures: each function draws one and returns the numbers it shows.
+
+
+def fig1a(study: Study, axes: Axes) -> xr.Dataset:
+    """Draw the steady-state current against disorder."""
+    current = study.current()
+    data = mean_with_error(current).assign(typical=typical(current), fraction_nonzero=(current > 0).mean("seed"))
+    _draw_by_size(axes, data, study.fits(current), r"\alpha")
+    for k, L in enumerate(study.scale.sizes):
+        axes.plot(data["h"], data["typical"].sel(L=L), ":", color=_colour(k), lw=0.9)
+    axes.plot([], [], "k:", lw=0.9, label="typical, non-real spectra")
+    axes.set(ylabel=r"steady current $I_\mathrm{tot}=\mathrm{Im}\,E_1/\gamma$  ($J$)")
+    right = axes.secondary_yaxis("right", functions=(_times_gamma, _over_gamma))
+    right.set_ylabel(r"$J_\infty=\mathrm{Im}\,E_1$  ($J$)")
+    axes.legend()
+    return data
+
+
+def fig1b(study: Study, axes: Axes) -> xr.Dataset:
+    """Draw the gap against disorder."""
+    gap = study.spectra["gap"]
+    data = mean_with_error(gap)
+    _draw_by_size(axes, data, study.fits(gap), r"\beta")
+    axes.set(ylabel=r"gap $\Delta=\mathrm{Im}\,(E_1-E_2)$  ($J$)")
+    axes.legend()
+    return data
+
+
+def fig2a(study: Study, axes: Axes) -> xr.Dataset:
+    """Draw the fraction of realisations with an entirely real spectrum, against disorder and (inset) size."""
+    data = mean_with_error(study.spectra["real_spectrum"])
+    _draw_by_size(axes, data)
+    axes.set(ylabel=r"fraction of real spectra $f_\mathrm{noSS}$", ylim=(-0.03, 1.03))
+    axes.legend(loc="lower right")
+    inset = axes.inset_axes((0.13, 0.58, 0.33, 0.36))
+    chosen = [h for h in (2, 3, 4, 5, 6) if h in study.scale.strengths]
+    for k, h in enumerate(chosen):
+        colour = plt.get_cmap("plasma")(0.1 + 0.75 * k / len(chosen))
+        point = data.sel(h=h)
+        inset.errorbar(point["L"], point["mean"], point["error"], marker="o", ms=2.5, lw=0.8, color=colour)
+        inset.annotate(
+            f"{h:g}",
+            (point["L"][-1], point["mean"][-1]),
+            (3, 0),
+            textcoords="offset points",
+            fontsize=6,
+            color=colour,
+            va="center",
+        )
+    inset.set(ylim=(-0.05, 1.05), xticks=study.scale.sizes)
+    inset.set_xlabel("$N$", fontsize=6, labelpad=0)
+    inset.set_title("$h/J$ =", fontsize=6, loc="right", pad=1)
+    inset.tick_params(labelsize=6, pad=1)
+    inset.margins(x=0.25)
+    return data
+
+
+def fig2b(study: Study, axes: Axes) -> xr.Dataset:
+    """Draw the fraction of complex eigenvalues against disorder."""
+    data = mean_with_error(study.spectra["complex_fraction"])
+    _draw_by_size(axes, data)
+    axes.set(ylabel=r"fraction of complex eigenvalues $f_\mathrm{Im}$", yscale="log")
+    axes.legend()
+    return data
+
+
+def fig3a(study: Study, axes: Axes) -> xr.Dataset:
+    """Draw the mid-chain current against time, with the plateaus."""
+    data = mean_with_error(study.quenches["current"])
+    plateau = mean_with_error(study.plateaus)
+    data = data.assign(plateau=plateau["mean"], plateau_error=plateau["error"])
+    window = study.scale.plateau
+    axes.axvspan(*window, color="0.93", zorder=0, label="plateau window")
+    for k, h in enumerate(study.scale.quench_strengths):
+        point = data.sel(h=h)
+        mean, error = point["mean"], point["error"]
+        axes.plot(point["time"], mean, color=_colour(k, 4), label=f"$h={h:g}$")
+        axes.fill_between(point["time"], mean - error, mean + error, color=_colour(k, 4), alpha=0.2, lw=0)
+        axes.plot(window, [float(point["plateau"])] * 2, "--", color=_colour(k, 4), lw=1.5)
+    axes.set(xlabel="time $t$  ($1/J$)", ylabel=r"mid current per bond $\langle I_\mathrm{mid}\rangle/2\ell_0$  ($J$)")
+    axes.set_xlim(0, study.scale.t_max)
+    axes.legend(ncols=2)
+    return data.assign_attrs(plateau_window=list(window))
+
+
+def fig3b(study: Study, axes: Axes) -> xr.Dataset:
+    """Draw the plateau current against disorder beside that of the exact spectra, both per bond."""
+    plateau, fit = mean_with_error(study.plateaus), study.quench_fit()
+    exact = mean_with_error(study.current() / study.spectra["L"])
+    for k, L in enumerate(study.scale.sizes):
+        point = exact.sel(L=L)
+        axes.errorbar(
+            point["h"], point["mean"], point["error"], fmt="o-", ms=3, lw=0.8, color=_colour(k), label=f"exact, $N={L}$"
+        )
+    axes.errorbar(
+        plateau["h"],
+        plateau["mean"],
+        plateau["error"],
+        fmt="s",
+        ms=4,
+        color="crimson",
+        label=f"quench, $N={study.scale.chain}$",
+    )
+    axes.plot(fit.x, fit(fit.x), "--", color="crimson", lw=1, label=rf"$\propto e^{{-{fit.rate:.2f}h}}$")
+    axes.set(xlabel="disorder strength $h/J$", ylabel="current per bond $j_0$  ($J$)", yscale="log")
+    axes.set_xlim(0, max(study.scale.quench_strengths) + 1)
+    axes.set_ylim(bottom=0.3 * float(exact["mean"].sel(h=slice(0, axes.get_xlim()[1])).min()))
+    axes.legend()
+    renamed = exact.rename(mean="exact", error="exact_error", h="h_exact")
+    return plateau.merge(renamed).assign_attrs(rate=fit.rate, rate_error=fit.error)
+
+
+FIGURES: dict[str, Callable[[Study, Axes], xr.Dataset]] = {
+    "fig1a": fig1a,
+    "fig1b": fig1b,
+    "fig2a": fig2a,
+    "fig2b": fig2b,
+    "fig3a": fig3a,
+    "fig3b": fig3b,
+}
+"""The figures by name."""
+
+STYLE: Any = {
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "lines.linewidth": 1.0,
+    "figure.dpi": 200,
+}
+
+
+def reproduce(
+    scale: str = "quick",
+    only: Sequence[str] = (),
+    out: Path = Path("out"),
+    seed: int = 0,
+    executor: Executor | None = None,
+) -> list[Path]:
+    """Compute and draw figures of the paper, each as PNG, PDF and dataset, and print the fitted rates.
+
+    Parameters
+    ----------
+    scale : str
+        Name of a scale in `SCALES`.
+    only : sequence of str
+        Names of figures; all of them if empty.
+    out : Path
+        Folder for the results.
+    seed : int
+        Number of the first realisation: the study uses this one and those that follow.
+    executor : concurrent.futures.Executor, optional
+        Where the realisations run; the numbers do not depend on it.
+
+    Returns
+    -------
+    list of Path
+        The files written for the figures.
+
+    Raises
+    ------
+    ValueError
+        If the scale or a figure is unknown.
+    FileExistsError
+        If `out` holds the results of a study with other parameters.
+
+    Examples
+    --------
+    >>> reproduce(only=["fig9"])
+    Traceback (most recent call last):
+    ValueError: figure 'fig9' is unknown; there are: fig1a, fig1b, fig2a, fig2b, fig3a, fig3b
+    """
+    for name in only:
+        if name not in FIGURES:
+            raise ValueError(f"figure {name!r} is unknown; there are: {', '.join(FIGURES)}")
+    study, written = Study(scale, Path(out), seed, executor), []
+    for name in only or FIGURES:
+        with plt.rc_context(STYLE):
+            figure = Figure(figsize=(3.6, 2.9), layout="constrained")
+            data = FIGURES[name](study, figure.subplots())
+            save(data.assign_attrs(study=study.identity), study.out / f"{name}.nc")
+            written.append(study.out / f"{name}.nc")
+            for suffix, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
+                written.append(study.out / f"{name}.{suffix}")
+                figure.savefig(written[-1], metadata=metadata)
+    if not only:
+        _print_rates(study)
+    return written
+
+
+def _print_rates(study: Study) -> None:
+    rates = study.rates()
+    save(rates, study.out / "rates.nc")
+    low, high = study.scale.fit_window
+    table = Table(title=f"Rates of exponential decay with h, fitted for {low:g} ≤ h ≤ {high:g}")
+    for column in ("N", "α (current)", "β (gap)"):
+        table.add_column(column, justify="right")
+    for L in study.scale.sizes:
+        row = rates.sel(L=L)
+        table.add_row(
+            str(L), _with_error(row["alpha"], row["alpha_error"]), _with_error(row["beta"], row["beta_error"])
+        )
+    quenched = _with_error(rates["alpha_quench"], rates["alpha_quench_error"])
+    table.add_row(f"{study.scale.chain} (quench)", quenched, "")
+    Console().print(table)
+
+
+def _with_error(value: Any, error: Any) -> str:
+    return f"{float(value):.2f} ± {float(error):.2f}"
+
+
+def _times_gamma(current: Any) -> Any:
+    return GAMMA * np.asarray(current)
+
+
+def _over_gamma(growth: Any) -> Any:
+    return np.asarray(growth) / GAMMA
+
+
+def _colour(k: int, n: int = 3) -> Any:
+    return plt.get_cmap("viridis")(0.85 * k / max(1, n - 1))
+
+
+def _draw_by_size(axes: Axes, data: xr.Dataset, fits: Sequence[ExponentialFit] | None = None, rate: str = "") -> None:
+    """Draw mean and error against h for each size, with the fitted exponentials and the claimed transition."""
+    axes.axvline(CLAIMED_TRANSITION, color="tab:green", lw=4, alpha=0.25, zorder=0)
+    for k, L in enumerate(data["L"].values):
+        point = data.sel(L=L)
+        label = f"$N={L}$"
+        if fits is not None:
+            fit = fits[k]
+            axes.plot(fit.x, fit(fit.x), "--", color=_colour(k), lw=0.8)
+            label += rf", ${rate}={fit.rate:.2f}\pm{fit.error:.2f}$"
+        axes.errorbar(
+            point["h"],
+            point["mean"],
+            point["error"],
+            fmt="o-" if fits is None else "o",
+            ms=3,
+            lw=0.8,
+            color=_colour(k),
+            label=label,
+        )
+    axes.set(xlabel="disorder strength $h/J$")
+    if fits is not None:
+        axes.set(yscale="log")
+        axes.set_ylim(bottom=0.3 * float(data["mean"].where(data["mean"] > 0).min()))
