@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mpsnh.opsum import OpSum, Term
 from mpsnh.site import Site, is_fermionic
 
-Array = NDArray[np.complex128]
+Array = NDArray[Any]
 
 COMPRESSION = 1e-14
 """Singular values of an MPO bond below this fraction of the largest are rounding, and dropped."""
@@ -155,8 +155,12 @@ MAX_SPAN = 6
 
 def _dense(term: LocalTerm, sites: Sequence[Site], first: int, last: int) -> Array:
     factors = (product_matrix(sites[k], term.matrices.get(k, ())) for k in range(first, last + 1))
-    dense: Array = term.term.coefficient * functools.reduce(lambda a, b: np.kron(a, b), factors)
+    dense: Array = term.term.coefficient * functools.reduce(_kron, factors)
     return dense
+
+
+def _kron(left: Array, right: Array) -> Array:
+    return np.kron(left, right)
 
 
 def bond_hamiltonians(op: OpSum, sites: Sequence[Site]) -> list[Array]:

@@ -123,8 +123,10 @@ class Site:
             have = ", ".join(sorted(self.operators))
             raise ValueError(f"{self!r} has no operator {name!r}; it has: {have} (add {DAGGER} for the adjoint)")
         matrix = self.operators[base]
+        if base == name:
+            return matrix
         adjoint: NDArray[np.complex128] = matrix.conj().T
-        return matrix if base == name else adjoint
+        return adjoint
 
     def state(self, name: str) -> NDArray[np.complex128]:
         """Return a named basis state as a vector.
@@ -150,7 +152,8 @@ class Site:
         """
         if name not in self.states:
             raise ValueError(f"{self!r} has no state {name!r}; it has: {', '.join(self.states)}")
-        return np.eye(self.dim, dtype=complex)[self.states.index(name)]
+        vector: NDArray[np.complex128] = np.eye(self.dim, dtype=complex)[self.states.index(name)]
+        return vector
 
     def with_operators(self, **operators: ArrayLike) -> Site:
         """Return the same space with more named operators.

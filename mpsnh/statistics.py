@@ -67,7 +67,8 @@ def typical(data: xr.DataArray, over: str = "seed") -> xr.DataArray:
     10.0
     """
     positive = data.where(data > 0)
-    average: xr.DataArray = np.exp(np.log(positive).mean(over))
+    logarithm: xr.DataArray = xr.apply_ufunc(np.log, positive)
+    average: xr.DataArray = xr.apply_ufunc(np.exp, logarithm.mean(over))
     return average
 
 

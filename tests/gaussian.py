@@ -31,6 +31,51 @@ def single_particle(model: models.NonHermitianXXZ, particles: int | None = None)
     return matrix
 
 
+def bulk_momenta(points: int = 8192) -> NDArray[np.float64]:
+    """A grid so fine that means over it are the integrals (dk/2π) of the infinite chain, to rounding."""
+    return 2 * np.pi * np.arange(points) / points
+
+
+def ring_momenta(L: int) -> NDArray[np.float64]:
+    """Momenta of a half-filled ring: periodic for an odd number of particles, antiperiodic for an even one."""
+    return 2 * np.pi * (np.arange(L) + (0.5 if L // 2 % 2 == 0 else 0.0)) / L
+
+
+@dataclass(frozen=True)
+class CleanQuench:
+    """The Néel state after a time on a translation-invariant chain: a ring (its momenta) or the infinite chain."""
+
+    gamma: float
+    time: float
+    momenta: NDArray[np.float64]
+
+    @property
+    def _imbalance(self) -> NDArray[np.float64]:
+        return 2 * self.gamma * self.time * np.sin(self.momenta)
+
+    def current(self) -> float:
+        """Mean current of two neighbouring bonds."""
+        return float(np.mean(np.sin(self.momenta) * np.tanh(self._imbalance)) / 2)
+
+    def staggered_current(self) -> float:
+        """Half the difference of a bond that starts on an even site and its neighbour."""
+        cosine = np.cos(self.momenta)
+        return float(np.mean(cosine * np.sin(2 * self.time * cosine) / np.cosh(self._imbalance)) / 2)
+
+    def currents(self, bonds: range) -> NDArray[np.float64]:
+        """Currents of single bonds."""
+        return self.current() + (-1.0) ** np.array(bonds) * self.staggered_current()
+
+    def magnetization(self, sites: range) -> NDArray[np.float64]:
+        """Magnetisation of single sites."""
+        staggered = np.mean(np.cos(2 * self.time * np.cos(self.momenta)) / np.cosh(self._imbalance)) / 2
+        return (-1.0) ** np.array(sites) * staggered
+
+    def log_norm_per_site(self) -> float:
+        """Logarithm of the norm, per site."""
+        return float(np.mean(np.log(np.cosh(self._imbalance))) / 4)
+
+
 def propagator(matrix: NDArray[np.float64], time: float) -> NDArray[np.complex128]:
     """Exact evolution of one particle."""
     return scipy.linalg.expm(-1j * time * matrix)
