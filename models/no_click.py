@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mpsnh.model import HamiltonianModel
+from mpsnh.model import SPIN_HALF, HamiltonianModel
 from mpsnh.opsum import OpSum
-from mpsnh.site import Site, Spin
+from mpsnh.site import Site
 
 
 class NoClick(HamiltonianModel):
@@ -37,7 +37,7 @@ class NoClick(HamiltonianModel):
 
     hamiltonian: OpSum
     jumps: tuple[OpSum, ...]
-    site: Site = Spin(0.5)
+    site: Site = SPIN_HALF
 
     def validate(self) -> None:
         """Check the types of the operators."""

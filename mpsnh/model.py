@@ -24,6 +24,8 @@ from mpsnh.value import Value, require
 Vector = NDArray[np.complex128]
 Propagator = Callable[[Vector], Vector]
 
+SPIN_HALF = Spin(0.5)
+
 DENSE_PROPAGATOR = 512
 """Largest sector dimension for which exp(-i H t) is made as a dense matrix."""
 
@@ -55,7 +57,7 @@ class Model(Value):
     @property
     def sites(self) -> tuple[Site, ...]:
         """The local spaces; spins 1/2 unless a subclass says otherwise."""
-        return (Spin(0.5),) * self.L
+        return (SPIN_HALF,) * self.L
 
     @property
     def sector(self) -> Sector:

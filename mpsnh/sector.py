@@ -59,16 +59,26 @@ class Sector:
             raise ValueError(f"a chain of {len(self.sites)} sites has {total:.2g} states, too many for exact methods")
         strides = np.cumprod((1, *self.dims[:0:-1]), dtype=np.int64)[::-1]
         self._strides: list[int] = strides.tolist()
-        self.codes = np.arange(int(total)) if charge is None else self._configurations(charge)
+        if charge is None:
+            require_memory(16 * total, f"the basis of {len(self.sites)} sites ({total:.3g} states)")
+            self.codes = np.arange(int(total))
+        else:
+            self.codes = self._configurations(charge)
 
     def _configurations(self, charge: int) -> NDArray[np.int64]:
-        reachable = [{0}]  # charges that the sites from some site to the end can have
+        # For each charge that the sites from some site to the end can have, in how many ways.
+        reachable: list[dict[int, int]] = [{0: 1}]
         for site in reversed(self.sites):
-            reachable.append({q + rest for q in site.charges for rest in reachable[-1]})
+            ways: dict[int, int] = {}
+            for q, (rest, count) in itertools.product(site.charges, reachable[-1].items()):
+                ways[q + rest] = ways.get(q + rest, 0) + count
+            reachable.append(ways)
         if charge not in reachable[-1]:
             listed = sorted(reachable[-1])
             shown = ", ".join(map(str, listed if len(listed) <= 8 else [*listed[:4], "…", *listed[-4:]]))
             raise ValueError(f"charge = {charge}, but {len(self.sites)} sites of {set(self.sites)} have: {shown}")
+        count = reachable[-1][charge]
+        require_memory(64 * count, f"the basis of {len(self.sites)} sites with charge {charge} ({count:.3g} states)")
         codes, charges = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
         for j, site in enumerate(self.sites):
             codes = (codes[:, None] * site.dim + np.arange(site.dim)).ravel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import json
@@ -88,8 +89,14 @@ def sweep(
     return _joined(runs, points, axes)
 
 
+@functools.cache
+def _thread_pools() -> threadpoolctl.ThreadpoolController:
+    """Find the thread pools of this process once, since looking for them takes longer than a small run."""
+    return threadpoolctl.ThreadpoolController()
+
+
 def _run(make: Make, point: dict[str, Any]) -> xr.Dataset:
-    with threadpoolctl.threadpool_limits(1):
+    with _thread_pools().limit(limits=1):
         return make(**point).run()
 
 

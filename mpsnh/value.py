@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import math
 import numbers
@@ -179,8 +180,12 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, functools.partial):
+        return {"function": _plain(value.func), "arguments": _plain(value.args), "keywords": _plain(value.keywords)}
     if isinstance(value, types.FunctionType | type):
         return _qualified_name(value)
+    if callable(value):  # its repr may hold an address, which differs from run to run
+        return _qualified_name(type(value))
     return repr(value)
 
 

@@ -101,11 +101,11 @@ SCALES = {
         fit_window=(2, 6),
         chain=48,
         half_width=8,
-        quench_strengths=(0.5, 1, 2, 3),
-        quench_realisations=8,
-        t_max=20,
+        quench_strengths=(1, 1.5, 2, 3),
+        quench_realisations=6,
+        t_max=18,
         dt=0.1,
-        max_bond=32,
+        max_bond=48,
     )
 }
 """The sizes that `reproduce` knows by name."""
@@ -342,8 +342,8 @@ def fig2a(study: Study, axes: Axes) -> xr.Dataset:
     data = mean_with_error(study.spectra["real_spectrum"])
     _draw_by_size(axes, data)
     axes.set(ylabel=r"fraction of real spectra $f_\mathrm{noSS}$", ylim=(-0.03, 1.03))
-    axes.legend(loc="lower right")
-    inset = axes.inset_axes((0.13, 0.58, 0.33, 0.36))
+    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.7))
+    inset = axes.inset_axes((0.62, 0.16, 0.34, 0.36))
     chosen = [h for h in (2, 3, 4, 5, 6) if h in study.scale.strengths]
     for k, h in enumerate(chosen):
         colour = plt.get_cmap("plasma")(0.1 + 0.75 * k / len(chosen))
@@ -379,9 +379,10 @@ def fig3a(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the mid-chain current against time, with the plateaus."""
     data = mean_with_error(study.quenches["current"])
     plateau = mean_with_error(study.plateaus)
-    data = data.assign(plateau=plateau["mean"], plateau_error=plateau["error"])
     window = study.scale.plateau
-    axes.axvspan(*window, color="0.93", zorder=0, label="plateau window")
+    discarded = study.quenches["discarded_weight"].sel(time=window[1], method="nearest", drop=True).mean("seed")
+    data = data.assign(plateau=plateau["mean"], plateau_error=plateau["error"], discarded_weight=discarded)
+    axes.axvspan(*window, color="0.9", zorder=0, label="plateau window")
     for k, h in enumerate(study.scale.quench_strengths):
         point = data.sel(h=h)
         mean, error = point["mean"], point["error"]
@@ -390,7 +391,8 @@ def fig3a(study: Study, axes: Axes) -> xr.Dataset:
         axes.plot(window, [float(point["plateau"])] * 2, "--", color=_colour(k, 4), lw=1.5)
     axes.set(xlabel="time $t$  ($1/J$)", ylabel=r"mid current per bond $\langle I_\mathrm{mid}\rangle/2\ell_0$  ($J$)")
     axes.set_xlim(0, study.scale.t_max)
-    axes.legend(ncols=2)
+    axes.set_ylim(top=1.25 * float((data["mean"] + data["error"]).max()))  # room for the legend
+    axes.legend(ncols=3, loc="upper right", columnspacing=1.0)
     return data.assign_attrs(plateau_window=list(window))
 
 
@@ -505,7 +507,7 @@ def _print_rates(study: Study) -> None:
     rates = study.rates()
     save(rates, study.out / "rates.nc")
     low, high = study.scale.fit_window
-    table = Table(title=f"Rates of exponential decay with h, fitted for {low:g} ≤ h ≤ {high:g}")
+    table = Table(title=f"Rates of exponential decay with h\n(spectra: {low:g} ≤ h ≤ {high:g}, quench: all h)")
     for column in ("N", "α (current)", "β (gap)"):
         table.add_column(column, justify="right")
     for L in study.scale.sizes:

@@ -1,0 +1,135 @@
+"""The study of the first paper at a tiny scale: files, determinism, refusals and the command line."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+from mpsnh.cli import app
+from mpsnh.studies import brighi2025
+
+TINY = replace(
+    brighi2025.SCALES["quick"],
+    sizes=(4, 6),
+    strengths=(1, 2, 3),
+    realisations=60,
+    fit_window=(1, 3),
+    chain=12,
+    half_width=2,
+    quench_strengths=(0.5, 1),
+    quench_realisations=3,
+    t_max=4,
+    max_bond=16,
+)
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    monkeypatch.setitem(brighi2025.SCALES, "tiny", TINY)
+
+
+def load(folder, name):
+    return xr.load_dataset(folder / f"{name}.nc", engine="h5netcdf")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(brighi2025.SCALES, "tiny", TINY)
+        written = brighi2025.reproduce("tiny", out=out)
+    return out, written
+
+
+def test_every_figure_is_written_as_picture_print_and_dataset(finished):
+    out, written = finished
+    expected = {f"{figure}.{suffix}" for figure in brighi2025.FIGURES for suffix in ("png", "pdf", "nc")}
+    assert {path.name for path in written} == expected
+    assert all(path.stat().st_size > 1000 for path in written)
+    assert not list(out.glob("*.part"))
+
+
+def test_figures_show_what_the_simulations_gave(finished):
+    out, _ = finished
+    spectra, fig1a, fig2a = load(out, "spectra"), load(out, "fig1a"), load(out, "fig2a")
+    one = brighi2025.ring(6, 2.0, 7).run()
+    np.testing.assert_array_equal(spectra["gap"].sel(L=6, h=2, seed=7), one["gap"])
+    current = spectra["current"].sel(estimate="eigenvalue")
+    np.testing.assert_allclose(fig1a["mean"], current.mean("seed"), rtol=1e-13)
+    np.testing.assert_allclose(fig1a["error"], current.std("seed", ddof=1) / np.sqrt(60), rtol=1e-12)
+    np.testing.assert_allclose(fig2a["mean"], spectra["real_spectrum"].mean("seed"))
+    fig3a, quenches = load(out, "fig3a"), load(out, "quenches")
+    low, high = TINY.plateau
+    window = quenches["current"].sel(time=slice(low, high)).mean("time")
+    np.testing.assert_allclose(fig3a["plateau"], window.mean("seed"), rtol=1e-12)
+    fig3b = load(out, "fig3b")
+    np.testing.assert_allclose(fig3b["exact"].sel(L=6), current.sel(L=6).mean("seed") / 6, rtol=1e-12)
+
+
+def test_rates_are_reported_with_errors(finished):
+    rates = load(finished[0], "rates")
+    assert (rates["alpha_error"] > 0).all()
+    assert (rates["beta_error"] > 0).all()
+    assert rates["alpha"].sizes == {"L": 2}
+
+
+def test_running_again_gives_the_same_numbers_from_any_number_of_processes(finished, tmp_path):
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn) as executor:
+        brighi2025.reproduce("tiny", out=tmp_path, executor=executor)
+    for name in ("spectra", "quenches", "rates", *brighi2025.FIGURES):
+        xr.testing.assert_identical(load(finished[0], name), load(tmp_path, name))
+
+
+def test_only_computes_what_a_figure_needs(tmp_path):
+    written = brighi2025.reproduce("tiny", only=["fig1b"], out=tmp_path)
+    assert [path.name for path in written] == ["fig1b.nc", "fig1b.png", "fig1b.pdf"]
+    assert not (tmp_path / "quenches.nc").exists()
+
+
+def test_another_seed_means_other_realisations(finished, tmp_path):
+    brighi2025.reproduce("tiny", only=["fig2b"], out=tmp_path, seed=1)
+    shifted, first = load(tmp_path, "spectra")["gap"], load(finished[0], "spectra")["gap"]
+    np.testing.assert_array_equal(shifted.sel(seed=slice(1, 59)), first.sel(seed=slice(1, 59)))
+    assert shifted["seed"].values.tolist() == list(range(1, 61))
+
+
+def test_results_of_another_study_are_not_overwritten(finished):
+    out, _ = finished
+    before = (out / "spectra.nc").read_bytes()
+    with pytest.raises(FileExistsError, match="holds a study with other parameters; choose another folder"):
+        brighi2025.reproduce("tiny", out=out, seed=5)
+    assert (out / "spectra.nc").read_bytes() == before
+
+
+def test_plateau_window_is_the_second_half_of_the_time_before_the_front_arrives():
+    assert TINY.plateau == (2.0, 4.0)
+    assert replace(TINY, t_max=3).plateau == (1.5, 3.0)
+
+
+def test_command_line(tmp_path):
+    runner = CliRunner()
+    options = ["reproduce", "brighi2025", "--scale", "tiny", "--only", "fig2a", "--workers", "1"]
+    done = runner.invoke(app, [*options, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "fig2a.pdf").exists()
+    assert "0/360" in done.stderr or "360/360" in done.stderr  # the progress bar
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["reproduce", "brighi2025", "--scale", "huge"], "scale 'huge' is unknown; there are: quick"),
+        (["reproduce", "brighi2025", "--only", "fig9"], "figure 'fig9' is unknown; there are: fig1a"),
+        (["reproduce", "someone1999"], "'someone1999' is not"),
+        (["reproduce", "brighi2025", "--workers", "0"], "greater than or equal to 1"),
+    ],
+)
+def test_command_line_refuses(options, message, tmp_path):
+    done = CliRunner().invoke(app, [*options, *(["--out", str(tmp_path)])])
+    assert done.exit_code == 2
+    assert message in " ".join((done.output + done.stderr).replace("│", " ").split())
