@@ -15,6 +15,6 @@ required = config["options"]["install_requires"] + config["options.extras_requir
 print(required.replace(">=", "=="))
 PY
 "$work/venv/bin/python" -m pip install --quiet -r "$work/oldest.txt"
-"$work/venv/bin/python" -m pip install --quiet "$root"
+"$work/venv/bin/python" -m pip install --quiet --no-deps --editable "$root"
 cd "$root"
 OPENBLAS_NUM_THREADS=1 "$work/venv/bin/python" -m pytest --numprocesses auto -W default

@@ -111,7 +111,7 @@ def test_spin_flows_from_bond_to_bond(boundary):
     currents = [model.sector.operator(model.current(j)) for j in model.bonds]
     zero = 0 * hermitian
     for j in range(L):
-        sz = model.sector.operator(nh.OpSum() + (1, "Sz", j))
+        sz = model.sector.operator(nh.OpSum([(1, "Sz", j)]))
         flow_in = currents[j - 1] if j > 0 or boundary == "periodic" else zero
         flow_out = currents[j] if j in model.bonds else zero
         assert largest((1j * (hermitian @ sz - sz @ hermitian) - (flow_in - flow_out)).toarray()) < 1e-15
@@ -131,13 +131,13 @@ def test_growth_of_every_eigenvector_is_gamma_times_its_current(L, charge, gamma
 @pytest.mark.parametrize("boundary", ["open", "periodic"])
 @pytest.mark.parametrize("seed", [130, 131])
 def test_modified_continuity_equation_and_norm_growth(boundary, seed):
-    gamma, dt, middle = 0.4, 0.005, 160
+    gamma, dt, middle = 0.4, 0.002, 400
     model = models.NonHermitianXXZ(L=8, gamma=gamma, h=2.0, seed=seed, boundary=boundary)
     records = list(algorithms.ExactEvolution(dt=dt, t_max=(middle + 2) * dt).records(model))[-5:]
     sz = np.array([record.state.expect_each("Sz").real for record in records])
     log_norms = np.array([record.log_norm for record in records])
 
-    def derivative(values):  # five points: error dt⁴ ≈ 6e-10 times the fifth derivative / 30
+    def derivative(values):  # five points: error dt⁴/30 = 5e-13 times the fifth derivative, which is about 50
         return np.array([1, -8, 0, 8, -1]) @ values / (12 * dt)
 
     state, total = records[2].state, total_current(model)
@@ -147,14 +147,14 @@ def test_modified_continuity_equation_and_norm_growth(boundary, seed):
     source = np.array(
         [
             gamma * state.expect(total * operator + operator * total).real
-            for operator in (nh.OpSum() + (1, "Sz", j) for j in range(8))
+            for operator in (nh.OpSum([(1, "Sz", j)]) for j in range(8))
         ]
     )
     norm_growth = 2 * gamma * np.sum(currents)
-    assert abs(derivative(2 * log_norms) - norm_growth) < 1e-9
-    assert largest(derivative(sz) - (flow_in - flow_out + source - norm_growth * magnetization)) < 1e-9
+    assert abs(derivative(2 * log_norms) - norm_growth) < EXACT
+    assert largest(derivative(sz) - (flow_in - flow_out + source - norm_growth * magnetization)) < EXACT
     weights = np.exp(2 * (log_norms - log_norms[2]))
-    assert largest(derivative(weights[:, None] * sz) - (flow_in - flow_out + source)) < 1e-9
+    assert largest(derivative(weights[:, None] * sz) - (flow_in - flow_out + source)) < EXACT
     assert largest(source) > 1e-3  # the non-local term matters
 
 
@@ -164,8 +164,8 @@ def test_tebd_norm_grows_with_the_current():
     algorithm = algorithms.NHTEBD(dt=dt, t_max=2.0, order=4, cutoff=1e-13, max_bond=128)
     data = nh.Simulation(model, algorithm, {"current": observables.CurrentProfile()}).run()
     rate = gamma * data.current.sum("bond").values
-    simpson = np.array([1, *[4, 2] * 19, 4, 1]) @ rate * dt / 3  # error about dt⁴/180 · t · rate'''' ~ 1e-6
-    assert abs(float(data.log_norm[-1]) - simpson) < 1e-5
+    simpson = np.array([1, *[4, 2] * 19, 4, 1]) @ rate * dt / 3  # error below 1e-6, as that of the Trotter splitting
+    assert abs(float(data.log_norm[-1]) - simpson) < 2e-6
 
 
 def no_click(L, gamma, theta, boundary, seed):
@@ -204,10 +204,10 @@ def test_no_click_hamiltonian_at_right_angle_is_the_asymmetric_chain(boundary, s
     asymmetric = models.NonHermitianXXZ(
         L=L, gamma=-sign * gamma, h=2.0, seed=seed, boundary=boundary, charge=None
     ).matrix()
-    whole = model.sector
-    total_sz = whole.operator(nh.OpSum.sum((1, "Sz", j) for j in range(L)))
-    edge = whole.operator(nh.OpSum([(1, "Sz", 0), (1, "Sz", L - 1)])) if boundary == "open" else 0 * total_sz
-    shift = total_sz - edge / 2 + len(closed.bonds) / 2 * scipy.sparse.identity(2**L)
+    spins = [embedded(SZ, j, L) for j in range(L)]
+    shift = sum(spins) + len(closed.bonds) / 2 * scipy.sparse.identity(2**L)
+    if boundary == "open":
+        shift = shift - (spins[0] + spins[-1]) / 2
     assert largest((model.matrix() - asymmetric + 1j * gamma * shift).toarray()) < 1e-14
 
 
@@ -232,6 +232,10 @@ def test_1_clean_free_ring(L, particles, gamma):
     assert distance(values, wrong_boundary_sign) > 1e-2
 
 
+def clean_steady_current(L):
+    return 1 / np.sin(np.pi / L) if L % 4 == 0 else 1 / np.tan(np.pi / L)
+
+
 @pytest.mark.parametrize("gamma", [0.1, 0.35])
 @pytest.mark.parametrize("L", [4, 6, 8, 10, 12])
 def test_2_steady_state_of_the_half_filled_clean_free_ring(L, gamma):
@@ -241,19 +245,19 @@ def test_2_steady_state_of_the_half_filled_clean_free_ring(L, gamma):
         gap=observables.SteadyStateGap(),
         current=observables.SteadyStateCurrent(),
     )
-    current = 1 / np.sin(np.pi / L) if L % 4 == 0 else 1 / np.tan(np.pi / L)
+    current = clean_steady_current(L)
     gap = 2 * gamma * np.sin(np.pi / L) if L % 4 == 0 else 0.0
     assert abs(float(data.growth) - gamma * current) < EXACT
     assert abs(float(data.gap) - gap) < EXACT
     assert largest(data.current.values - current) < EXACT / gamma
 
 
-@pytest.mark.parametrize(("L", "tolerance"), [(400, 1e-5), (402, 1e-5)])
-def test_2_steady_current_per_site_tends_to_one_over_pi(L, tolerance):
-    model = ring(L, gamma=0.1, V=0.0)
-    growth = np.sort(np.linalg.eigvals(single_particle(model, L // 2)).imag)[-L // 2 :].sum()
-    assert abs(growth / 0.1 - (1 / np.sin(np.pi / L) if L % 4 == 0 else 1 / np.tan(np.pi / L))) < 1e-9
-    assert abs(growth / 0.1 / L - 1 / np.pi) < tolerance  # corrections are about π/(6 L²), or π/(3 L²)
+@pytest.mark.parametrize("L", [400, 402])
+def test_2_steady_current_of_a_long_ring(L):
+    energies = np.linalg.eigvals(single_particle(ring(L, gamma=0.1, V=0.0), L // 2))
+    current = np.sort(energies.imag)[-L // 2 :].sum() / 0.1
+    assert abs(current - clean_steady_current(L)) < EXACT
+    assert abs(current / L - 1 / np.pi) < 1e-5  # corrections: π/(6 L²) and -π/(3 L²)
 
 
 @pytest.mark.parametrize("seed", [300, 301, 302])
@@ -317,7 +321,7 @@ def test_5_open_chain_with_edge_fields_has_a_product_eigenvector(L, charge, gamm
     assert largest(matrix @ vector - energy * vector) < EXACT
     assert largest(matrix.sum(axis=0) - energy) < EXACT  # the left vector is uniform
     values = np.linalg.eigvals(matrix.toarray())
-    assert abs(values.real.max() - energy) < 1e-8  # condition number of the eigenvalue up to 1e4
+    assert abs(values.real.max() - energy) < EXACT
     mirrored = chain(L, gamma=gamma, V=1.0, fields=[-field for field in fields], charge=charge).matrix()
     assert largest(mirrored @ vector - energy * vector) > 1e-3
 
@@ -578,12 +582,11 @@ def test_9_tebd_of_a_disordered_chain(gamma, h, seed):
     assert largest(second.deviations(second.trotter)) < 2e-5  # √(discarded weight) ≈ 3e-5
     assert largest(fourth.deviations(fourth.exact)) < 4e-5  # Trotter error of fourth order, 2e-5
     assert 1e-4 < largest(second.deviations(second.exact)) < 0.3 * 0.1**2  # and of second order
-    print(second.deviations(second.trotter), fourth.deviations(fourth.exact), second.deviations(second.exact))
 
 
 def test_9_tebd_with_a_small_bond_dimension():
     run = TebdRun(chain(40, gamma=0.5, V=0.0), dt=0.1, time=10.0, max_bond=16, cutoff=1e-12)
-    # Truncation at the orthogonality centre loses 3e-5 of the weight; in any other gauge the errors are many times larger.
+    # Truncation at the orthogonality centre loses 3e-5 of the weight; in any other gauge the errors are much larger.
     assert np.all(run.deviations(run.trotter) < [5e-4, 1.5e-3, 1.5e-3])
 
 
@@ -600,16 +603,20 @@ def test_10_quench_on_a_clean_ring(L, gamma):
         assert abs(record.log_norm - L * quench.log_norm_per_site()) < EXACT
 
 
-@pytest.mark.parametrize("gamma", [0.1, 0.3])
-def test_10_bulk_of_a_very_long_open_chain(gamma):
-    L, step, middle = 560, 20.0, range(255, 305)
+@pytest.mark.parametrize(("gamma", "step"), [(0.1, 20.0), (0.3, 8.0)])
+def test_10_bulk_of_a_very_long_open_chain(gamma, step):
+    # For larger γ t the exponential tails of the boundary are amplified: 8e-9 on single bonds at γ = 0.3, t = 80.
+    L, middle = 560, range(255, 305)
     one_particle = propagator(single_particle(chain(L, gamma=gamma, V=0.0)), step)
     for state in GaussianState.neel(L).trajectory(one_particle, step, 5):
         quench = CleanQuench(gamma, state.time, bulk_momenta())
         assert abs(state.currents()[middle].mean() - quench.current()) < EXACT
         assert largest(state.currents()[middle] - quench.currents(middle)) < EXACT
         assert largest(state.magnetization()[middle] - quench.magnetization(middle)) < EXACT
-    assert abs(state.currents()[100] - quench.current()) > 1e-3  # the boundaries have reached bond 100 by t = 100
+        if state.time > 0:  # the boundary's front moves at speed 1
+            pairs = (state.currents()[:-1] + state.currents()[1:]) / 2 - quench.current()
+            assert abs(pairs[round(0.5 * state.time)]) > 1e-2
+            assert abs(pairs[round(2 * state.time)]) < 1e-6
 
 
 def test_10_limits_of_the_bulk_current():
@@ -632,10 +639,9 @@ def test_10_mid_current_of_tebd(gamma):
         # Trotter error of fourth order and truncation, as in oracle 9
         assert abs(mid - quench.current()) < 1e-5
         assert largest(currents[even] - quench.currents(even)) < 1e-5
+        assert abs(mid - currents[even].mean()) < 1e-14
+        assert abs(currents[odd].mean() - quench.currents(odd).mean()) < 1e-5
         alternating.append(currents[odd].mean() - mid)
-        leftover = (currents[odd[-1]] - mid) / len(odd)
-        assert abs(alternating[-1] - leftover) < 1e-15
-        assert abs(abs(alternating[-1]) - abs(quench.staggered_current()) / len(odd)) < 1e-5
     assert largest(alternating) > 1e-2  # an odd window would be off by this
 
 
@@ -664,7 +670,7 @@ def disordered_ring(h, seed):
 
 @pytest.mark.parametrize("h", list(REFERENCE))
 def test_disorder_averages_of_eight_sites(h):
-    data = nh.sweep(disordered_ring, over={"h": [h], "seed": range(10_000, 10_350)}).isel(h=0)
+    data = nh.sweep(disordered_ring, over={"h": [h], "seed": range(10_000, 10_320)}).isel(h=0)
     current, real, fraction = REFERENCE[h]
     both = 1 / data.sizes["seed"] + 1 / REFERENCE_REALISATIONS
     pooled = float((data["real"].sum() + real * REFERENCE_REALISATIONS) / (data.sizes["seed"] + REFERENCE_REALISATIONS))
@@ -674,6 +680,5 @@ def test_disorder_averages_of_eight_sites(h):
         float(data["real"].mean() - real) / np.sqrt(pooled * (1 - pooled) * both),
         float(data["complex_fraction"].mean() - fraction) / np.sqrt(float(data["complex_fraction"].var(ddof=1)) * both),
     ]
-    print(h, scores)
     assert largest(scores) < 3
     assert np.all((data["current"].sel(estimate="eigenvalue") == 0) == (data["real"] == 1))

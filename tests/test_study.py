@@ -126,7 +126,7 @@ def test_command_line(tmp_path):
         (["reproduce", "brighi2025", "--scale", "huge"], "scale 'huge' is unknown; there are: quick"),
         (["reproduce", "brighi2025", "--only", "fig9"], "figure 'fig9' is unknown; there are: fig1a"),
         (["reproduce", "someone1999"], "'someone1999' is not"),
-        (["reproduce", "brighi2025", "--workers", "0"], "greater than or equal to 1"),
+        (["reproduce", "brighi2025", "--workers", "0"], "Invalid value for '--workers'"),
     ],
 )
 def test_command_line_refuses(options, message, tmp_path):
