@@ -412,7 +412,7 @@ def fig3b(study: Study, axes: Axes) -> xr.Dataset:
         fmt="s",
         ms=4,
         color="crimson",
-        label=f"quench, $N={study.scale.chain}$",
+        label=rf"quench, $N={study.scale.chain}$, $\chi={study.scale.max_bond}$",
     )
     axes.plot(fit.x, fit(fit.x), "--", color="crimson", lw=1, label=rf"$\propto e^{{-{fit.rate:.2f}h}}$")
     axes.set(xlabel="disorder strength $h/J$", ylabel="current per bond $j_0$  ($J$)", yscale="log")
