@@ -51,7 +51,7 @@ class ExactDiag(Algorithm[Spectrum]):
     vectors: Literal["none", "right", "both"] = "right"
 
     def check(self, model: Model) -> None:
-        """Raise if the matrices will not fit in memory.
+        """Raise if the model's operators are not defined or the matrices will not fit in memory.
 
         Parameters
         ----------
@@ -65,6 +65,7 @@ class ExactDiag(Algorithm[Spectrum]):
         ValueError
             If the model has no such sector.
         """
+        model.check()
         n = model.sector.dim
         # matrix and LAPACK's copy; for each kind of vectors LAPACK's output, the complex one and the sorted one
         per_element = {"none": 32, "right": 32 + 48, "both": 32 + 2 * 48 + 16}[self.vectors]

@@ -41,16 +41,18 @@ class ExactEvolution(TimeEvolution):
     """
 
     def check(self, model: Model) -> None:
-        """Raise if the vectors will not fit in memory.
+        """Raise if the vectors will not fit in memory or the initial state lies outside of the sector.
 
         Parameters
         ----------
         model : Model
             What to evolve.
         """
+        super().check(model)
         whole = float(np.prod([site.dim for site in model.sites], dtype=float))
         # the initial vector in the whole space, and the matrix and work vectors of the sector (at most as large)
         require_memory(16 * whole * (8 + 2 * model.L), f"evolving vectors of {model.L} sites ({whole:.3g} states)")
+        self.start(model)
 
     def start(self, model: Model) -> Snapshot:
         """Return the initial state as a normalised vector of the sector.

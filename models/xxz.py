@@ -79,7 +79,10 @@ class NonHermitianXXZ(HamiltonianModel):
             "at least 3 for a periodic chain, whose two sites would be coupled twice",
         )
         if self.fields is not None:
-            fields = np.asarray(self.fields, dtype=float)
+            try:
+                fields = np.asarray(self.fields, dtype=float)
+            except (TypeError, ValueError):
+                raise TypeError(f"fields = {self.fields!r}, but it must be a list of L = {self.L} numbers") from None
             require(fields.shape == (self.L,), "fields", fields.tolist(), f"a list of L = {self.L} numbers")
             require(bool(np.isfinite(fields).all()), "fields", fields.tolist(), "finite")
             object.__setattr__(self, "fields", tuple(fields.tolist()))

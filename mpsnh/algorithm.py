@@ -72,7 +72,19 @@ class TimeEvolution(Algorithm[Snapshot]):
         require(self.t_max > 0, "t_max", self.t_max, "positive")
         require(self.every >= 1, "every", self.every, "at least 1")
         require(self._steps(self.t_max) is not None, "t_max", self.t_max, f"a multiple of dt = {self.dt}")
-        require(self.initial == "neel" or callable(self.initial), "initial", self.initial, "'neel' or a function")
+        is_neel = isinstance(self.initial, str) and self.initial == "neel"
+        require(is_neel or callable(self.initial), "initial", self.initial, "'neel' or a function")
+
+    def check(self, model: Model) -> None:
+        """Raise if the model's operators are not defined or the time step does not fit.
+
+        Parameters
+        ----------
+        model : Model
+            What to evolve.
+        """
+        model.check()
+        model.check_time_step(self.dt)
 
     @abstractmethod
     def start(self, model: Model) -> Snapshot:
@@ -132,12 +144,16 @@ class TimeEvolution(Algorithm[Snapshot]):
         ------
         TypeError
             If the function given as `initial` returns anything but an `MPS`.
+        ValueError
+            If the state does not fit the model's sites.
         """
         if self.initial == "neel":
             return MPS.product(model.sites, [site.states[-(j % 2)] for j, site in enumerate(model.sites)])
         state = self.initial(model)
         if not isinstance(state, MPS):
             raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")
+        dims, needed = [state.phys_dim(j) for j in range(state.L)], [site.dim for site in model.sites]
+        require(dims == needed, "local dimensions of the initial state", dims, f"{needed}, as the model's sites have")
         return state
 
     def _steps(self, time: float) -> int | None:

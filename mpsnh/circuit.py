@@ -149,6 +149,7 @@ def repeated(layers: Sequence[Layer], times: int) -> list[Layer]:
     >>> len(step), len(repeated(step, 10))
     (3, 21)
     """
+    require(times >= 1, "times", times, "at least 1")
     if times == 1 or len(layers) < 2:
         return merged([layer for _ in range(times) for layer in layers])
     *seam, last = merged([layers[-1], layers[0]])  # one joined layer, or two that do not join

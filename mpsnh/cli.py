@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Non-Hermitia
 STUDIES = {"brighi2025": brighi2025}
 """The studies by name."""
 
-StudyName = StrEnum("StudyName", list(STUDIES))  # type: ignore[misc]
+_StudyName = StrEnum("_StudyName", list(STUDIES))  # type: ignore[misc]
 
 
 @app.callback()
@@ -30,7 +30,7 @@ def _app() -> None:
 
 @app.command()
 def reproduce(
-    study: Annotated[StudyName, typer.Argument(help="The paper.")],
+    study: Annotated[_StudyName, typer.Argument(help="The paper.")],
     scale: Annotated[str, typer.Option(help="How large: quick.")] = "quick",
     only: Annotated[list[str] | None, typer.Option(help="A figure, such as fig1a; may be repeated.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for figures and datasets.")] = Path("out"),

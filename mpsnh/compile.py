@@ -24,7 +24,13 @@ COMPRESSION = 1e-14
 
 
 class LocalTerm(NamedTuple):
-    """A term as one matrix a site (identity where none is listed), Jordan–Wigner strings included."""
+    """A term as one matrix a site (identity where none is listed), Jordan–Wigner strings included.
+
+    Examples
+    --------
+    >>> LocalTerm(Term(1.0, (("Sz", 1), ("Sz", 3))), {1: ("Sz",), 3: ("Sz",)}).span
+    (1, 3)
+    """
 
     term: Term
     matrices: dict[int, tuple[str, ...]]
@@ -137,8 +143,8 @@ def local_operator(op: OpSum, sites: Sequence[Site]) -> tuple[tuple[int, int], A
     (1, 2)
     """
     terms = localise(op, sites)
-    first = min((term.span[0] for term in terms), default=0)
-    last = max((term.span[1] for term in terms), default=0)
+    spans = [term.span for term in terms if term.matrices]  # a multiple of the identity fits anywhere
+    first, last = min((span[0] for span in spans), default=0), max((span[1] for span in spans), default=0)
     if last - first >= MAX_SPAN:
         raise ValueError(f"{op} spans {last - first + 1} sites; at most {MAX_SPAN} fit here, use expect()")
     where = range(first, last + 1)

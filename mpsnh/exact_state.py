@@ -89,6 +89,8 @@ class ExactState:
         -------
         complex
         """
+        same = (other.sector.sites, other.sector.charge) == (self.sector.sites, self.sector.charge)
+        require(same, "sector of the other state", other.sector, repr(self.sector))
         return complex(np.vdot(other.vector, self.vector))
 
     def entanglement_entropy(self, bond: int) -> float:

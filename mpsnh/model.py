@@ -14,7 +14,7 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from mpsnh import circuit
-from mpsnh.compile import bond_hamiltonians
+from mpsnh.compile import bond_hamiltonians, localise
 from mpsnh.mpo import MPO
 from mpsnh.opsum import OpSum
 from mpsnh.sector import LEAK, Sector, require_memory, sector
@@ -63,6 +63,12 @@ class Model(Value):
     def sector(self) -> Sector:
         """The basis in which exact methods work."""
         return sector(self.sites, self.charge)
+
+    def check(self) -> None:
+        """Raise before any work starts if an operator or gate does not fit the sites."""
+
+    def check_time_step(self, dt: float) -> None:
+        """Raise if time can't advance by this step."""
 
     @abstractmethod
     def step(self, dt: float, order: int) -> list[circuit.Layer]:
@@ -115,6 +121,16 @@ class HamiltonianModel(Model):
     @abstractmethod
     def terms(self) -> OpSum:
         """Return the Hamiltonian as a literal sum of operator products."""
+
+    def check(self) -> None:
+        """Raise if a term names an unknown operator or a site outside of the chain.
+
+        Raises
+        ------
+        ValueError
+            Naming the term.
+        """
+        localise(self.terms(), self.sites)
 
     def step(self, dt: float, order: int = 2) -> list[circuit.Layer]:
         """Return one Trotter step of exp(-i H dt).
@@ -214,6 +230,21 @@ class FloquetModel(Model):
     def layers(self) -> list[circuit.Layer]:
         """Return the layers of gates of one period, in the order in which they act."""
 
+    def check_time_step(self, dt: float) -> None:
+        """Raise unless the step is one period.
+
+        Parameters
+        ----------
+        dt : float
+            Must be 1.
+
+        Raises
+        ------
+        ValueError
+            If it is not.
+        """
+        require(dt == 1, "dt", dt, "1, since a Floquet model advances by whole periods")
+
     def step(self, dt: float = 1.0, order: int = 2) -> list[circuit.Layer]:
         """Return the gates of one period.
 
@@ -233,7 +264,7 @@ class FloquetModel(Model):
         ValueError
             If `dt` is not 1.
         """
-        require(dt == 1, "dt", dt, "1, since a Floquet model advances by whole periods")
+        self.check_time_step(dt)
         return self.layers()
 
     def matrix(self) -> NDArray[np.complex128]:
@@ -279,7 +310,7 @@ class FloquetModel(Model):
         ValueError
             If `time` is not a whole number.
         """
-        require(float(time).is_integer(), "time", time, "a whole number of periods")
+        require(time >= 0 and float(time).is_integer(), "time", time, "a whole number of periods")
         basis = self.sector
 
         def advance(vector: Vector) -> Vector:

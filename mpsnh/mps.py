@@ -10,6 +10,7 @@ import numpy as np
 import quimb.tensor as qtn
 from numpy.typing import ArrayLike, NDArray
 
+from mpsnh.canonical import move_right, right_canonical
 from mpsnh.compile import local_operator
 from mpsnh.mpo import MPO
 from mpsnh.opsum import OpSum
@@ -37,8 +38,8 @@ class MPS(qtn.MatrixProductState):
     >>> neel = MPS.product([Spin(0.5)] * 4, ["up", "down"] * 2)
     >>> neel.expect_each("Sz").real.tolist()
     [0.5, -0.5, 0.5, -0.5]
-    >>> neel.expect(OpSum() + (1, "Sz", 0, "Sz", 3))
-    (-0.25+0j)
+    >>> round(neel.expect(OpSum() + (1, "Sz", 0, "Sz", 3)).real, 12)
+    -0.25
     """
 
     # With a default on the class, every inherited constructor works although it never heard of the property.
@@ -60,9 +61,18 @@ class MPS(qtn.MatrixProductState):
         return self._local_sites
 
     def _named_sites(self) -> tuple[Site, ...]:
-        if self._local_sites is None:
+        sites = self._local_sites
+        if sites is None:
             raise ValueError("this MPS does not know its sites; make it with MPS.from_quimb(mps, sites)")
-        return self._local_sites
+        if len(sites) != self.L or any(self.phys_dim(j) != site.dim for j, site in enumerate(sites)):
+            raise ValueError(f"the sites {sites} no longer fit this MPS; say what they are: MPS.from_quimb(mps, sites)")
+        return sites
+
+    def flip(self, inplace: bool = False) -> Self:
+        """Reverse the order of the sites, of the tensors and of `local_sites`, as quimb does."""
+        flipped: Self = super().flip(inplace=inplace)
+        flipped._local_sites = None if self._local_sites is None else self._local_sites[::-1]
+        return flipped
 
     @classmethod
     def product(cls, sites: Sequence[Site], states: Sequence[str | ArrayLike]) -> Self:
@@ -124,15 +134,17 @@ class MPS(qtn.MatrixProductState):
         >>> MPS.from_tensors([np.ones((1, 2, 1))] * 3, [Spin(0.5)] * 3).expect_each("Sx").real.tolist()
         [0.5, 0.5, 0.5]
         """
-        require(len(tensors) == len(sites) >= 2, "number of tensors", len(tensors), f"{len(sites)} sites, at least 2")
-        ends = [1, *(tensor.shape[2] for tensor in tensors)]
+        require(len(sites) >= 2, "number of sites", len(sites), "at least 2")
+        require(len(tensors) == len(sites), "number of tensors", len(tensors), f"{len(sites)}, one a site")
+        end = 1
         for j, (tensor, site) in enumerate(zip(tensors, sites, strict=True)):
-            fits = tensor.shape[:2] == (ends[j], site.dim) and (j < len(sites) - 1 or tensor.shape[2] == 1)
-            require(fits, f"shape of tensor {j}", tensor.shape, f"({ends[j]}, {site.dim}, next bond)")
+            shape = np.shape(tensor)
+            fits = len(shape) == 3 and shape[:2] == (end, site.dim) and (j < len(sites) - 1 or shape[2] == 1)
+            require(fits, f"shape of tensor {j}", shape, f"({end}, {site.dim}, next bond)")
+            end = shape[2]
             if not np.isfinite(tensor).all():
                 raise ValueError(f"tensor {j} of the state has elements that are not finite")
-        first, *middle, last = tensors
-        state = cls([first[0], *middle, last[:, :, 0]], shape="lpr")
+        state = cls(_network(tensors))
         state._local_sites = tuple(sites)
         return state
 
@@ -159,6 +171,8 @@ class MPS(qtn.MatrixProductState):
         [0.0, 1.0, -1.0, 0.0]
         """
         rest = np.asarray(vector, dtype=complex).reshape(1, -1)
+        if not np.isfinite(rest).all():
+            raise ValueError("the vector has elements that are not finite")
         require(rest.size == np.prod([s.dim for s in sites]), "vector size", rest.size, "the product of the dimensions")
         tensors = []
         for site in sites[:-1]:
@@ -237,7 +251,7 @@ class MPS(qtn.MatrixProductState):
         >>> [t.shape for t in MPS.product([Spin(0.5)] * 2, ["up", "down"]).site_tensors()]
         [(1, 2, 1), (1, 2, 1)]
         """
-        return _tensors(self)
+        return [np.array(tensor) for tensor in _tensors(self)]
 
     @property
     def canonical_centre(self) -> int | None:
@@ -264,6 +278,7 @@ class MPS(qtn.MatrixProductState):
         >>> plus.overlap(MPS.product([Spin(0.5)] * 2, ["up", "down"]))
         1j
         """
+        require(other.L == self.L, "number of sites of the other state", other.L, f"{self.L}")
         environment = np.ones((1, 1), dtype=complex)
         for bra, ket in zip(_tensors(other), _tensors(self), strict=True):
             environment = _extended(environment, bra, ket)
@@ -319,21 +334,24 @@ class MPS(qtn.MatrixProductState):
         >>> from mpsnh.site import Spin
         >>> spins = [Spin(0.5)] * 2
         >>> right, left = MPS.product(spins, [[1, 1], [1, 0]]), MPS.product(spins, ["up", "up"])
-        >>> right.expect_biorthogonal(OpSum() + (1, "Sp", 0), left)
-        (1+0j)
+        >>> round(right.expect_biorthogonal(OpSum() + (1, "Sp", 0), left).real, 12)
+        1.0
         """
         return self._ratio(op, left)
 
     def _ratio(self, op: OpSum | MPO, left: MPS) -> complex:
         mpo = MPO.from_opsum(op, self._named_sites()) if isinstance(op, OpSum) else op
-        bra, ket = left.H, self.copy()
-        bra.reindex_({ket.site_ind(j): mpo.upper_ind(j) for j in range(self.L)})
+        for what, length in (("operator", mpo.L), ("left state", left.L)):
+            require(length == self.L, f"number of sites of the {what}", length, str(self.L))
+        # Of unit norm and in canonical form, nothing in the contraction can over- or underflow.
+        bra, ket = (_network(right_canonical(_tensors(state))[0]) for state in (left, self))
+        bra = bra.conj()
+        norm = (bra & ket).contract(slice(0, self.L), optimize=PATHS)
+        bra.reindex_({bra.site_ind(j): mpo.upper_ind(j) for j in range(self.L)})
         ket.reindex_({ket.site_ind(j): mpo.lower_ind(j) for j in range(self.L)})
-        sandwich = bra & mpo & ket
-        value = sandwich.contract(slice(0, self.L), optimize=PATHS, strip_exponent=True)
-        norm = (left.H & self).contract(slice(0, self.L), optimize=PATHS, strip_exponent=True)
+        value = (bra & mpo & ket).contract(slice(0, self.L), optimize=PATHS)
         with np.errstate(all="ignore"):
-            ratio = complex(value[0] / norm[0] * 10.0 ** (value[1] - norm[1]))
+            ratio = complex(np.divide(value, norm))
         _require_finite(ratio)
         return ratio
 
@@ -404,6 +422,8 @@ class MPS(qtn.MatrixProductState):
         ------
         ValueError
             If there is no such bond.
+        FloatingPointError
+            If the state has vanished or is not finite.
 
         Examples
         --------
@@ -412,7 +432,11 @@ class MPS(qtn.MatrixProductState):
         0.69314718056
         """
         require(0 <= bond < self.L - 1, "bond", bond, f"from 0 to {self.L - 2}")
-        return entropy(np.asarray(self.singular_values(bond + 1)))
+        tensors, _ = right_canonical(_tensors(self))
+        for j in range(bond):
+            move_right(tensors, j)
+        centre = tensors[bond]
+        return entropy(np.linalg.svd(centre.reshape(-1, centre.shape[2]), compute_uv=False))
 
 
 def each_operator(operators: Sequence[str | OpSum], L: int) -> list[OpSum]:
@@ -494,6 +518,11 @@ def _tensors(mps: qtn.MatrixProductState) -> list[Array]:
         data = data * 10.0 ** (mps.exponent / mps.L) if mps.exponent else data
         tensors.append(data.reshape(1 if j == 0 else data.shape[0], mps.phys_dim(j), -1))
     return tensors
+
+
+def _network(tensors: Sequence[Array]) -> qtn.MatrixProductState:
+    first, *middle, last = tensors
+    return qtn.MatrixProductState([first[0], *middle, last[:, :, 0]], shape="lpr")
 
 
 def _extended(environment: Array, bra: Array, ket: Array) -> Array:

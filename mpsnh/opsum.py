@@ -105,7 +105,7 @@ class OpSum:
         """Multiply by a number, or by another sum (whose operators act first)."""
         if isinstance(other, OpSum):
             pairs = ((a, b) for a in self.terms for b in other.terms)
-            return OpSum(Term(a.coefficient * b.coefficient, a.factors + b.factors) for a, b in pairs)
+            return OpSum(Term(_finite(a.coefficient * b.coefficient), a.factors + b.factors) for a, b in pairs)
         if not isinstance(other, numbers.Complex):
             return NotImplemented
         return OpSum(Term(_finite(other * term.coefficient), term.factors) for term in self.terms)
@@ -152,7 +152,7 @@ class OpSum:
         for term in self.terms:
             sign, factors = _sorted_factors(term.factors)
             merged[factors] = merged.get(factors, 0) + sign * term.coefficient
-        kept = [Term(value, factors) for factors, value in merged.items() if value != 0]
+        kept = [Term(_finite(value), factors) for factors, value in merged.items() if value != 0]
         kept.sort(key=lambda term: [(site, name) for name, site in term.factors])
         return OpSum(kept)
 

@@ -32,7 +32,13 @@ class State(Protocol):
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A number that comes with every record and goes into the dataset beside the observables."""
+    """A number that comes with every record and goes into the dataset beside the observables.
+
+    Examples
+    --------
+    >>> Diagnostic(1e-9, "discarded weight").units
+    '1'
+    """
 
     value: float
     long_name: str
@@ -44,6 +50,11 @@ class Record:
     """Base of what algorithms yield.
 
     A subclass names in `axis` the field that labels successive records, or None if there is only one record.
+
+    Examples
+    --------
+    >>> Record().diagnostics()
+    {}
     """
 
     axis: ClassVar[str | None] = None

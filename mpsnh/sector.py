@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mpsnh.compile import localise, product_matrix
 from mpsnh.opsum import OpSum
 from mpsnh.site import Site
+from mpsnh.value import require
 
 LEAK = 1e-12
 """Matrix elements that leave a sector, relative to the largest one, below which they count as rounding."""
@@ -130,6 +131,7 @@ class Sector:
         >>> Sector([Spin(0.5)] * 2, 0).embed(np.array([1, 2]))
         array([0, 1, 2, 0])
         """
+        require(vector.shape == (self.dim,), "vector shape", vector.shape, f"({self.dim},)")
         whole = np.zeros(int(np.prod(self.dims)), dtype=vector.dtype)
         whole[self.codes] = vector
         return whole
@@ -224,10 +226,10 @@ class Sector:
                 )
         every = np.arange(self.dim)
         data = np.concatenate([diagonal, *values])
-        if not np.any(data.imag):
-            data = data.real
         index = (np.concatenate([every, *rows]), np.concatenate([every, *columns]))
         matrix = scipy.sparse.csr_matrix((data, index), shape=(self.dim, self.dim))
+        if not np.any(matrix.data.imag):
+            matrix = matrix.real
         matrix.eliminate_zeros()
         return matrix
 
@@ -293,7 +295,7 @@ def require_memory(nbytes: float, what: str) -> None:
     --------
     >>> require_memory(1e30, "a dense matrix of dimension 10^14")
     Traceback (most recent call last):
-    MemoryError: a dense matrix of dimension 10^14 needs 9.3e+20 GiB, but only ... GiB are available
+    MemoryError: a dense matrix of dimension 10^14 needs 9.31e+20 GiB, but only ... GiB are available
     """
     available = psutil.virtual_memory().available
     if nbytes > available:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import platform
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -137,17 +139,18 @@ class Simulation(Generic[R]):
             "model": self.model.parameters(),
             "algorithm": self.algorithm.parameters(),
             "observables": {name: observable.parameters() for name, observable in self.observables.items()},
-            "versions": versions(),
+            "versions": dict(versions()),
         }
         return {name: json.dumps(part, ensure_ascii=False) for name, part in parts.items()}
 
 
-def versions() -> dict[str, str]:
+@functools.cache  # looking them up takes longer than a small simulation
+def versions() -> Mapping[str, str]:
     """Return the versions of Python and the libraries that results depend on.
 
     Returns
     -------
-    dict of str to str
+    mapping of str to str
 
     Examples
     --------
@@ -155,4 +158,4 @@ def versions() -> dict[str, str]:
     ['mpsnh', 'numpy', 'python', 'quimb', 'scipy']
     """
     libraries = {name: importlib.metadata.version(name) for name in ("mpsnh", "numpy", "quimb", "scipy")}
-    return libraries | {"python": platform.python_version()}
+    return types.MappingProxyType(libraries | {"python": platform.python_version()})

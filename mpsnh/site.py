@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,7 +66,9 @@ class Site:
         self.states = tuple(states)
         d = len(self.states)
         require(d >= 1 and len(set(self.states)) == d, "states", self.states, "at least one, each name once")
-        self.charges: tuple[int, ...] = (0,) * d if charges is None else tuple(int(q) for q in charges)
+        given = (0,) * d if charges is None else tuple(charges)
+        require(all(float(q).is_integer() for q in given), "charges", given, "integers, for a spin 2 Sz")
+        self.charges: tuple[int, ...] = tuple(int(q) for q in given)
         self.parities: tuple[int, ...] = (1,) * d if parities is None else tuple(int(p) for p in parities)
         require(len(self.charges) == d, "charges", self.charges, f"one integer for each of the {d} states")
         require(
@@ -76,6 +79,8 @@ class Site:
         )
         parity = np.diag(self.parities)
         self.operators: dict[str, NDArray[np.complex128]] = {}
+        for name in ("Id", "F"):
+            require(name not in operators, "operator name", name, "another one, since Id and F are always there")
         for name, matrix in {"Id": np.eye(d), "F": parity, **operators}.items():
             array = np.array(matrix, dtype=complex)
             require(not name.endswith(DAGGER), "operator name", name, f"without {DAGGER}, which is added in use")
@@ -278,8 +283,8 @@ class Boson(Site):
     """
 
     def __init__(self, n_max: int) -> None:
-        require(isinstance(n_max, int) and n_max >= 1, "n_max", n_max, "an integer of at least 1")
-        self.n_max = n_max
+        require(isinstance(n_max, numbers.Integral) and n_max >= 1, "n_max", n_max, "an integer of at least 1")
+        self.n_max = int(n_max)
         n = np.arange(n_max + 1)
         lower = np.diag(np.sqrt(n[1:]), k=1)
         operators = {"b": lower, "bdag": lower.T, "n": np.diag(n)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mpsnh.value import require
 
@@ -63,7 +63,7 @@ def typical(data: xr.DataArray, over: str = "seed") -> xr.DataArray:
 
     Examples
     --------
-    >>> float(typical(xr.DataArray([0.0, 1.0, 100.0], dims="seed")))
+    >>> round(float(typical(xr.DataArray([0.0, 1.0, 100.0], dims="seed"))), 12)
     10.0
     """
     positive = data.where(data > 0)
@@ -84,6 +84,11 @@ class ExponentialFit:
         The value at x = 0.
     x : ndarray
         The points that were fitted.
+
+    Examples
+    --------
+    >>> float(ExponentialFit(rate=0.0, error=0.1, prefactor=2.0, x=np.array([1.0]))(3.0))
+    2.0
     """
 
     rate: float
@@ -91,7 +96,7 @@ class ExponentialFit:
     prefactor: float
     x: NDArray[np.float64]
 
-    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, x: ArrayLike) -> NDArray[np.float64]:
         """Return the fitted curve."""
         return self.prefactor * np.exp(-self.rate * np.asarray(x))
 

@@ -103,9 +103,11 @@ def _run(make: Make, point: dict[str, Any]) -> xr.Dataset:
 def _joined(runs: list[xr.Dataset], points: list[dict[str, Any]], axes: dict[str, list[Any]]) -> xr.Dataset:
     first = runs[0]
     for run, point in zip(runs, points, strict=True):
-        if run.sizes != first.sizes or set(run) != set(first):
+        same = set(run) == set(first) and all(run[name].sizes == first[name].sizes for name in first)
+        if not same or any(not run[name].equals(first[name]) for name in first.coords):
             raise ValueError(
-                f"the result at {point} has the form {dict(run.sizes)}, but at {points[0]} it has {dict(first.sizes)}"
+                f"the result at {point} has the form {dict(run.sizes)}, but at {points[0]} it has {dict(first.sizes)}, "
+                "or its labels differ; a sweep needs the same form at all points"
             )
     shape = tuple(len(coordinates) for coordinates in axes.values())
     data = {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import inspect
 import math
 import numbers
+import sys
 import types
 import typing
 from abc import ABC
@@ -123,11 +125,10 @@ def _hints(cls: type) -> dict[str, Any]:
     """Resolve annotations, leaving out those that name things of an enclosing function's scope."""
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        try:
-            hints |= typing.get_type_hints(base)
-        except (NameError, TypeError):
-            annotations = inspect.get_annotations(base)
-            hints |= {name: hint for name, hint in annotations.items() if not isinstance(hint, str)}
+        scope = vars(sys.modules[base.__module__])
+        for name, hint in inspect.get_annotations(base).items():
+            with contextlib.suppress(NameError, TypeError):
+                hints |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: hint}), scope)
     return hints
 
 
@@ -139,7 +140,11 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
             return None
         choices = [option for option in options if option is not type(None)]
         return _checked(name, value, choices[0]) if len(choices) == 1 else value
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if origin is Literal:
+        if isinstance(value, np.generic):
+            value = value.item()
         if not any(value == option and type(value) is type(option) for option in options):
             require(False, name, value, "one of " + ", ".join(map(repr, options)))
         return value
@@ -147,8 +152,6 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
             raise TypeError(f"{name} = {value!r}, but it must be a sequence")
         return tuple(_checked(f"{name}[{i}]", item, options[0]) for i, item in enumerate(value))
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value[()]
     if hint is bool:
         return bool(_of_kind(name, value, bool | np.bool_, "True or False"))
     if hint is int:

@@ -114,6 +114,12 @@ def require_current(observable: Observable[Any], model: Model) -> CurrentModel:
     ------
     TypeError
         If the model has no ``current(bond)`` and ``bonds``.
+
+    Examples
+    --------
+    >>> from mpsnh import models
+    >>> require_current(CurrentProfile(), models.NonHermitianXXZ(L=4)).bonds
+    range(0, 3)
     """
     if not isinstance(model, CurrentModel):
         raise TypeError(

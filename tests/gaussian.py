@@ -1,7 +1,7 @@
 """Free fermions (V = 0) as Gaussian states: exact currents, magnetisation, entropy and norm for chains of any length.
 
 An N × N matrix replaces the 2^N × 2^N one, and nothing here uses the package's operators, gates or tensors.
-The formulas are derived in `tests/README.md`, oracle 9.
+The formulas are derived in `tests/README.md`, oracles 9 and 10.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def bulk_momenta(points: int = 8192) -> NDArray[np.float64]:
     return 2 * np.pi * np.arange(points) / points
 
 
-def ring_momenta(L: int) -> NDArray[np.float64]:
-    """Momenta of a half-filled ring: periodic for an odd number of particles, antiperiodic for an even one."""
-    return 2 * np.pi * (np.arange(L) + (0.5 if L // 2 % 2 == 0 else 0.0)) / L
+def ring_momenta(L: int, particles: int) -> NDArray[np.float64]:
+    """Momenta of a ring: periodic for an odd number of particles, antiperiodic for an even one."""
+    return 2 * np.pi * (np.arange(L) + (0.5 if particles % 2 == 0 else 0.0)) / L
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,14 @@ def local_matrix(site: Site, name: str) -> np.ndarray:
     """Matrix of an operator from its textbook definition; a user's own operators are taken as given."""
     if name.endswith("†"):
         return local_matrix(site, name[:-1]).conj().T
-    if name == "Id":
-        return np.eye(site.dim, dtype=complex)
+    if name in ("Id", "F"):
+        return np.eye(site.dim, dtype=complex) if name == "Id" else _parity(site)
     if isinstance(site, Spin):
         return _spin(site.S, name)
     if isinstance(site, Fermion):
         full, empty = np.eye(2, dtype=complex)
         lower = np.outer(empty, full)
-        return {"c": lower, "cdag": lower.T, "n": np.outer(full, full), "F": _parity(site)}[name]
+        return {"c": lower, "cdag": lower.T, "n": np.outer(full, full)}[name]
     if isinstance(site, Boson):
         lower = np.zeros((site.n_max + 1, site.n_max + 1), dtype=complex)
         for n in range(1, site.n_max + 1):
@@ -107,7 +107,8 @@ def operator(op: OpSum, sites: Sequence[Site]) -> np.ndarray:
 def terms(op: OpSum, sites: Sequence[Site]) -> list[np.ndarray]:
     """Matrix of each term of a sum in the whole space."""
     return [
-        coefficient * functools.reduce(np.matmul, (_factor(tuple(sites), *f) for f in factors), np.eye(dimension(sites)))
+        coefficient
+        * functools.reduce(np.matmul, (_factor(tuple(sites), *f) for f in factors), np.eye(dimension(sites)))
         for coefficient, factors in op.terms
     ]
 

@@ -1,5 +1,6 @@
 """Bonds, matrix-product operators and sector operators of a sum, against Kronecker products and against each other."""
 
+
 import itertools
 import math
 import re
@@ -119,7 +120,9 @@ def test_users_fermions_of_two_species():
     operators = {"cu": np.kron(lower, np.eye(2)), "cd": np.kron(parity, lower)}
     both = Site(["ud", "u", "d", "0"], operators, charges=[2, 1, 1, 0], parities=[1, -1, -1, 1])
     names, L = {"cu": 0, "cd": 1}, 3
-    hops = [(a, i, b, j) for a, b in itertools.product(names, repeat=2) for i, j in itertools.product(range(L), range(L))]
+    hops = [
+        (a, i, b, j) for a, b in itertools.product(names, repeat=2) for i, j in itertools.product(range(L), range(L))
+    ]
     numbers = reference.gaussian(np.random.default_rng(1), len(hops))
     op = OpSum.sum((x, a + "†", i, b, j) for x, (a, i, b, j) in zip(numbers, hops, strict=True))
     same = OpSum.sum(
@@ -330,6 +333,8 @@ def test_project_refuses_weight_outside():
     with refused(message):
         Sector(SPINS[:2], 0).project(np.array([1, 1, 0, 0]))
     np.testing.assert_array_equal(Sector(SPINS[:2], 0).project(np.array([1e-8, 1, 0, 0])), [1, 0])
+    with refused("outside of the sector"):
+        Sector(SPINS[:2], 0).project(np.array([1e-5, 1, 0, 0]))
 
 
 def test_embed_refuses_a_vector_of_another_length():
@@ -358,8 +363,9 @@ def test_terms_may_leave_the_sector_if_their_sum_does_not(site):
     sites = (site,) * 3
     op = OpSum.sum((0.7, name, j, name, j + 1) for name in ("Sx", "Sy") for j in range(2))
     assert deviation(from_sectors(op, sites), op, sites) <= 1e-14
-    with refused("does not conserve"):
-        Sector(sites, site.charges[0]).operator(op + (0.1, "Sx", 0, "Sx", 1))
+    for weight in (0.1, 1e-10):
+        with refused("does not conserve"):
+            Sector(sites, site.charges[0]).operator(op + (weight, "Sx", 0, "Sx", 1))
 
 
 @every_chain

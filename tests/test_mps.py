@@ -1,5 +1,6 @@
 """States: construction, every kind of expectation value against dense vectors, quimb's own methods, and norms."""
 
+
 import itertools
 import pickle
 import re
@@ -69,7 +70,7 @@ def test_product_of_names_and_vectors():
         (["up"], "number of states = 1, but it must be 2, one a site"),
         (["up"] * 3, "number of states = 3, but it must be 2, one a site"),
         (["up", "left"], "Spin(0.5) has no state 'left'; it has: up, down"),
-        (["up", [1, 0, 0]], "shape of tensor 1 = (1, 3, 1), but it must be (1, 2, next bond)"),
+        (["up", [1, 0, 0]], "shape of tensor 1 = (1, 3, 1), but it must be (1, 2,"),
         (["up", [np.nan, 1]], "tensor 1 of the state has elements that are not finite"),
     ],
     ids=["short", "long", "name", "length", "nan"],
@@ -82,7 +83,7 @@ def test_bad_products_are_refused(states, message):
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        ([(1, 2, 3), (2, 2, 1)], "shape of tensor 1 = (2, 2, 1), but it must be (3, 2, next bond)"),
+        ([(1, 2, 3), (2, 2, 1)], "shape of tensor 1 = (2, 2, 1), but it must be (3, 2,"),
         ([(1, 2, 3), (3, 2, 2)], "shape of tensor 1 = (3, 2, 2)"),
         ([(2, 2, 1), (1, 2, 1)], "shape of tensor 0 = (2, 2, 1), but it must be (1, 2, next bond)"),
         ([(2, 2), (2, 2, 1)], "shape of tensor 0 = (2, 2), but it must be (1, 2, next bond)"),
@@ -134,7 +135,7 @@ def test_from_and_to_quimb():
     back = state.to_quimb()
     assert type(back) is qtn.MatrixProductState
     np.testing.assert_allclose(back.to_dense().ravel(), state.to_vector(), atol=1e-14)
-    with refused("shape of tensor 0 = (1, 2, 2), but it must be (1, 3, next bond)"):
+    with refused("shape of tensor 0 = (1, 2, 4), but it must be (1, 3, next bond)"):
         MPS.from_quimb(plain, (Spin(1),) * 6)
     with refused("periodic matrix-product states are not supported; use open boundaries"):
         MPS.from_quimb(qtn.MPS_rand_state(6, 4, cyclic=True), SPINS)
@@ -157,7 +158,7 @@ def test_from_quimb_takes_a_state_without_bonds():
 
 
 def test_plain_states_do_not_know_their_sites():
-    state = MPS.from_dense(np.eye(8)[2], dims=2)
+    state = MPS(qtn.MPS_computational_state("010"))
     assert (type(state), state.local_sites) == (MPS, None)
     for measure in (lambda: state.expect_each("Sz"), lambda: state.expect(OpSum() + (1, "Sz", 0))):
         with refused("this MPS does not know its sites; make it with MPS.from_quimb(mps, sites)"):
@@ -258,6 +259,15 @@ def test_mixed_up_operators_are_refused(operators):
             measured.expect_each(*operators)
 
 
+def test_values_that_are_exactly_zero():
+    """A vanishing matrix element is not a vanishing norm."""
+    neel = MPS.product(SPINS, ["up", "down"] * 3)
+    for op in (OpSum(), OpSum() + (1, "Sp", 0, "Sm", 3), OpSum() + (1, "Sx", 2)):
+        values = [neel.expect(op), neel.expect(MPO.from_opsum(op, SPINS)), *neel.expect_each(op)]
+        values += [neel.expect_biorthogonal(op, neel), exact(neel.to_vector(), SPINS).expect(op)]
+        assert values == [0] * 5, op
+
+
 def test_unknown_operators_and_wide_sums_are_refused():
     state = random_mps((HALF,) * 10, 1)
     with refused("Spin(0.5) has no operator 'S'"):
@@ -274,7 +284,7 @@ def test_operators_and_states_of_another_length_are_refused():
         state.expect(MPO.from_opsum(OpSum() + (1, "Sz", 0), SPINS[:4]))
     with pytest.raises(ValueError, match="sites"):
         state.expect_biorthogonal(OpSum() + (1, "Sz", 0), short)
-    with pytest.raises(ValueError, match="sites|zip"):
+    with pytest.raises(ValueError, match="sites"):
         state.overlap(short)
 
 
@@ -364,7 +374,6 @@ KEEPING = {
     "nonlocal gate": lambda s: s.gate_nonlocal(np.eye(6), (0, 3)),
     "operator": lambda s: FIELD.apply(s),
     "expand": lambda s: s.copy().expand_bond_dimension(6),
-    "reindex": lambda s: s.reindex_sites("b{}"),
     "retag": lambda s: s.retag({}),
     "astype": lambda s: s.astype("complex64"),
     "from_TN": lambda s: MPS.from_TN(s),
@@ -456,7 +465,7 @@ def test_entropies_of_norms_that_no_number_can_hold(factor):
         assert scaled.entanglement_entropy(bond) == pytest.approx(plain.entanglement_entropy(bond), abs=1e-11)
 
 
-@pytest.mark.parametrize("made", [MPS.from_vector(np.zeros(64), SPINS), random_mps(SPINS, 1, factor=0)], ids=str)
+@pytest.mark.parametrize("made", [MPS.from_vector(np.zeros(64), SPINS), random_mps(SPINS, 1, factor=0)], ids=["1", "3"])
 @pytest.mark.parametrize(
     "measure",
     [

@@ -1,5 +1,6 @@
 """Operator sums: literal algebra, normal form with fermionic signs, text, and what is refused."""
 
+
 import re
 
 import numpy as np
@@ -7,7 +8,6 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from reference import CHAINS, every_chain, sums
 
 from mpsnh import Fermion, OpSum, Spin
@@ -16,7 +16,6 @@ from mpsnh.opsum import Term
 TOLERANCE = 1e-13
 HOP = OpSum() + (0.5, "Sp", 0, "Sm", 1)
 FIELD = OpSum() + (1j, "Sz", 0)
-
 
 
 def assert_same(op, matrix, sites):
@@ -224,9 +223,9 @@ def test_only_sums_and_tuples_can_be_added(other):
 
 
 def test_only_numbers_and_sums_multiply():
-    with pytest.raises(TypeError, match="unsupported operand|can't multiply"):
+    with pytest.raises(TypeError, match=r"unsupported operand|can't multiply"):
         HOP * "2"
-    with pytest.raises(ValueError, match="coefficient .* must be finite"):
+    with pytest.raises(ValueError, match=r"coefficient .* must be finite"):
         float("nan") * HOP
 
 

@@ -302,6 +302,14 @@ def save(data: xr.Dataset, path: Path) -> None:
         What to write.
     path : Path
         Where; the folder is made if needed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(xr.Dataset({"x": 1.0}), Path(folder) / "new" / "x.nc")
+    ...     [path.name for path in (Path(folder) / "new").iterdir()]
+    ['x.nc']
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -312,7 +320,7 @@ def save(data: xr.Dataset, path: Path) -> None:
 # The figures: each function draws one and returns the numbers it shows.
 
 
-def fig1a(study: Study, axes: Axes) -> xr.Dataset:
+def _fig1a(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the steady-state current against disorder."""
     current = study.current()
     data = mean_with_error(current).assign(typical=typical(current), fraction_nonzero=(current > 0).mean("seed"))
@@ -327,7 +335,7 @@ def fig1a(study: Study, axes: Axes) -> xr.Dataset:
     return data
 
 
-def fig1b(study: Study, axes: Axes) -> xr.Dataset:
+def _fig1b(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the gap against disorder."""
     gap = study.spectra["gap"]
     data = mean_with_error(gap)
@@ -337,7 +345,7 @@ def fig1b(study: Study, axes: Axes) -> xr.Dataset:
     return data
 
 
-def fig2a(study: Study, axes: Axes) -> xr.Dataset:
+def _fig2a(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the fraction of realisations with an entirely real spectrum, against disorder and (inset) size."""
     data = mean_with_error(study.spectra["real_spectrum"])
     _draw_by_size(axes, data)
@@ -366,7 +374,7 @@ def fig2a(study: Study, axes: Axes) -> xr.Dataset:
     return data
 
 
-def fig2b(study: Study, axes: Axes) -> xr.Dataset:
+def _fig2b(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the fraction of complex eigenvalues against disorder."""
     data = mean_with_error(study.spectra["complex_fraction"])
     _draw_by_size(axes, data)
@@ -375,7 +383,7 @@ def fig2b(study: Study, axes: Axes) -> xr.Dataset:
     return data
 
 
-def fig3a(study: Study, axes: Axes) -> xr.Dataset:
+def _fig3a(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the mid-chain current against time, with the plateaus."""
     data = mean_with_error(study.quenches["current"])
     plateau = mean_with_error(study.plateaus)
@@ -396,7 +404,7 @@ def fig3a(study: Study, axes: Axes) -> xr.Dataset:
     return data.assign_attrs(plateau_window=list(window))
 
 
-def fig3b(study: Study, axes: Axes) -> xr.Dataset:
+def _fig3b(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the plateau current against disorder beside that of the exact spectra, both per bond."""
     plateau, fit = mean_with_error(study.plateaus), study.quench_fit()
     exact = mean_with_error(study.current() / study.spectra["L"])
@@ -424,12 +432,12 @@ def fig3b(study: Study, axes: Axes) -> xr.Dataset:
 
 
 FIGURES: dict[str, Callable[[Study, Axes], xr.Dataset]] = {
-    "fig1a": fig1a,
-    "fig1b": fig1b,
-    "fig2a": fig2a,
-    "fig2b": fig2b,
-    "fig3a": fig3a,
-    "fig3b": fig3b,
+    "fig1a": _fig1a,
+    "fig1b": _fig1b,
+    "fig2a": _fig2a,
+    "fig2b": _fig2b,
+    "fig3a": _fig3a,
+    "fig3b": _fig3b,
 }
 """The figures by name."""
 

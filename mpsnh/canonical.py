@@ -1,0 +1,138 @@
+"""Canonical form of matrix-product states given as plain tensors of shape (left bond, d, right bond)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def right_canonical(tensors: Sequence[Array]) -> tuple[list[Array], float]:
+    """Bring a state to right-canonical form and unit norm, with the orthogonality centre on the first site.
+
+    Parameters
+    ----------
+    tensors : sequence of ndarray, shape (left bond, d, right bond)
+        Any MPS.
+
+    Returns
+    -------
+    tensors : list of ndarray
+        The same state, normalised.
+    log_norm : float
+        Logarithm of the norm it had.
+
+    Raises
+    ------
+    FloatingPointError
+        If the norm is zero or not finite.
+
+    Examples
+    --------
+    >>> tensors, log_norm = right_canonical([2 * np.ones((1, 2, 1), complex)] * 2)
+    >>> round(float(np.exp(log_norm)), 12)
+    8.0
+    """
+    work, log_norm = list(tensors), 0.0
+    for j in range(len(work) - 1, 0, -1):
+        log_norm += move_left(work, j)
+    work[0], grown = normalised(work[0], (0,))
+    return work, log_norm + grown
+
+
+def normalised(tensor: Array, where: tuple[int, ...]) -> tuple[Array, float]:
+    """Divide a tensor by its norm.
+
+    Parameters
+    ----------
+    tensor : ndarray
+        Any tensor.
+    where : tuple of int
+        Its sites, for the error message.
+
+    Returns
+    -------
+    tensor : ndarray
+        Of unit norm.
+    log_norm : float
+        Logarithm of the norm it had.
+
+    Raises
+    ------
+    FloatingPointError
+        If the norm is zero or not finite.
+
+    Examples
+    --------
+    >>> normalised(np.array([0.0, 2.0]), (3,))[0].tolist()
+    [0.0, 1.0]
+    >>> normalised(np.zeros(2), (3,))
+    Traceback (most recent call last):
+    FloatingPointError: the norm of the state became 0.0 on sites (3,)
+    """
+    norm = float(np.linalg.norm(tensor))
+    if not (np.isfinite(norm) and norm > 0):
+        raise FloatingPointError(f"the norm of the state became {norm} on sites {where}")
+    return tensor / norm, float(np.log(norm))
+
+
+def move_right(tensors: list[Array], j: int) -> float:
+    """Move the orthogonality centre from site j to j + 1, changing the list in place.
+
+    Parameters
+    ----------
+    tensors : list of ndarray, shape (left bond, d, right bond)
+        A state with its centre on site j.
+    j : int
+        The centre.
+
+    Returns
+    -------
+    float
+        Logarithm of the norm, which is taken out.
+
+    Examples
+    --------
+    >>> tensors = [np.full((1, 2, 1), 0.5), np.eye(2)[:1, :, None]]
+    >>> round(float(np.exp(move_right(tensors, 0))) ** 2, 12)
+    0.5
+    """
+    left, d, right = tensors[j].shape
+    q, r = np.linalg.qr(tensors[j].reshape(left * d, right))
+    r, grown = normalised(r, (j,))
+    tensors[j] = q.reshape(left, d, -1)
+    tensors[j + 1] = np.tensordot(r, tensors[j + 1], 1)
+    return grown
+
+
+def move_left(tensors: list[Array], j: int) -> float:
+    """Move the orthogonality centre from site j to j - 1, changing the list in place.
+
+    Parameters
+    ----------
+    tensors : list of ndarray, shape (left bond, d, right bond)
+        A state with its centre on site j.
+    j : int
+        The centre.
+
+    Returns
+    -------
+    float
+        Logarithm of the norm, which is taken out.
+
+    Examples
+    --------
+    >>> tensors = [np.eye(2)[:1, :, None], np.full((1, 2, 1), 0.5)]
+    >>> round(float(np.exp(move_left(tensors, 1))) ** 2, 12)
+    0.5
+    """
+    left, d, right = tensors[j].shape
+    q, r = np.linalg.qr(tensors[j].reshape(left, d * right).T)
+    r, grown = normalised(r, (j,))
+    tensors[j] = q.T.reshape(-1, d, right)
+    tensors[j - 1] = np.tensordot(tensors[j - 1], r.T, 1)
+    return grown
