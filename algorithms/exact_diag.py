@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -17,6 +18,9 @@ from mpsnh.sector import require_memory
 
 BIORTHOGONALITY = 1e-6
 """Largest deviation of ⟨L_m|R_n⟩ from the identity that is accepted."""
+
+WORST_CONDITION = 0.01 / np.finfo(float).eps
+"""Condition number of an eigenvalue above which rounding leaves nothing of its left and right vectors."""
 
 
 class ExactDiag(Algorithm[Spectrum]):
@@ -130,14 +134,14 @@ class ExactDiag(Algorithm[Spectrum]):
 def _biorthonormal(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
     """Combine left vectors, within degenerate levels too, so that ⟨L_m|R_n⟩ is the identity."""
     overlaps = left.conj().T @ right
-    try:
-        dual = np.linalg.solve(overlaps.conj(), left.T).T
+    error = condition = np.inf
+    with contextlib.suppress(np.linalg.LinAlgError), np.errstate(all="ignore"):
+        dual: NDArray[Any] = np.linalg.solve(overlaps.conj(), left.T).T
         error = np.abs(dual.conj().T @ right - np.eye(len(overlaps))).max()
-    except np.linalg.LinAlgError:
-        error = np.inf
-    if not error <= BIORTHOGONALITY:
+        condition = np.linalg.norm(dual, axis=0).max()
+    if not (error <= BIORTHOGONALITY and condition <= WORST_CONDITION):
         raise ArithmeticError(
-            f"left and right eigenvectors miss biorthonormality by {error:.1g}: the matrix is too close to an "
-            "exceptional point; use vectors='right'"
+            f"an eigenvalue has condition number {condition:.1g} and ⟨L|R⟩ misses the identity by {error:.1g}: "
+            "the matrix is too close to an exceptional point; use vectors='right'"
         )
     return dual

@@ -112,11 +112,15 @@ class TimeEvolution(Algorithm[Snapshot]):
         ------
         ValueError
             If `after` is not on the time grid or not before `t_max`.
+        TypeError
+            If `after` is no snapshot, or its state is of another kind than this algorithm's.
         """
         self.check(model)
+        if not isinstance(after, Snapshot | None):
+            raise TypeError(f"after = {after!r}, but it must be a Snapshot, not {type(after).__name__}")
         steps = None if after is None else self._steps(after.time)
         total = round(self.t_max / self.dt)
-        if after is not None and (steps is None or steps >= total):
+        if after is not None and (steps is None or not 0 <= steps < total):
             require(False, "after.time", after.time, f"a multiple of dt = {self.dt} before t_max = {self.t_max}")
         snapshot = self.start(model) if after is None else after
         if after is None:

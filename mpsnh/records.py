@@ -32,15 +32,15 @@ class State(Protocol):
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A number that comes with every record and goes into the dataset beside the observables.
+    """A number of a record that goes into every dataset, beside the observables.
 
     Examples
     --------
-    >>> Diagnostic(1e-9, "discarded weight").units
+    >>> Diagnostic("discarded", "discarded weight").units
     '1'
     """
 
-    value: float
+    field: str
     long_name: str
     units: str = "1"
 
@@ -49,19 +49,17 @@ class Diagnostic:
 class Record:
     """Base of what algorithms yield.
 
-    A subclass names in `axis` the field that labels successive records, or None if there is only one record.
+    A subclass names in `axis` the field that labels successive records, or None if there is only one record,
+    and in `diagnostics` the fields that tell how far a record can be trusted.
 
     Examples
     --------
-    >>> Record().diagnostics()
-    {}
+    >>> sorted(Snapshot.diagnostics)
+    ['discarded_weight', 'log_norm']
     """
 
     axis: ClassVar[str | None] = None
-
-    def diagnostics(self) -> Mapping[str, Diagnostic]:
-        """Return the numbers that tell how far the record can be trusted, by name."""
-        return {}
+    diagnostics: ClassVar[Mapping[str, Diagnostic]] = {}
 
 
 @dataclass(frozen=True)
@@ -87,17 +85,14 @@ class Snapshot(Record):
     """
 
     axis: ClassVar[str | None] = "time"
+    diagnostics: ClassVar[Mapping[str, Diagnostic]] = {
+        "log_norm": Diagnostic("log_norm", "logarithm of the norm of the un-normalised state"),
+        "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),
+    }
     time: float
     state: State
     log_norm: float = 0.0
     discarded: float = 0.0
-
-    def diagnostics(self) -> Mapping[str, Diagnostic]:
-        """Return the log-norm and the summed discarded weight."""
-        return {
-            "log_norm": Diagnostic(self.log_norm, "logarithm of the norm of the un-normalised state"),
-            "discarded_weight": Diagnostic(self.discarded, "discarded weight summed over all truncations"),
-        }
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from tqdm.auto import tqdm
 from mpsnh.algorithm import Algorithm
 from mpsnh.model import Model
 from mpsnh.observable import Observable
-from mpsnh.records import Diagnostic, Record
+from mpsnh.records import Record
+from mpsnh.value import require
 
 R = TypeVar("R", bound=Record)
 
@@ -62,9 +63,12 @@ class Simulation(Generic[R]):
     observables: Mapping[str, Observable[R]]
 
     def __post_init__(self) -> None:
-        for kind, value in ((Model, self.model), (Algorithm, self.algorithm)):
-            if not isinstance(value, kind):
-                raise TypeError(f"{kind.__name__.lower()} = {value!r}, but it must be a {kind.__name__}")
+        if not isinstance(self.model, Model):
+            raise TypeError(f"model = {self.model!r}, but it must be a Model")
+        if not isinstance(self.algorithm, Algorithm):
+            raise TypeError(f"algorithm = {self.algorithm!r}, but it must be an Algorithm")
+        if not (isinstance(self.observables, Mapping) and all(isinstance(name, str) for name in self.observables)):
+            raise TypeError(f"observables = {self.observables!r}, but they must be a mapping of names to observables")
         yields = self.algorithm.yields
         for name, observable in self.observables.items():
             if not isinstance(observable, Observable):
@@ -75,6 +79,14 @@ class Simulation(Generic[R]):
                     f"but {type(self.algorithm).__name__} yields {yields.__name__}"
                 )
             observable.check(self.model, self.algorithm)
+        taken = {yields.axis, *yields.diagnostics, *(dim for each in self.observables.values() for dim in each.dims)}
+        for name in self.observables:
+            require(
+                name not in taken,
+                "observable name",
+                name,
+                "another one: the dataset has a coordinate or diagnostic called so",
+            )
         self.algorithm.check(self.model)
 
     def run(self, after: R | None = None, *, progress: bool = False) -> xr.Dataset:
@@ -100,11 +112,9 @@ class Simulation(Generic[R]):
         """
         rows: list[dict[str, Any]] = []
         labels: list[Any] = []
-        details: Mapping[str, Diagnostic] = {}
-        axis = self.algorithm.yields.axis
+        axis, details = self.algorithm.yields.axis, self.algorithm.yields.diagnostics
         for record in tqdm(self.algorithm.records(self.model, after), disable=not progress, unit="record"):
-            details = record.diagnostics()
-            row = {name: diagnostic.value for name, diagnostic in details.items()}
+            row = {name: getattr(record, detail.field) for name, detail in details.items()}
             rows.append(row | {name: measure(record, self.model) for name, measure in self.observables.items()})
             labels.append(getattr(record, axis) if axis else None)
         variables = {

@@ -125,7 +125,7 @@ def _hints(cls: type) -> dict[str, Any]:
     """Resolve annotations, leaving out those that name things of an enclosing function's scope."""
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        scope = vars(sys.modules[base.__module__])
+        scope = getattr(sys.modules.get(base.__module__), "__dict__", {})
         for name, hint in inspect.get_annotations(base).items():
             with contextlib.suppress(NameError, TypeError):
                 hints |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: hint}), scope)

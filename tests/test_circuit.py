@@ -1,6 +1,5 @@
 """Gates, Trotter schedules and Floquet models against products of dense matrices."""
 
-
 import functools
 import itertools
 import re

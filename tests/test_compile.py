@@ -1,6 +1,5 @@
 """Bonds, matrix-product operators and sector operators of a sum, against Kronecker products and against each other."""
 
-
 import itertools
 import math
 import re

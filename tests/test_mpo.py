@@ -1,6 +1,5 @@
 """Operators on states: adjoint, application, algebra and multiples of the identity."""
 
-
 import pickle
 
 import numpy as np

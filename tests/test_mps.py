@@ -1,6 +1,5 @@
 """States: construction, every kind of expectation value against dense vectors, quimb's own methods, and norms."""
 
-
 import itertools
 import pickle
 import re
@@ -477,7 +476,7 @@ def test_entropies_of_norms_that_no_number_can_hold(factor):
     ids=["expect", "expect_each", "expect_biorthogonal", "entanglement_entropy"],
 )
 def test_zero_states_raise(made, measure):
-    with refused("the norm has vanished or overflowed", FloatingPointError):
+    with pytest.raises(FloatingPointError, match=r"the norm (has vanished or overflowed|of the state became 0\.0)"):
         measure(made)
 
 

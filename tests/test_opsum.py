@@ -1,6 +1,5 @@
 """Operator sums: literal algebra, normal form with fermionic signs, text, and what is refused."""
 
-
 import re
 
 import numpy as np
