@@ -295,6 +295,9 @@ def test_any_executor_will_do():
         ({"h": []}, ValueError, r"over\['h'\] = \[\], but it must be not empty"),
         ({"h": [1.0], "seed": range(0)}, ValueError, r"over\['seed'\] = \[\], but it must be not empty"),
         ({"seed": [1, 2, 1]}, ValueError, r"over\['seed'\] = \[1, 2, 1\], but it must be without repetitions"),
+        ({"h": 1.0}, TypeError, r"over\['h'\] = 1.0, but it must be"),
+        ({"h": [[1.0, 2.0], [3.0, 4.0]]}, TypeError, r"over\['h'\]"),
+        ([1.0], TypeError, r"over = \[1.0\], but it must be a mapping"),
         ({"hh": [1.0]}, TypeError, "make does not take the axes hh: got an unexpected keyword argument 'hh'"),
     ],
 )
@@ -312,6 +315,29 @@ def test_a_grid_must_give_all_that_is_needed():
 
     with pytest.raises(TypeError, match="make does not take the axes h: missing a required argument: 'seed'"):
         nh.sweep(make, {"h": [1.0]})
+
+
+class Idle(nh.Algorithm[nh.Snapshot]):
+    """An algorithm that must not be started."""
+
+    yields = nh.Snapshot
+
+    def records(self, model: nh.Model, after: nh.Snapshot | None = None) -> Any:
+        raise AssertionError("nothing may run")
+
+
+@pytest.mark.parametrize("axis", ["time", "site", "sz", "log_norm"])
+def test_an_axis_must_not_hide_part_of_the_results(axis):
+    def make(**point: Any) -> nh.Simulation[nh.Snapshot]:
+        return nh.Simulation(models.NonHermitianXXZ(L=4), Idle(), {"sz": observables.Magnetization()})
+
+    with pytest.raises(ValueError, match=axis):
+        nh.sweep(make, {axis: [0, 1, 2, 3]})
+
+
+def test_a_grid_is_made_of_simulations():
+    with pytest.raises(TypeError, match="make returned NonHermitianXXZ, but it must return a Simulation"):
+        nh.sweep(lambda h: models.NonHermitianXXZ(L=4, h=h), {"h": [1.0]})
 
 
 def test_results_must_have_the_same_shape():
