@@ -118,7 +118,8 @@ class ExactDiag(Algorithm[Spectrum]):
     def _hermitian(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
         if self.vectors == "none":
             return scipy.linalg.eigvalsh(matrix).astype(complex), None, None
-        values, vectors = scipy.linalg.eigh(matrix)
+        # divide and conquer keeps the vectors of close levels orthogonal, which the default driver does not
+        values, vectors = scipy.linalg.eigh(matrix, driver="evd")
         return values.astype(complex), vectors, vectors if self.vectors == "both" else None
 
     def _general(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:

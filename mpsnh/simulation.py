@@ -79,7 +79,7 @@ class Simulation(Generic[R]):
                     f"but {type(self.algorithm).__name__} yields {yields.__name__}"
                 )
             observable.check(self.model, self.algorithm)
-        taken = {yields.axis, *yields.diagnostics, *(dim for each in self.observables.values() for dim in each.dims)}
+        taken = self._coordinates() | set(yields.diagnostics)
         for name in self.observables:
             require(
                 name not in taken,
@@ -88,6 +88,15 @@ class Simulation(Generic[R]):
                 "another one: the dataset has a coordinate or diagnostic called so",
             )
         self.algorithm.check(self.model)
+
+    def _coordinates(self) -> set[str]:
+        axis = self.algorithm.yields.axis
+        return {dim for each in self.observables.values() for dim in each.dims} | ({axis} if axis else set())
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all variables and coordinates of the dataset."""
+        return {*self.observables, *self.algorithm.yields.diagnostics} | self._coordinates()
 
     def run(self, after: R | None = None, *, progress: bool = False) -> xr.Dataset:
         """Run to the end and return everything measured.

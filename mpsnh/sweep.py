@@ -55,9 +55,10 @@ def sweep(
     Raises
     ------
     ValueError
-        If the grid is empty, a coordinate is repeated or the shape of a result changes between points.
+        If the grid is empty, a coordinate is repeated, an axis is called like a part of the results, or the shape of
+        a result changes between points.
     TypeError
-        If `make` does not take an axis.
+        If `over` is no mapping of sequences, or `make` does not take an axis or returns no `Simulation`.
 
     Examples
     --------
@@ -69,8 +70,13 @@ def sweep(
     >>> dict(data["gap"].sizes), dict(data.mean("seed")["gap"].sizes)
     ({'h': 2, 'seed': 3}, {'h': 2})
     """
+    if not isinstance(over, Mapping):
+        raise TypeError(f"over = {over!r}, but it must be a mapping of axes to their coordinates")
+    require(bool(over), "over", dict(over), "a mapping with at least one axis")
+    for name, coordinates in over.items():
+        if not np.iterable(coordinates) or isinstance(coordinates, str) or np.ndim(next(iter(coordinates), 0)):
+            raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
     axes = {name: list(coordinates) for name, coordinates in over.items()}
-    require(bool(axes), "over", dict(over), "a mapping with at least one axis")
     for name, coordinates in axes.items():
         require(len(coordinates) > 0, f"over[{name!r}]", coordinates, "not empty")
         require(len(set(coordinates)) == len(coordinates), f"over[{name!r}]", coordinates, "without repetitions")
@@ -78,6 +84,11 @@ def sweep(
         inspect.signature(make).bind(**{name: coordinates[0] for name, coordinates in axes.items()})
     except TypeError as error:
         raise TypeError(f"make does not take the axes {', '.join(axes)}: {error}") from None
+    first = make(**{name: coordinates[0] for name, coordinates in axes.items()})
+    if not isinstance(first, Simulation):
+        raise TypeError(f"make returned {type(first).__name__}, but it must return a Simulation")
+    for name in axes:
+        require(name not in first.names, "axis", name, "another name: the results have a variable or axis called so")
     points = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
     results: Iterable[xr.Dataset]
     if executor is None:
