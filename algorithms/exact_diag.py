@@ -19,6 +19,9 @@ from mpsnh.sector import require_memory
 BIORTHOGONALITY = 1e-6
 """Largest deviation of ⟨L_m|R_n⟩ from the identity that is accepted."""
 
+PARALLEL = 1e-10
+"""Squared sine of the angle below which two right vectors count as the same."""
+
 EXCEPTIONAL = 1e6
 """Smallest condition number of a level that may be merging with another one at an exceptional point."""
 
@@ -143,12 +146,15 @@ def _biorthonormal(values: NDArray[Any], left: NDArray[Any], right: NDArray[Any]
         condition = np.linalg.norm(dual, axis=0)
     distances = np.abs(values[:, None] - values)
     np.fill_diagonal(distances, np.inf)
-    # Rounding moves a level by about eps · |E| · condition; two levels closer than that may be one.
+    nearest = distances.argmin(axis=1)
+    # Rounding moves a level by about eps · |E| · condition. Two levels closer than that have merged if their right
+    # vectors have too; if not, they are degenerate, as with a symmetry, and large numbers come from the skin effect.
     moved = 10 * np.finfo(float).eps * np.abs(values).max(initial=1.0) * condition
-    exceptional = (condition > EXCEPTIONAL) & (moved >= distances.min(axis=1))
+    parallel = 1 - np.abs(np.sum(right.conj() * right[:, nearest], axis=0)) ** 2 < PARALLEL
+    exceptional = (condition > EXCEPTIONAL) & (moved >= distances.min(axis=1)) & parallel
     if not error <= BIORTHOGONALITY or exceptional.any():
         raise ArithmeticError(
             f"a level has condition number {condition.max():.1g} and ⟨L|R⟩ misses the identity by {error:.1g}: "
-            "the matrix is too close to an exceptional point; use vectors='right'"
+            "in double precision the matrix is too close to an exceptional point; use vectors='right'"
         )
     return dual

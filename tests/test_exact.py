@@ -230,6 +230,13 @@ def test_a_jordan_block_is_an_exceptional_point():
         spectrum(lowering)
 
 
+def test_degenerate_levels_with_a_skin_effect_are_no_exceptional_point():
+    """Levels of an open clean chain that a symmetry makes equal have large condition numbers, but can be told apart."""
+    found = spectrum(models.NonHermitianXXZ(L=10, gamma=0.7, V=0.0))
+    assert found.condition_numbers().max() > 1e8
+    np.testing.assert_allclose(found.left.conj().T @ found.right, np.eye(len(found.values)), atol=1e-9)
+
+
 def test_eigenstates_can_be_measured():
     model = ring(6)
     found = spectrum(model)
