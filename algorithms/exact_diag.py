@@ -73,10 +73,23 @@ class ExactDiag(Algorithm[Spectrum]):
             If the model has no such sector.
         """
         model.check()
-        n = model.sector.dim
+        require_memory(self.memory(model), f"diagonalising a matrix of dimension {model.sector.dim}")
+
+    def memory(self, model: Model) -> float:
+        """Return the bytes of the dense matrices.
+
+        Parameters
+        ----------
+        model : Model
+            What to diagonalise.
+
+        Returns
+        -------
+        float
+        """
         # matrix and LAPACK's copy; for each kind of vectors LAPACK's output, the complex one and the sorted one
         per_element = {"none": 32, "right": 32 + 48, "both": 32 + 2 * 48 + 40}[self.vectors]
-        require_memory(per_element * n**2, f"diagonalising a matrix of dimension {n}")
+        return float(per_element) * model.sector.dim**2
 
     def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
         """Yield the spectrum, as one record.

@@ -49,10 +49,23 @@ class ExactEvolution(TimeEvolution):
             What to evolve.
         """
         super().check(model)
-        whole = float(np.prod([site.dim for site in model.sites], dtype=float))
-        # the initial vector in the whole space, and the matrix and work vectors of the sector (at most as large)
-        require_memory(16 * whole * (8 + 2 * model.L), f"evolving vectors of {model.L} sites ({whole:.3g} states)")
+        require_memory(self.memory(model), f"evolving vectors of {model.L} sites")
         self.start(model)
+
+    def memory(self, model: Model) -> float:
+        """Return the bytes of the vectors and the sparse matrix.
+
+        Parameters
+        ----------
+        model : Model
+            What to evolve.
+
+        Returns
+        -------
+        float
+        """
+        # the initial vector in the whole space, and the matrix and work vectors of the sector (at most as large)
+        return 16 * float(np.prod([site.dim for site in model.sites], dtype=float)) * (8 + 2 * model.L)
 
     def start(self, model: Model) -> Snapshot:
         """Return the initial state as a normalised vector of the sector.

@@ -93,6 +93,25 @@ class NHTEBD(TimeEvolution):
                 require(gate.matrix.shape == (d, d), f"gate shape on {gate.where}", gate.matrix.shape, f"({d}, {d})")
         self.start(model)
 
+    def memory(self, model: Model) -> float:
+        """Return the bytes of the state, its copies in records, and the decomposition of a pair of sites.
+
+        Parameters
+        ----------
+        model : Model
+            What to evolve.
+
+        Returns
+        -------
+        float
+        """
+        dims = [float(site.dim) for site in model.sites]
+        left = np.minimum(np.cumprod(dims), self.max_bond)[:-1]
+        right = np.minimum(np.cumprod(dims[::-1]), self.max_bond)[:-1][::-1]
+        bonds = np.concatenate([[1.0], np.minimum(left, right), [1.0]])
+        state = float(np.sum(bonds[:-1] * dims * bonds[1:]))
+        return 16 * (3 * state + 6 * (max(dims) * float(bonds.max())) ** 2)
+
     def start(self, model: Model) -> Snapshot:
         """Return the initial state, normalised, with the orthogonality centre on the first site.
 

@@ -31,6 +31,10 @@ class Algorithm(Value, Generic[R]):
     def check(self, model: Model) -> None:
         """Raise before any work starts if the algorithm can't treat the model."""
 
+    def memory(self, model: Model) -> float:
+        """Return an estimate of the bytes that treating the model needs at its peak; 0 if that is little."""
+        return 0.0
+
 
 InitialState = Literal["neel"] | Callable[[Model], MPS]
 """``"neel"``, or a function that makes the initial state for a model."""

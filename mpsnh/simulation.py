@@ -119,6 +119,27 @@ class Simulation(Generic[R]):
         ValueError
             If an observable returns an array that does not fit its `dims`.
         """
+        data, coords = self.measured(after, progress=progress)
+        return xr.Dataset(data, coords, self.provenance())
+
+    def measured(self, after: R | None = None, *, progress: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Run to the end and return variables and coordinates as xarray takes them, without making a dataset.
+
+        Parameters
+        ----------
+        after, progress
+            As for `run`.
+
+        Returns
+        -------
+        data, coords : dict
+            Dimensions, values and attributes by name.
+
+        Raises
+        ------
+        ValueError
+            If an observable returns an array that does not fit its `dims`.
+        """
         rows: list[dict[str, Any]] = []
         labels: list[Any] = []
         axis, details = self.algorithm.yields.axis, self.algorithm.yields.diagnostics
@@ -138,13 +159,13 @@ class Simulation(Generic[R]):
             if values.ndim - 1 != len(dims):
                 raise ValueError(f"observable {name!r} returned shape {values.shape[1:]}, but its dims are {dims}")
             data[name] = ((axis, *dims), values, attributes) if axis else (dims, values[0], attributes)
-            coords |= {dim: np.arange(size) for dim, size in zip(dims, values.shape[1:], strict=True)}
+            coords |= {dim: (dim, np.arange(size)) for dim, size in zip(dims, values.shape[1:], strict=True)}
         for observable in self.observables.values():
-            coords |= {dim: list(labels) for dim, labels in observable.coords.items()}
+            coords |= {dim: (dim, np.array(list(labels))) for dim, labels in observable.coords.items()}
         if axis:
             units = {"units": self.model.time_units} if axis == "time" else {}
             coords[axis] = (axis, np.array(labels), {"long_name": axis} | units)
-        return xr.Dataset(data, coords, self.provenance())
+        return data, coords
 
     def provenance(self) -> dict[str, str]:
         """Return all parameters and the versions of the libraries, as JSON texts.

@@ -1,50 +1,82 @@
-"""Grids of simulations as one labelled dataset."""
+"""Grids of simulations as one labelled dataset, in memory or in a store that survives."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import inspect
 import itertools
 import json
+import pickle
+import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
-from typing import Any
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import psutil
 import threadpoolctl
 import xarray as xr
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from mpsnh.simulation import Simulation
+from mpsnh.store import DONE, FAILED, MISSING, Axes, Region, Store, empty_value, regions
 from mpsnh.value import require
 
 Make = Callable[..., Simulation[Any]]
 
+REGION_SECONDS = 2.0
+"""How long the points of a region should take together, with ``batch="auto"``."""
+
+LARGEST_REGION = 1000
+"""Most points in a region, with ``batch="auto"``."""
+
 
 def sweep(
     make: Make,
-    over: Mapping[str, Sequence[Any]],
+    over: Axes,
     executor: Executor | None = None,
-    *,
-    progress: bool = False,
+    store: str | Path | None = None,
+    batch: int | Literal["auto"] = "auto",
+    on_error: Literal["record", "raise"] = "record",
+    progress: bool = True,
+    time_limit: float | None = None,
 ) -> xr.Dataset:
     """Run a simulation at every point of a grid and return one dataset.
 
-    The result does not depend on the executor or the order in which the points ran: each point runs on one thread.
-    A disorder average is ``.mean("seed")``.
+    The numbers do not depend on the executor, on the order in which points ran, on `batch` or on interruptions:
+    each point runs by itself on one thread. A disorder average is ``.mean("seed")``.
+    With a `store`, the same call continues what was interrupted, and a larger grid extends what is there.
 
     Parameters
     ----------
     make : callable
         Takes the coordinates of a point by name and returns its `Simulation`.
-        A process pool needs a function defined at the top level of a module.
+        Other processes need a function defined at the top level of a module.
     over : mapping of str to sequence
-        The axes of the grid and their coordinates.
+        The axes of the grid and their coordinates: numbers or names.
     executor : concurrent.futures.Executor, optional
-        Where the points run; in this process if not given.
-    progress : bool, default False
+        Where the points run; in this process if not given. A process pool that loses a worker is made anew.
+    store : str or Path, optional
+        Folder or fsspec URL of a Zarr group for the results, which any number of sweeps may share.
+    batch : int or "auto"
+        How many points run as one task and are stored as one chunk.
+    on_error : "record" or "raise"
+        Whether a point that fails becomes NaN, with its error under ``failures`` in the attributes, or stops the sweep.
+        A result that is not finite counts as failed.
+    progress : bool
         Whether to show a progress bar.
+    time_limit : float, optional
+        Seconds after which a point counts as failed.
 
     Returns
     -------
@@ -55,10 +87,11 @@ def sweep(
     Raises
     ------
     ValueError
-        If the grid is empty, a coordinate is repeated, an axis is called like a part of the results, or the shape of
-        a result changes between points.
+        If the grid is empty, a coordinate is repeated, an axis is called like a part of the results, the shape of
+        a result changes between points, or the store holds another study.
     TypeError
-        If `over` is no mapping of sequences, or `make` does not take an axis or returns no `Simulation`.
+        If `over` is no mapping of sequences, or `make` does not take an axis, can't be sent to another process or
+        returns no `Simulation`.
 
     Examples
     --------
@@ -70,13 +103,394 @@ def sweep(
     >>> dict(data["gap"].sizes), dict(data.mean("seed")["gap"].sizes)
     ({'h': 2, 'seed': 3}, {'h': 2})
     """
+    axes = _checked_axes(make, over)
+    require(batch == "auto" or (isinstance(batch, int) and batch >= 1), "batch", batch, "'auto' or at least 1")
+    require(on_error in ("record", "raise"), "on_error", on_error, "'record' or 'raise'")
+    require(time_limit is None or time_limit > 0, "time_limit", time_limit, "positive")
+    if isinstance(executor, ProcessPoolExecutor):
+        _require_picklable(make)
+    grid = _Grid(make, axes, Store(store) if store is not None else None, on_error, time_limit)
+    grid.prepare(batch, executor)
+    shape = tuple(len(labels) for labels in grid.axes.values())
+    bar = tqdm(total=int(np.prod(shape)), disable=not progress, unit="run", mininterval=_pause())
+    with bar, _one_thread():  # a limit that another thread than the main one sets has no effect on OpenBLAS
+        _Scheduler(grid, executor, bar).run()
+    return grid.result()
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A region of the grid to compute, wherever it is sent."""
+
+    make: Make
+    labels: dict[str, list[Any]]
+    region: Region
+    form: xr.Dataset
+    wanted: NDArray[np.bool_]
+    store: Store | None
+    on_error: str
+    time_limit: float | None
+
+    def points(self) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
+        """Yield place in the region and coordinates of each point that is wanted."""
+        for place in itertools.product(*(range(len(part)) for part in self.labels.values())):
+            if self.wanted[place]:
+                yield place, {name: part[k] for (name, part), k in zip(self.labels.items(), place, strict=True)}
+
+    def split(self) -> Iterator[_Task]:
+        """Yield a task for each point."""
+        for place, _ in self.points():
+            wanted = np.zeros_like(self.wanted)
+            wanted[place] = True
+            yield replace(self, wanted=wanted)
+
+
+def _worker_died(error: Exception) -> bool:
+    """Tell whether a worker died under a task; dask has an exception of its own for this."""
+    killed = getattr(sys.modules.get("distributed"), "KilledWorker", BrokenExecutor)
+    return isinstance(error, BrokenExecutor | killed)
+
+
+@dataclass
+class _Outcome:
+    """What came of a task; the values are only sent back if there is no store."""
+
+    status: NDArray[np.uint8]
+    values: dict[str, NDArray[Any]] = field(default_factory=dict)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    busy: bool = False
+
+
+def _compute(task: _Task) -> _Outcome:
+    """Run the points of a region, in whatever process this is."""
+    with contextlib.ExitStack() as held:
+        wanted = task.wanted
+        if task.store is not None:
+            name = ".".join(str(part.start) for part in task.region)
+            if not held.enter_context(task.store.locked(name)):
+                return _Outcome(np.zeros(wanted.shape, np.uint8), busy=True)
+            # Somebody else may have finished some of it since the task was made.
+            wanted = wanted & (task.store.status(task.region) == MISSING)
+        outcome = _empty_outcome(task.form, wanted.shape)
+        with _one_thread():
+            for place, point in task.points():
+                if wanted[place]:
+                    _run_point(task, place, point, outcome)
+        if task.store is not None:
+            task.store.write(task.region, outcome.values, outcome.status, outcome.failures)
+            outcome.values = {}
+        return outcome
+
+
+def _run_point(task: _Task, place: tuple[int, ...], point: dict[str, Any], outcome: _Outcome) -> None:
+    try:
+        with _deadline(task.time_limit):
+            data, coords = task.make(**point).measured()
+        _require_form(task.form, data, coords, point)
+        for name, (_, values, _) in data.items():
+            if not np.all(np.isfinite(values)):
+                raise FloatingPointError(f"the result {name!r} is not finite")
+    except _FormError:
+        raise
+    except Exception as error:
+        if task.on_error == "raise":
+            raise
+        outcome.status[place] = FAILED
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        described = f"{type(error).__name__}: {error} (in {where.name}, {Path(where.filename).name}:{where.lineno})"
+        outcome.failures.append({"point": point, "error": described})
+        return
+    for name, (_, values, _) in data.items():
+        outcome.values[name][place] = values
+    outcome.status[place] = DONE
+
+
+def _timed(make: Make, point: dict[str, Any], time_limit: float | None) -> tuple[dict[str, Any], dict[str, Any], float]:
+    """Run a point; return its variables, its coordinates and the time it takes."""
+    seconds = np.inf
+    with _one_thread():
+        for _ in range(3):  # the first run loads and caches things, so that a short one says little
+            begun = time.perf_counter()
+            with _deadline(time_limit):
+                data, coords = make(**point).measured()
+            seconds = min(seconds, time.perf_counter() - begun)
+            if seconds > 0.1 * REGION_SECONDS:
+                break
+    return data, coords, seconds
+
+
+def _like(pool: Any) -> ProcessPoolExecutor:
+    """Make a process pool like another, which keeps what it was made with, but not under public names."""
+    return ProcessPoolExecutor(
+        pool._max_workers, mp_context=pool._mp_context, initializer=pool._initializer, initargs=pool._initargs
+    )
+
+
+class _FormError(ValueError):
+    """The result of a point does not fit those of the others, which no retry can mend."""
+
+
+def _require_form(form: xr.Dataset, data: Mapping[str, Any], coords: Mapping[str, Any], point: Any) -> None:
+    sizes = {name: np.shape(values) for name, (_, values, _) in data.items()}
+    known = {str(name): variable.shape for name, variable in form.data_vars.items()}
+    for name, (_, values, _) in data.items():
+        kind = np.asarray(values).dtype
+        if name in known and not np.can_cast(kind, form[name].dtype):
+            raise _FormError(
+                f"the result {name!r} at {point} has the type {kind}, but at the first point it has "
+                f"{form[name].dtype}; a sweep needs the same type at all points"
+            )
+    same = sizes == known and all(np.array_equal(form[name].values, coords[str(name)][1]) for name in form.coords)
+    if not same:
+        raise _FormError(
+            f"the result at {point} has the form {sizes}, but at the first point it has {known}, or their labels "
+            f"({', '.join(map(str, form.coords))}) differ; a sweep needs the same form at all points"
+        )
+
+
+def _empty_outcome(form: xr.Dataset, shape: tuple[int, ...]) -> _Outcome:
+    values = {
+        str(name): np.full(shape + variable.shape, empty_value(variable.dtype), variable.dtype)
+        for name, variable in form.data_vars.items()
+    }
+    return _Outcome(np.zeros(shape, np.uint8), values)
+
+
+class _Grid:
+    """The grid, what is known of it, and where its results go."""
+
+    def __init__(
+        self, make: Make, axes: dict[str, list[Any]], store: Store | None, on_error: str, time_limit: float | None
+    ) -> None:
+        self.make, self.wanted_axes, self.store = make, axes, store
+        self.on_error, self.time_limit = on_error, time_limit
+        self.axes = axes
+
+    def prepare(self, batch: int | Literal["auto"], executor: Executor | None) -> None:
+        """Find the form of the results, and make, open or extend the store."""
+        provenance, self.memory = _provenance(self.make, self.axes, self.on_error)
+        self.described = {name: text for name, text in provenance.items() if name != "versions"}
+        identity = {"axes": list(self.axes), **{name: json.loads(text) for name, text in provenance.items()}}
+        with self.store.locked("making", wait=True) if self.store else contextlib.nullcontext():
+            if self.store is not None and self.store.exists():
+                _require_same_study(self.store, identity, list(self.axes))
+                merged = _common([self.store.identity, identity]) | {"versions": self.store.identity["versions"]}
+                texts = {name: json.dumps(merged[name], ensure_ascii=False) for name in self.described}
+                self.store.describe(merged, texts)
+                self.store.extend(self.axes)
+                for region in self.store.damaged():
+                    warnings.warn(f"a chunk of {self.store.url} was damaged; {region} is computed again", stacklevel=4)
+                    self.store.discard(region)
+                self.form, self.axes, self.chunk = self.store.form(), self.store.axes(), self.store.chunk()
+            else:
+                self.form, seconds = self._first_result(provenance, executor)
+                self.chunk = _chunk([len(labels) for labels in self.axes.values()], batch, seconds)
+                if self.store is not None:
+                    self.store.create(self.form, self.axes, self.chunk, identity)
+        shape = tuple(len(labels) for labels in self.axes.values())
+        self.outcome = _empty_outcome(self.form, shape if self.store is None else (0,) * len(shape))
+        self.inside = functools.reduce(
+            np.logical_and.outer,
+            [np.isin(np.asarray(labels), np.asarray(self.wanted_axes[name])) for name, labels in self.axes.items()],
+        )
+
+    def _first_result(self, provenance: dict[str, str], executor: Executor | None) -> tuple[xr.Dataset, float]:
+        """Run points until one succeeds, for the form of the results and the time that a point takes."""
+        for values in itertools.product(*self.axes.values()):
+            point = dict(zip(self.axes, values, strict=True))
+            try:
+                if isinstance(executor, ProcessPoolExecutor):  # a point may take its process with it
+                    with _like(executor) as own:
+                        data, coords, seconds = own.submit(_timed, self.make, point, self.time_limit).result()
+                else:
+                    data, coords, seconds = _timed(self.make, point, self.time_limit)
+            except Exception:
+                if self.on_error == "raise":
+                    raise
+                continue
+            return xr.Dataset(data, coords, provenance), seconds
+        raise ValueError("every point of the grid failed; on_error='raise' shows the first error")
+
+    def pending(self) -> list[tuple[Region, NDArray[np.bool_]]]:
+        """Return the regions with points that are wanted and missing, and which points these are."""
+        # The grid of the store may have grown since, by another sweep.
+        mine = tuple(slice(0, n) for n in self.inside.shape)
+        status = self.outcome.status if self.store is None else self.store.status(mine)
+        wanted = (status == MISSING) & self.inside
+        return [(region, wanted[region]) for region in regions(status.shape, self.chunk) if wanted[region].any()]
+
+    def task(self, region: Region, wanted: NDArray[np.bool_]) -> _Task:
+        labels = {name: labels[part] for (name, labels), part in zip(self.axes.items(), region, strict=True)}
+        return _Task(self.make, labels, region, self.form, wanted, self.store, self.on_error, self.time_limit)
+
+    def keep(self, region: Region, outcome: _Outcome) -> None:
+        """Take over what a task sent back."""
+        if self.store is not None:
+            return
+        fresh = outcome.status != MISSING
+        for name, block in outcome.values.items():
+            self.outcome.values[name][region][fresh] = block[fresh]
+        self.outcome.status[region][fresh] = outcome.status[fresh]
+        self.outcome.failures.extend(outcome.failures)
+
+    def lost(self, task: _Task, error: BaseException) -> None:
+        """Record the points of a task that took its worker with it."""
+        described = f"the worker died: {type(error).__name__} {error}".strip()
+        outcome = _empty_outcome(self.form, task.wanted.shape)
+        for place, point in task.points():
+            outcome.status[place] = FAILED
+            outcome.failures.append({"point": point, "error": described})
+        if self.store is not None:
+            self.store.write(task.region, outcome.values, outcome.status, outcome.failures)
+        self.keep(task.region, outcome)
+
+    def result(self) -> xr.Dataset:
+        """Return the dataset of the points that were asked for."""
+        if self.store is not None:
+            with self.store.locked("making", wait=True):  # nobody extends it meanwhile
+                data = self.store.load(self.wanted_axes).assign_attrs(self.described)
+                failures = self.store.failures()
+        else:
+            attributes = {name: variable.attrs for name, variable in self.form.data_vars.items()}
+            dims = {name: (*self.axes, *variable.dims) for name, variable in self.form.data_vars.items()}
+            variables = {name: (dims[name], values, attributes[name]) for name, values in self.outcome.values.items()}
+            coords = {name: variable.variable for name, variable in self.form.coords.items()}
+            data, failures = xr.Dataset(variables, {**self.axes, **coords}, self.form.attrs), self.outcome.failures
+        if failures:
+            places = {name: {x: k for k, x in enumerate(labels)} for name, labels in self.wanted_axes.items()}
+            failures = [f for f in failures if all(x in places[name] for name, x in f["point"].items())]
+            failures.sort(key=lambda f: [places[name][x] for name, x in f["point"].items()])
+        if failures:
+            first = failures[0]
+            warnings.warn(
+                f"{len(failures)} points failed; the first is {first['point']}: {first['error']}", stacklevel=3
+            )
+            failed = xr.DataArray(np.zeros([data.sizes[name] for name in self.axes], bool), dims=list(self.axes))
+            for failure in failures:
+                failed.values[tuple(places[name][x] for name, x in failure["point"].items())] = True
+            # NaN also where the type has none, so that an average can't count a failure as a zero.
+            counted = {name: values.where(~failed) for name, values in data.items() if values.dtype.kind in "iub"}
+            data = data.assign(counted).assign_attrs(failures=json.dumps(failures, ensure_ascii=False))
+        return data
+
+
+class _Scheduler:
+    """Keeps an executor busy with a few tasks at a time, and outlives its workers."""
+
+    def __init__(self, grid: _Grid, executor: Executor | None, bar: Any) -> None:
+        self.grid, self.executor, self.bar = grid, executor, bar
+        self.owned: Executor | None = None  # a pool made in place of a broken one
+        workers = getattr(executor, "_max_workers", None)
+        # As many tasks as fit in the memory of this machine at once, and a few more to wait for a worker if those of
+        # all workers fit. Executors that reach other machines do not say how many workers they have.
+        fitting = int(max(1, psutil.virtual_memory().available / max(grid.memory, 1.0)))
+        self.window = 1024 if workers is None else 4 * workers if fitting >= workers else fitting
+
+    def run(self) -> None:
+        """Run until every point is done, here or in another sweep on the same store."""
+        patience = 0.1
+        try:
+            while pending := self.grid.pending():
+                self.bar.n = int(self.grid.inside.sum()) - sum(int(wanted.sum()) for _, wanted in pending)
+                self.bar.refresh()
+                if self._pass(pending):
+                    patience = 0.1
+                else:  # another sweep works on all that is left
+                    time.sleep(patience)
+                    patience = min(2 * patience, 2.0)
+        finally:
+            if self.owned is not None:
+                self.owned.shutdown(wait=False, cancel_futures=True)
+
+    def _pass(self, pending: list[tuple[Region, NDArray[np.bool_]]]) -> bool:
+        """Run the pending regions once; return whether any was computed here."""
+        worked = False
+        if self.executor is None:
+            for region, wanted in pending:
+                outcome = _compute(self.grid.task(region, wanted))
+                worked |= self._take(region, outcome)
+            return worked
+        waiting = iter(pending)
+        running: dict[Future[_Outcome], _Task] = {}
+        suspects: list[_Task] = []
+        try:
+            while True:
+                for region, wanted in itertools.islice(waiting, self.window - len(running)):
+                    task = self.grid.task(region, wanted)
+                    running[self._submit(task)] = task
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    task = running.pop(future)
+                    try:
+                        worked |= self._take(task.region, future.result())
+                    except Exception as error:
+                        if not _worker_died(error):
+                            raise
+                        suspects.append(task)
+                if suspects and not running:
+                    worked |= self._one_by_one(suspects)
+                    suspects = []
+        finally:
+            for future in running:
+                future.cancel()
+        return worked
+
+    def _one_by_one(self, tasks: list[_Task]) -> bool:
+        """Run tasks that were under way when a worker died, so that the guilty one is known."""
+        self._renew()
+        left = list(tasks)
+        while left:
+            task = left.pop()
+            try:
+                self._take(task.region, self._submit(task).result())
+            except Exception as error:
+                if not _worker_died(error):
+                    raise
+                self._renew()
+                if self.grid.on_error == "raise":
+                    raise
+                alone = list(task.split())
+                if len(alone) > 1:
+                    left.extend(alone)
+                else:
+                    self.grid.lost(task, error)
+        return True
+
+    def _submit(self, task: _Task) -> Future[_Outcome]:
+        assert self.executor is not None
+        try:
+            return self.executor.submit(_compute, task)
+        except BrokenExecutor as error:
+            failed: Future[_Outcome] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def _renew(self) -> None:
+        """Make a new process pool in place of a broken one; other executors can't be made anew."""
+        if isinstance(self.executor, ProcessPoolExecutor):
+            old = self.executor
+            self.executor = self.owned = _like(old)
+            old.shutdown(wait=False, cancel_futures=True)
+
+    def _take(self, region: Region, outcome: _Outcome) -> bool:
+        if outcome.busy:
+            return False
+        self.grid.keep(region, outcome)
+        self.bar.update(int(np.sum(outcome.status != MISSING)))
+        return True
+
+
+def _checked_axes(make: Make, over: Axes) -> dict[str, list[Any]]:
     if not isinstance(over, Mapping):
         raise TypeError(f"over = {over!r}, but it must be a mapping of axes to their coordinates")
     require(bool(over), "over", dict(over), "a mapping with at least one axis")
     for name, coordinates in over.items():
+        if isinstance(coordinates, Iterator):
+            raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
         if not np.iterable(coordinates) or isinstance(coordinates, str) or np.ndim(next(iter(coordinates), 0)):
             raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
-    axes = {name: list(coordinates) for name, coordinates in over.items()}
+    axes = {name: np.asarray(list(coordinates)).tolist() for name, coordinates in over.items()}
     for name, coordinates in axes.items():
         require(len(coordinates) > 0, f"over[{name!r}]", coordinates, "not empty")
         require(len(set(coordinates)) == len(coordinates), f"over[{name!r}]", coordinates, "without repetitions")
@@ -84,53 +498,50 @@ def sweep(
         inspect.signature(make).bind(**{name: coordinates[0] for name, coordinates in axes.items()})
     except TypeError as error:
         raise TypeError(f"make does not take the axes {', '.join(axes)}: {error}") from None
-    first = make(**{name: coordinates[0] for name, coordinates in axes.items()})
-    if not isinstance(first, Simulation):
-        raise TypeError(f"make returned {type(first).__name__}, but it must return a Simulation")
-    for name in axes:
-        require(name not in first.names, "axis", name, "another name: the results have a variable or axis called so")
-    points = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
-    results: Iterable[xr.Dataset]
-    if executor is None:
-        results = (_run(make, point) for point in points)
+    return axes
+
+
+def _require_picklable(make: Make) -> None:
+    parts = {"make": make}
+    if isinstance(make, functools.partial):
+        parts = {
+            "the function in make": make.func,
+            **{f"argument {k} of make": v for k, v in enumerate(make.args)},
+            **{f"the argument {k!r} of make": v for k, v in make.keywords.items()},
+        }
+    for part, value in parts.items():
+        try:
+            pickle.dumps(value)
+        except Exception as error:
+            raise TypeError(f"{part} can't be sent to another process: {error}") from None
+
+
+def _provenance(make: Make, axes: dict[str, list[Any]], on_error: str) -> tuple[dict[str, str], float]:
+    """Return the parameters of the simulations, "varies" for those that an axis changes, and the memory one needs."""
+    for values in itertools.product(*axes.values()):
+        first = dict(zip(axes, values, strict=True))
+        try:
+            simulation = make(**first)
+        except Exception:
+            if on_error == "raise":
+                raise
+            continue
+        break
     else:
-        results = executor.map(_run, itertools.repeat(make), points)
-    pause = 0.2 if sys.stderr.isatty() else 30.0  # seconds between updates; a log file needs few
-    runs = list(tqdm(results, total=len(points), disable=not progress, unit="run", mininterval=pause))
-    return _joined(runs, points, axes)
-
-
-@functools.cache
-def _thread_pools() -> threadpoolctl.ThreadpoolController:
-    """Find the thread pools of this process once, since looking for them takes longer than a small run."""
-    return threadpoolctl.ThreadpoolController()
-
-
-def _run(make: Make, point: dict[str, Any]) -> xr.Dataset:
-    with _thread_pools().limit(limits=1):
-        return make(**point).run()
-
-
-def _joined(runs: list[xr.Dataset], points: list[dict[str, Any]], axes: dict[str, list[Any]]) -> xr.Dataset:
-    first = runs[0]
-    for run, point in zip(runs, points, strict=True):
-        same = set(run) == set(first) and all(run[name].sizes == first[name].sizes for name in first)
-        if not same or any(not run[name].equals(first[name]) for name in first.coords):
-            raise ValueError(
-                f"the result at {point} has the form {dict(run.sizes)}, but at {points[0]} it has {dict(first.sizes)}, "
-                "or its labels differ; a sweep needs the same form at all points"
-            )
-    shape = tuple(len(coordinates) for coordinates in axes.values())
-    data = {}
-    for name, variable in first.data_vars.items():
-        stacked = np.stack([run[name].values for run in runs]).reshape(*shape, *variable.shape)
-        data[name] = ((*axes, *variable.dims), stacked, variable.attrs)
-    coords = {name: variable.variable for name, variable in first.coords.items()}
-    attributes = {
-        name: json.dumps(_common([json.loads(run.attrs[name]) for run in runs]), ensure_ascii=False)
-        for name in first.attrs
+        raise ValueError("no point of the grid can be made; on_error='raise' shows the first error")
+    if not isinstance(simulation, Simulation):
+        raise TypeError(f"make returned {type(simulation).__name__}, but it must return a Simulation")
+    for name in axes:
+        require(name not in simulation.names, "axis", name, "another name: the results have a part called so")
+    simulations = [simulation]
+    for name, coordinates in axes.items():
+        with contextlib.suppress(Exception):  # a point that can't be made is reported where it runs
+            simulations.extend(make(**{**first, name: coordinates[k]}) for k in (-1, 0))
+    known = [each.provenance() for each in simulations]
+    merged = {
+        name: json.dumps(_common([json.loads(each[name]) for each in known]), ensure_ascii=False) for name in known[0]
     }
-    return xr.Dataset(data, {**axes, **coords}, attributes)
+    return merged, max(each.algorithm.memory(each.model) for each in simulations)
 
 
 def _common(parts: list[Any]) -> Any:
@@ -139,3 +550,114 @@ def _common(parts: list[Any]) -> Any:
     if isinstance(first, dict) and all(isinstance(part, dict) and part.keys() == first.keys() for part in parts):
         return {key: _common([part[key] for part in parts]) for key in first}
     return first if all(part == first for part in parts) else "varies"
+
+
+def _require_same_study(store: Store, identity: dict[str, Any], axes: list[str]) -> None:
+    """Refuse a store of another study; versions must agree in the package only."""
+    ours, theirs = ({**each, "versions": {"mpsnh": each["versions"]["mpsnh"]}} for each in (identity, store.identity))
+    differing = _difference(theirs, ours, axes)
+    if differing:
+        raise ValueError(f"store = {store.url!r} holds another study: {differing}")
+
+
+def _difference(theirs: Any, ours: Any, axes: list[str], path: str = "") -> str:
+    """Name the first difference between nested parameters; what an axis changes is none."""
+    if "varies" in (theirs, ours) or path.rsplit(".", 1)[-1] in axes:
+        return ""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in {**theirs, **ours}:
+            inner = f"{path}.{key}".lstrip(".")
+            if (key in theirs) != (key in ours):
+                return f"{inner} is only in {'the store' if key in theirs else 'this sweep'}"
+            if found := _difference(theirs[key], ours[key], axes, inner):
+                return found
+        return ""
+    return "" if theirs == ours else f"{path} is {theirs!r} there and {ours!r} here"
+
+
+def _chunk(shape: list[int], batch: int | Literal["auto"], seconds: float) -> tuple[int, ...]:
+    """Choose the size of a region along each axis: a run of points along the last axes."""
+    total = int(np.prod(shape))
+    if batch == "auto":
+        fitting = int(np.clip(REGION_SECONDS / max(seconds, 1e-6), 1, LARGEST_REGION))
+        left = min(fitting, max(1, -(-total // 16)))  # so that there is something to share
+    else:
+        left = batch
+    sizes: list[int] = []
+    for n in reversed(shape):
+        sizes.append(max(1, min(n, left)))
+        left = left // n if left >= n else 1
+    return tuple(reversed(sizes))
+
+
+@contextlib.contextmanager
+def _deadline(seconds: float | None) -> Iterator[None]:
+    """Raise `TimeoutError` in this thread after some time, as soon as Python code runs again."""
+    if seconds is None:
+        yield
+        return
+    message = f"took longer than time_limit = {seconds} s"
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
+
+        def ring(*_: Any) -> None:
+            raise TimeoutError(message)
+
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        return
+    thread = ctypes.c_ulong(threading.get_ident())
+    alarm = threading.Timer(
+        seconds, lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeoutError))
+    )
+    alarm.start()
+    try:
+        yield
+    except TimeoutError:
+        raise TimeoutError(message) from None
+    finally:
+        alarm.cancel()
+
+
+def _thread_pools() -> threadpoolctl.ThreadpoolController:
+    """Return the thread pools of this process; looking for them takes longer than a small run."""
+    return _thread_pools_of(len(sys.modules))  # a new module may have brought a new pool
+
+
+@functools.lru_cache(maxsize=1)
+def _thread_pools_of(modules: int) -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController()
+
+
+class _OneThread:
+    """Holds the thread pools of this process at one thread as long as any of its threads runs a point."""
+
+    def __init__(self) -> None:
+        self.lock, self.users, self.held = threading.Lock(), 0, contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self.lock:
+            if not self.users:
+                self.held.enter_context(_thread_pools().select(user_api="blas").limit(limits=1))
+            self.users += 1
+        try:
+            with _thread_pools().select(user_api="openmp").limit(limits=1):  # each thread has its own
+                yield
+        finally:
+            with self.lock:
+                self.users -= 1
+                if not self.users:
+                    self.held.close()
+
+
+_one_thread = _OneThread()
+
+
+def _pause() -> float:
+    """Return the seconds between updates of a progress bar; a log file needs few."""
+    return 0.2 if sys.stderr.isatty() else 30.0

@@ -344,7 +344,7 @@ def test_results_must_have_the_same_shape():
     def make(t_max: float) -> nh.Simulation[nh.Snapshot]:
         return quench(t_max=t_max)
 
-    with pytest.raises(ValueError, match=r"the result at {'t_max': 2.0} has the form .* but at {'t_max': 1.0} it has"):
+    with pytest.raises(ValueError, match=r"the result at {'t_max': 2.0} has the form .* but at the first point it has"):
         nh.sweep(make, {"t_max": [1.0, 2.0]})
 
 
@@ -358,6 +358,11 @@ def test_results_must_have_the_same_labels():
         nh.sweep(make, {"dt": [0.1, 0.2]})
 
 
-def test_errors_of_a_point_come_through():
-    with pytest.raises(ValueError, match=r"h = -1.0, but it must be zero or positive"):
-        nh.sweep(quench, {"h": [1.0, -1.0]})
+def test_errors_of_a_point_come_through_on_request():
+    message = r"h = -1.0, but it must be zero or positive"
+    with pytest.raises(ValueError, match=message):
+        nh.sweep(quench, {"h": [1.0, -1.0]}, on_error="raise")
+    with pytest.warns(UserWarning, match=rf"1 points failed; the first is {{'h': -1.0}}: ValueError: {message}"):
+        data = nh.sweep(quench, {"h": [1.0, -1.0]})
+    assert np.isnan(data["sz"].sel(h=-1.0)).all()
+    assert_identical(data.sel(h=[1.0]).drop_attrs(deep=False), nh.sweep(quench, {"h": [1.0]}).drop_attrs(deep=False))

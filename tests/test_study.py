@@ -1,6 +1,7 @@
 """The study of the first paper at a tiny scale: files, determinism, refusals and the command line."""
 
 import multiprocessing
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 from mpsnh.cli import app
+from mpsnh.store import Store
 from mpsnh.studies import brighi2025
 
 TINY = replace(
@@ -36,6 +38,11 @@ def load(folder, name):
     return xr.load_dataset(folder / f"{name}.nc", engine="h5netcdf")
 
 
+def raw(folder, name):
+    store = Store(folder / f"{name}.zarr")
+    return store.load(store.axes())
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
@@ -55,14 +62,14 @@ def test_every_figure_is_written_as_picture_print_and_dataset(finished):
 
 def test_figures_show_what_the_simulations_gave(finished):
     out, _ = finished
-    spectra, fig1a, fig2a = load(out, "spectra"), load(out, "fig1a"), load(out, "fig2a")
+    spectra, fig1a, fig2a = raw(out, "spectra"), load(out, "fig1a"), load(out, "fig2a")
     one = brighi2025.ring(6, 2.0, 7).run()
     np.testing.assert_array_equal(spectra["gap"].sel(L=6, h=2, seed=7), one["gap"])
     current = spectra["current"].sel(estimate="eigenvalue")
     np.testing.assert_allclose(fig1a["mean"], current.mean("seed"), rtol=1e-13)
     np.testing.assert_allclose(fig1a["error"], current.std("seed", ddof=1) / np.sqrt(60), rtol=1e-12)
     np.testing.assert_allclose(fig2a["mean"], spectra["real_spectrum"].mean("seed"))
-    fig3a, quenches = load(out, "fig3a"), load(out, "quenches")
+    fig3a, quenches = load(out, "fig3a"), raw(out, "quenches")
     low, high = TINY.plateau
     window = quenches["current"].sel(time=slice(low, high)).mean("time")
     np.testing.assert_allclose(fig3a["plateau"], window.mean("seed"), rtol=1e-12)
@@ -81,29 +88,35 @@ def test_running_again_gives_the_same_numbers_from_any_number_of_processes(finis
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawn) as executor:
         brighi2025.reproduce("tiny", out=tmp_path, executor=executor)
-    for name in ("spectra", "quenches", "rates", *brighi2025.FIGURES):
+    for name in ("spectra", "quenches"):
+        xr.testing.assert_identical(raw(finished[0], name), raw(tmp_path, name))
+    for name in ("rates", *brighi2025.FIGURES):
         xr.testing.assert_identical(load(finished[0], name), load(tmp_path, name))
 
 
 def test_only_computes_what_a_figure_needs(tmp_path):
     written = brighi2025.reproduce("tiny", only=["fig1b"], out=tmp_path)
     assert [path.name for path in written] == ["fig1b.nc", "fig1b.png", "fig1b.pdf"]
-    assert not (tmp_path / "quenches.nc").exists()
+    assert not (tmp_path / "quenches.zarr").exists()
 
 
-def test_another_seed_means_other_realisations(finished, tmp_path):
-    brighi2025.reproduce("tiny", only=["fig2b"], out=tmp_path, seed=1)
-    shifted, first = load(tmp_path, "spectra")["gap"], load(finished[0], "spectra")["gap"]
-    np.testing.assert_array_equal(shifted.sel(seed=slice(1, 59)), first.sel(seed=slice(1, 59)))
-    assert shifted["seed"].values.tolist() == list(range(1, 61))
+def test_other_seeds_are_other_realisations_and_are_added_to_those_known(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "copy")
+    brighi2025.reproduce("tiny", only=["fig2b"], out=tmp_path / "copy", seed=1)
+    both, first = raw(tmp_path / "copy", "spectra"), raw(finished[0], "spectra")
+    assert both["seed"].values.tolist() == list(range(61))
+    xr.testing.assert_identical(both.sel(seed=slice(0, 59)), first)
+    shifted = load(tmp_path / "copy", "fig2b")["mean"]
+    np.testing.assert_allclose(shifted, both["complex_fraction"].sel(seed=slice(1, 60)).mean("seed"))
 
 
-def test_results_of_another_study_are_not_overwritten(finished):
+def test_results_of_another_study_are_not_overwritten(finished, monkeypatch):
     out, _ = finished
-    before = (out / "spectra.nc").read_bytes()
-    with pytest.raises(FileExistsError, match="holds a study with other parameters; choose another folder"):
-        brighi2025.reproduce("tiny", out=out, seed=5)
-    assert (out / "spectra.nc").read_bytes() == before
+    before = raw(out, "quenches")
+    monkeypatch.setitem(brighi2025.SCALES, "longer", replace(TINY, chain=14))
+    with pytest.raises(ValueError, match=r"holds another study: model.L is 12 there and 14 here"):
+        brighi2025.reproduce("longer", out=out)
+    xr.testing.assert_identical(raw(out, "quenches"), before)
 
 
 def test_plateau_window_is_the_second_half_of_the_time_before_the_front_arrives():

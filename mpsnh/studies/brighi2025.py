@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mpsnh import algorithms, models, observables
+from mpsnh.picture import STYLE
 from mpsnh.records import Snapshot, Spectrum
 from mpsnh.simulation import Simulation
 from mpsnh.statistics import ExponentialFit, fit_exponential, mean_with_error, typical
@@ -176,7 +177,9 @@ def quench(h: float, seed: int, scale: Scale) -> Simulation[Snapshot]:
 
 
 class Study:
-    """The data behind the figures, computed when first needed and kept in `out`.
+    """The data behind the figures, computed when first needed and kept in stores in `out`.
+
+    Running the study again continues what was interrupted, and other seeds or sizes are added to what is there.
 
     Parameters
     ----------
@@ -193,8 +196,6 @@ class Study:
     ------
     ValueError
         If the scale is unknown.
-    FileExistsError
-        If the folder holds the data of another study.
 
     Examples
     --------
@@ -208,8 +209,6 @@ class Study:
             raise ValueError(f"scale {scale!r} is unknown; there are: {', '.join(SCALES)}")
         self.scale, self.out, self.seed, self.executor = SCALES[scale], out, seed, executor
         self.identity = json.dumps({"study": "brighi2025", "seed": seed, **self.scale.parameters()})
-        for name in ("spectra.nc", "quenches.nc"):
-            _require_same_study(out / name, self.identity)
 
     @functools.cached_property
     def spectra(self) -> xr.Dataset:
@@ -228,9 +227,7 @@ class Study:
     def _computed(self, name: str, make: Callable[..., Simulation[Any]], axes: dict[str, Sequence[Any]]) -> xr.Dataset:
         sizes = " × ".join(f"{len(coordinates)} {axis}" for axis, coordinates in axes.items())
         Console(stderr=True).print(f"{name}: {sizes}")
-        data = sweep(make, axes, self.executor, progress=True).assign_attrs(study=self.identity)
-        save(data, self.out / f"{name}.nc")
-        return data
+        return sweep(make, axes, self.executor, store=self.out / f"{name}.zarr", on_error="raise", progress=True)
 
     @functools.cached_property
     def plateaus(self) -> xr.DataArray:
@@ -282,15 +279,6 @@ class Study:
         ExponentialFit
         """
         return fit_exponential(self.plateaus, "h", (0, np.inf), significance=2.0)
-
-
-def _require_same_study(path: Path, identity: str) -> None:
-    """Refuse to overwrite the results of a study with other parameters."""
-    if not path.exists():
-        return
-    with xr.open_dataset(path, engine="h5netcdf") as known:
-        if known.attrs.get("study") != identity:
-            raise FileExistsError(f"{path} holds a study with other parameters; choose another folder with --out")
 
 
 def save(data: xr.Dataset, path: Path) -> None:
@@ -441,17 +429,6 @@ FIGURES: dict[str, Callable[[Study, Axes], xr.Dataset]] = {
 }
 """The figures by name."""
 
-STYLE: Any = {
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "legend.fontsize": 6.5,
-    "legend.frameon": False,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "lines.linewidth": 1.0,
-    "figure.dpi": 200,
-}
-
 
 def reproduce(
     scale: str = "quick",
@@ -483,9 +460,7 @@ def reproduce(
     Raises
     ------
     ValueError
-        If the scale or a figure is unknown.
-    FileExistsError
-        If `out` holds the results of a study with other parameters.
+        If the scale or a figure is unknown, or `out` holds the results of a study with other parameters.
 
     Examples
     --------

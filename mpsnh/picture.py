@@ -1,0 +1,326 @@
+"""Pictures of any variable of a sweep, finished or not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mpsnh.statistics import mean_with_error
+from mpsnh.store import DONE, Store
+
+STYLE: Any = {
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "lines.linewidth": 1.0,
+    "figure.dpi": 200,
+}
+"""How pictures look."""
+
+LEGEND_ENTRIES = 10
+"""Lines that a legend names; of more lines it names some, evenly spaced."""
+
+
+def results(place: str | Path) -> xr.Dataset:
+    """Read what a store or a netCDF file has so far.
+
+    Parameters
+    ----------
+    place : str or Path
+        The store of a sweep, or a netCDF file of a sweep or a simulation.
+
+    Returns
+    -------
+    Dataset
+        All numbers as floats or complex numbers; points that are missing or failed are NaN.
+
+    Raises
+    ------
+    ValueError
+        If there is neither.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(Path(folder) / "data.zarr")
+    ...     store.create(xr.Dataset({"real": True}), {"seed": [0, 1]}, (2,), {})
+    ...     store.write((slice(0, 2),), {"real": np.array([True, False])}, np.array([DONE, 0]), [])
+    ...     results(store.url)["real"].values.tolist()
+    [1.0, nan]
+    """
+    if "://" not in str(place) and Path(place).is_file():
+        return _from_file(Path(place))
+    store = opened(place)
+    axes = store.axes()
+    # The status is written last and so read first: what it calls done is there.
+    done = store.status(tuple(slice(0, len(labels)) for labels in axes.values())) == DONE
+    return _as_floats(store.load(axes)).where(xr.DataArray(done, dims=list(axes)))
+
+
+def opened(place: str | Path) -> Store:
+    """Open a store that must exist.
+
+    Parameters
+    ----------
+    place : str or Path
+        The store of a sweep.
+
+    Returns
+    -------
+    Store
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> opened("nothing/here.zarr")
+    Traceback (most recent call last):
+    ValueError: nothing/here.zarr is no store of a sweep: there is nothing
+    """
+    reason = "it has no grid of points"
+    try:
+        if Store(place).exists():
+            return Store(place)
+        if "://" not in str(place) and not Path(place).exists():
+            reason = "there is nothing"
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    raise ValueError(f"{place} is no store of a sweep: {reason}")
+
+
+def _from_file(path: Path) -> xr.Dataset:
+    try:
+        data = xr.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} is neither a store of a sweep nor a netCDF file: {error}") from None
+    values = _as_floats(data)
+    for failure in json.loads(data.attrs.get("failures", "[]")):
+        point = {name: label for name, label in failure["point"].items() if name in data.indexes}
+        for variable in values.data_vars.values():
+            if variable.dtype.kind in "fc" and set(point) <= set(variable.dims):
+                variable.loc[point] = np.nan
+    return values
+
+
+def _as_floats(data: xr.Dataset) -> xr.Dataset:
+    """Return a dataset with room for NaN in all of its numbers."""
+    return data.map(lambda variable: variable.astype(float) if variable.dtype.kind in "biu" else variable, True)
+
+
+def averaged(
+    data: xr.Dataset,
+    variable: str | None = None,
+    against: str | None = None,
+    over: str | None = None,
+    at: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Return the lines of a picture: the mean of a variable and its standard error.
+
+    A complex variable becomes two lines, along a new axis ``part``.
+
+    Parameters
+    ----------
+    data : Dataset
+        What `results` returned.
+    variable : str, optional
+        What to draw; the first observable if not given.
+    against : str, optional
+        The axis to draw it against, which comes last; time, or else the first axis with several numbers, if not given.
+    over : str, optional
+        The axis to average over; ``seed``, where there is one, if not given.
+    at : mapping of str to str, optional
+        Axes of which only one coordinate is wanted, and this coordinate as a text.
+
+    Returns
+    -------
+    Dataset
+        Variables ``mean``, ``error`` and ``count``, the number of values behind each mean, with coordinates in
+        order. The attributes are those of the variable, with the axis averaged over as ``over`` (empty if none was).
+
+    Raises
+    ------
+    ValueError
+        If there is no such variable, axis or coordinate, or nothing to draw.
+
+    Examples
+    --------
+    >>> data = xr.Dataset({"gap": (("h", "seed"), [[1.0, 3.0], [5.0, np.nan]])}, {"h": [2, 1], "seed": [0, 1]})
+    >>> lines = averaged(data, "gap", against="h")
+    >>> lines["h"].values.tolist(), lines["mean"].values.tolist(), lines["count"].values.tolist()
+    ([1, 2], [5.0, 2.0], [1, 2])
+    """
+    values = _part_of(_variable(data, variable), at or {})
+    for axis in (against, over):
+        _require_known(axis, values.dims, f"axis of {values.name}")
+    against = against or _first_axis(values, over or "seed")
+    over = over or ("seed" if "seed" in values.dims and against != "seed" else None)
+    if over == against:
+        raise ValueError(f"{over} can't be averaged over and drawn against")
+    if values.dtype.kind == "c":
+        parts = xr.concat([values.real, values.imag], xr.Variable("part", ["Re", "Im"]))
+        values = parts.assign_attrs(values.attrs)
+    lines = _mean(values, over)
+    if not int(lines["count"].max()):
+        raise ValueError(f"no value of {values.name} is there to draw")
+    lines = lines.sortby([dim for dim in lines.dims if dim in lines.indexes and dim != "part"])
+    return lines.transpose(..., against).assign_attrs(values.attrs, over=over or "", name=values.name)
+
+
+def _variable(data: xr.Dataset, name: str | None) -> xr.DataArray:
+    drawable = [str(each) for each, values in data.data_vars.items() if values.dtype.kind in "fc" and values.dims]
+    if not drawable:
+        raise ValueError("there is no variable with numbers along an axis")
+    _require_known(name, drawable, "variable to draw")
+    observables = json.loads(data.attrs.get("observables", "{}"))  # rather than a diagnostic of the algorithm
+    return data[name or next((each for each in drawable if each in observables), drawable[0])]
+
+
+def _require_known(name: str | None, known: Any, what: str) -> None:
+    if name is not None and name not in known:
+        raise ValueError(f"{name!r} is no {what}; there are: {', '.join(map(str, known)) or 'none'}")
+
+
+def _part_of(values: xr.DataArray, at: Mapping[str, str]) -> xr.DataArray:
+    for axis, text in at.items():
+        _require_known(axis, values.dims, f"axis of {values.name}")
+        labels = values[axis].values
+        places = [k for k, label in enumerate(labels) if _same(label, text)]
+        _require_known(text, [text] if places else labels, f"coordinate of {axis}")
+        values = values.isel({axis: places[0]}, drop=True)
+    return values
+
+
+def _same(label: Any, text: str) -> bool:
+    try:
+        return bool(float(label) == float(text))
+    except ValueError:
+        return str(label) == text
+
+
+def _first_axis(values: xr.DataArray, over: str) -> str:
+    names = [str(dim) for dim in values.dims if dim != over] or list(map(str, values.dims))
+    if not names:
+        raise ValueError(f"no axis of {values.name} is left to draw it against")
+    numbers = [name for name in names if values[name].dtype.kind in "iuf" and values.sizes[name] > 1]
+    return "time" if "time" in names else (numbers or names)[0]
+
+
+def _mean(values: xr.DataArray, over: str | None) -> xr.Dataset:
+    if over is None:
+        return xr.Dataset({"mean": values, "error": np.nan * values, "count": values.notnull().astype(int)})
+    if values.sizes[over] < 2:
+        averages = xr.Dataset({"mean": values.mean(over), "error": np.nan * values.mean(over)})
+    else:
+        averages = mean_with_error(values, over)[["mean", "error"]]
+    return averages.assign(count=values.count(over))
+
+
+def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
+    """Draw means with error bars, one line for each combination of the axes that are left.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+        Where.
+    lines : Dataset
+        What `averaged` returned.
+    log : bool
+        Whether the vertical axis is logarithmic.
+
+    Examples
+    --------
+    >>> data = xr.Dataset({"gap": (("L", "h"), np.ones((2, 3)))}, {"L": [6, 8], "h": [1, 2, 3]})
+    >>> axes = Figure().subplots()
+    >>> draw(axes, averaged(data, "gap", against="h"))
+    >>> [text.get_text() for text in axes.get_legend().get_texts()], axes.get_xlabel()
+    (['L = 6', 'L = 8'], 'h')
+    """
+    *others, against = lines["mean"].dims
+    places = list(itertools.product(*(range(lines.sizes[dim]) for dim in others)))
+    named = set(np.linspace(0, len(places) - 1, min(len(places), LEGEND_ENTRIES)).round().astype(int).tolist())
+    colours = mpl.colormaps["viridis"](0.85 * np.linspace(0, 1, max(2, len(places))))
+    for k, place in enumerate(places):
+        line = lines.isel(dict(zip(others, place, strict=True)))
+        there = line["mean"].notnull().values
+        x, mean, error = (line[name].values[there] for name in (against, "mean", "error"))
+        x = x if x.dtype.kind in "iuf" else x.astype(str)
+        label = ", ".join(_coordinate(str(dim), line[dim].values[()]) for dim in others)
+        axes.errorbar(
+            x,
+            mean,
+            np.nan_to_num(error) if np.any(np.isfinite(error)) else None,
+            fmt="o-" if there.size <= 50 else "-",
+            ms=3,
+            lw=0.8,
+            elinewidth=0.6,
+            color=colours[k],
+            label=label if k in named else "_",
+        )
+    axes.set_xlabel(_described(str(against), lines[against].attrs))
+    axes.set_ylabel(_described(str(lines.attrs.get("name", "")), lines.attrs))
+    if log:
+        axes.set_yscale("log", nonpositive="mask")
+    if over := lines.attrs.get("over"):
+        counts = lines["count"].values[lines["count"].values > 0]
+        number = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+        axes.set_title(_plain(f"mean over {over}, {number} values"), fontsize=6.5, loc="right")
+    if others:
+        axes.legend()
+
+
+def _coordinate(name: str, label: Any) -> str:
+    if name == "part":
+        return str(label)
+    return _plain(f"{name} = {label:g}" if isinstance(label, int | float | np.number) else f"{name} = {label}")
+
+
+def _described(name: str, attributes: Mapping[Any, Any]) -> str:
+    units = str(attributes.get("units", "1"))
+    return _plain(str(attributes.get("long_name", name))) + (f" ({_plain(units)})" if units != "1" else "")
+
+
+def _plain(text: str) -> str:
+    """Return a text that matplotlib takes as it is."""
+    return text.replace("$", r"\$")
+
+
+def picture(lines: xr.Dataset, log: bool = False) -> Figure:
+    """Return a picture of the width of a printed column.
+
+    Parameters
+    ----------
+    lines : Dataset
+        What `averaged` returned.
+    log : bool
+        Whether the vertical axis is logarithmic.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Examples
+    --------
+    >>> data = xr.Dataset({"gap": ("h", [1.0, 0.1], {"long_name": "gap", "units": "J"})}, {"h": [1, 2]})
+    >>> picture(averaged(data), log=True).axes[0].get_ylabel()
+    'gap (J)'
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.6, 2.9), layout="constrained")
+        draw(figure.subplots(), lines, log)
+    return figure

@@ -1,0 +1,162 @@
+"""Cheap simulations to sweep over, in a module that other processes can import, and that log what ran."""
+
+from __future__ import annotations
+
+import functools
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mpsnh as nh
+from mpsnh import models
+
+
+class Drawn(nh.Algorithm[nh.Spectrum]):
+    """A spectrum that is drawn instead of computed."""
+
+    yields = nh.Spectrum
+    seed: int
+    h: float
+    levels: int = 3
+    spread: float = 1.0
+
+    def records(self, model, after=None):
+        values = np.random.default_rng([self.seed, 3]).normal(size=(self.levels, 2)) @ [1, 1j]
+        yield nh.Spectrum(self.h * self.spread * values, model.sector)
+
+
+class Values(nh.Observable[nh.Spectrum]):
+    measures, dims = nh.Spectrum, ("level",)
+
+    def __call__(self, spectrum, model):
+        return spectrum.values
+
+
+class Total(nh.Observable[nh.Spectrum]):
+    measures = nh.Spectrum
+
+    def __call__(self, spectrum, model):
+        return np.sum(spectrum.values.real)
+
+
+class Rounded(nh.Observable[nh.Spectrum]):
+    """An integer for some points and a fraction for others."""
+
+    measures = nh.Spectrum
+
+    def __call__(self, spectrum, model):
+        total = np.sum(spectrum.values.real)
+        return total if total > 0 else 0
+
+
+@dataclass(frozen=True)
+class Watched(nh.Simulation[nh.Spectrum]):
+    """A simulation that does something before it runs, or goes wrong, which is no part of its provenance."""
+
+    before: Callable[[], None] = lambda: None
+    diverges: bool = False
+
+    def measured(self, after=None, *, progress=False):
+        self.before()
+        data, coords = super().measured(after, progress=progress)
+        if self.diverges:
+            data["E"][1][0] = np.nan
+        return data, coords
+
+
+MODEL = models.NonHermitianXXZ(L=2)
+OBSERVABLES = {"E": Values(), "total": Total()}
+
+
+def draw(
+    h: float = 1.0,
+    seed: int = 0,
+    log: str | Path | None = None,
+    pause: float = 0.0,
+    faults: Mapping[int, str] | None = None,
+    **parameters: Any,
+) -> nh.Simulation[nh.Spectrum]:
+    """Return a simulation that logs its point when it runs, takes a while, and misbehaves for some seeds."""
+    fault = (faults or {}).get(seed, "")
+    algorithm = Drawn(seed=seed, h=h, **parameters)
+    before = functools.partial(_before, (h, seed), log, pause, fault)
+    return Watched(MODEL, algorithm, OBSERVABLES, before, diverges=fault == "nan")
+
+
+def _before(point: tuple[float, int], log: str | Path | None, pause: float, fault: str) -> None:
+    if log is not None:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(file, (json.dumps(point) + "\n").encode())
+        os.close(file)
+    if pause:
+        time.sleep(pause)
+    if fault == "raise":
+        raise ArithmeticError(f"no luck with seed {point[1]}")
+    if fault == "exit":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "hang":
+        while True:
+            time.sleep(0.01)
+
+
+def logged(log: Path) -> Counter[tuple[float, int]]:
+    """Return how often each point ran."""
+    return Counter(tuple(json.loads(line)) for line in log.read_text().splitlines()) if log.exists() else Counter()
+
+
+def squared(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
+    """An axis that changes a parameter of another name."""
+    return draw(seed=seed, spread=h**2)
+
+
+def named(kind: str, seed: int) -> nh.Simulation[nh.Spectrum]:
+    """An axis of names."""
+    return draw(float(len(kind)), seed)
+
+
+def refusing(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
+    """Some points can't even be made."""
+    if seed == 2:
+        raise ValueError("no seed 2")
+    return draw(h, seed)
+
+
+def growing(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
+    """The number of levels depends on the seed."""
+    return draw(h, seed, levels=2 + seed)
+
+
+def rounded(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
+    """Results change their type between points."""
+    return nh.Simulation(MODEL, Drawn(seed=seed, h=h), {"rounded": Rounded()})
+
+
+def run(
+    make: Callable[..., Any],
+    over: Mapping[str, Any],
+    threads: int = 0,
+    processes: bool = False,
+    largest_file: int | None = None,
+    **options: Any,
+) -> None:
+    """Sweep in a process of its own, with an executor of its own and perhaps no room for files."""
+    if largest_file is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    if not threads:
+        nh.sweep(make, over, **options)
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(threads, mp_context=spawn) if processes else ThreadPoolExecutor(threads) as executor:
+        nh.sweep(make, over, executor, **options)

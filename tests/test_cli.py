@@ -1,0 +1,307 @@
+"""The commands around a store: status, pictures, retry, and a dask scheduler for reproduce."""
+
+import json
+import multiprocessing
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+import mpsnh as nh
+from mpsnh import algorithms, cli, models, observables
+from mpsnh.picture import LEGEND_ENTRIES, averaged, picture, results
+from mpsnh.store import DONE, FAILED, Store
+
+H, SEEDS = [2.0, 1.0], list(range(5))
+
+
+def chain(h, seed):
+    if (h, seed) == (2.0, 1):
+        raise ArithmeticError("no luck with [red]this[/red] one\x1b[31m")
+    model = models.NonHermitianXXZ(L=4, gamma=0.3, h=h, seed=seed, boundary="periodic")
+    measured = {"gap": observables.SteadyStateGap(), "E": observables.Eigenvalues()}
+    return nh.Simulation(model, algorithms.ExactDiag(), measured)
+
+
+def quench(h, seed):
+    return nh.Simulation(
+        models.NonHermitianXXZ(L=4, h=h, seed=seed),
+        algorithms.ExactEvolution(dt=0.5, t_max=1.0),
+        {"sz": observables.Magnetization()},
+    )
+
+
+@pytest.fixture
+def partly(tmp_path):
+    """A store with a failed point, and a seed that was never run at h = 3."""
+    place = tmp_path / "chains.zarr"
+    with pytest.warns(UserWarning, match="1 points failed"):
+        nh.sweep(chain, {"h": H, "seed": SEEDS}, store=place, batch=2)
+    nh.sweep(chain, {"h": [3.0], "seed": SEEDS[:4]}, store=place)
+    return place
+
+
+def mpsnh(*options, code=0):
+    """Run a command and return what it says, or why it refuses."""
+    done = CliRunner().invoke(cli.app, [str(option) for option in options])
+    assert done.exit_code == code, done.output + done.stderr + repr(done.exception)
+    return done.stdout if code == 0 else done.stderr
+
+
+def direct(h, seeds=SEEDS):
+    return np.array([float(chain(h, seed).run()["gap"]) for seed in seeds])
+
+
+# --------------------------------------------------------------------------------------------------------- status
+
+
+def test_status_counts_points_and_names_failures(partly):
+    said = mpsnh("status", partly)
+    assert "h: 3 (2.0, 1.0, 3.0)" in said
+    assert "seed: 5 (0, 1, 2, 3, 4)" in said
+    assert "gap, E" in said
+    assert "15: 13 done (86.7%), 1 failed, 1 missing" in said
+    assert "h=2.0, seed=1: ArithmeticError: no luck with [red]this[/red] one�[31m (in chain, test_cli.py:" in said
+    assert "running" not in said
+
+
+def test_status_lists_only_the_first_failures(tmp_path):
+    store = Store(tmp_path / "failed.zarr")
+    store.create(xr.Dataset({"x": 1.0}), {"seed": list(range(9))}, (9,), {})
+    failures = [{"point": {"seed": seed}, "error": f"error {seed}"} for seed in range(9)]
+    store.write((slice(0, 9),), {}, np.full(9, FAILED), failures)
+    said = mpsnh("status", tmp_path / "failed.zarr")
+    assert "9 failed" in said
+    assert "error 4" in said
+    assert "error 5" not in said
+    assert "and 4 more" in said
+
+
+def _hold(place, name, ready, done):
+    with Store(place).locked(name):
+        ready.set()
+        done.wait(60)
+
+
+def test_status_counts_regions_that_are_locked(partly):
+    spawn = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    ready, done = spawn.Event(), spawn.Event()
+    # The last region, which has a missing point, and one that is finished.
+    names = ["2.4", "1.0"]
+    holders = [spawn.Process(target=_hold, args=(partly, name, ready, done)) for name in names]
+    for holder in holders:
+        ready.clear()
+        holder.start()
+        assert ready.wait(60)
+    try:
+        assert "running    1 of 9 regions" in mpsnh("status", partly)
+    finally:
+        done.set()
+        for holder in holders:
+            holder.join()
+    assert "running" not in mpsnh("status", partly)
+
+
+def test_watching_ends_with_the_sweep_and_tells_the_pace_it_saw(partly, monkeypatch):
+    rest = iter([lambda: None, lambda: nh.sweep(chain, {"h": [3.0], "seed": SEEDS}, store=partly)])
+    clock = iter(range(0, 100, 30))
+    monkeypatch.setattr(cli, "sleep", lambda seconds: next(rest)())
+    monkeypatch.setattr(cli, "monotonic", lambda: float(next(clock)))
+    said = mpsnh("status", partly, "--watch", 30).splitlines()
+    assert said[-2:] == [
+        "15: 13 done (86.7%), 1 failed, 1 missing",
+        "15: 14 done (93.3%), 1 failed, 0 missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gained", "seconds", "missing", "said"),
+    [
+        (0, 10.0, 5, ""),
+        (5, 10.0, 0, ""),
+        (5, 10.0, 20, "; 30 a minute while watched, 40.0 s left at this speed"),
+        (1, 60.0, 30, "; 1 a minute while watched, 30.0 min left at this speed"),
+        (1, 60.0, 90, "; 1 a minute while watched, 1.5 h left at this speed"),
+    ],
+)
+def test_pace(gained, seconds, missing, said):
+    assert cli._pace(gained, seconds, missing) == said
+
+
+# ---------------------------------------------------------------------------------------------------------- retry
+
+
+def test_retry_marks_failed_points_as_missing(partly):
+    said = mpsnh("retry", partly)
+    assert said.startswith("1 failed points are marked as missing; the same call of sweep with this store runs them")
+    assert "13 done (86.7%), 0 failed, 2 missing" in mpsnh("status", partly)
+    assert mpsnh("retry", partly) == "no point failed\n"
+
+
+# ------------------------------------------------------------------------------------------------------- pictures
+
+
+def test_results_of_a_store_are_nan_where_points_are_missing_or_failed(partly):
+    gap = results(partly)["gap"]
+    np.testing.assert_array_equal(gap.sel(h=1.0), direct(1.0))
+    assert np.argwhere(np.isnan(gap.values)).tolist() == [[0, 1], [2, 4]]
+
+
+def test_integers_of_points_that_failed_are_nan_too(tmp_path):
+    store = Store(tmp_path / "counts.zarr")
+    store.create(xr.Dataset({"n": 1, "b": True}), {"seed": [0, 1, 2]}, (3,), {})
+    store.write((slice(0, 3),), {"n": np.array([3, 0, 0]), "b": np.ones(3, bool)}, np.array([DONE, FAILED, 0]), [])
+    data = results(tmp_path / "counts.zarr")
+    np.testing.assert_array_equal(data["n"], [3, np.nan, np.nan])
+    np.testing.assert_array_equal(data["b"], [1, np.nan, np.nan])
+    failures = json.dumps([{"point": {"seed": 1}, "error": "no luck"}])
+    file = tmp_path / "counts.nc"
+    xr.Dataset({"n": ("seed", [3, 0])}, {"seed": [0, 1]}, {"failures": failures}).to_netcdf(file, engine="h5netcdf")
+    np.testing.assert_array_equal(results(file)["n"], [3, np.nan])
+
+
+def test_a_line_has_the_means_and_standard_errors_of_the_points_that_are_done(partly):
+    lines = averaged(results(partly), "gap", against="h")
+    done = [direct(1.0), direct(2.0, [0, 2, 3, 4]), direct(3.0, [0, 1, 2, 3])]
+    assert lines["h"].values.tolist() == [1.0, 2.0, 3.0]
+    assert lines["count"].values.tolist() == [5, 4, 4]
+    np.testing.assert_allclose(lines["mean"], [part.mean() for part in done], rtol=1e-13)
+    errors = [part.std(ddof=1) / np.sqrt(part.size) for part in done]
+    np.testing.assert_allclose(lines["error"], errors, rtol=1e-12)
+
+
+def test_the_picture_shows_these_lines(partly):
+    axes = picture(averaged(results(partly), "gap", against="h"), log=True).axes[0]
+    (bars,) = axes.containers
+    line, _, (segments,) = bars.lines
+    lines = averaged(results(partly), "gap", against="h")
+    np.testing.assert_array_equal(line.get_xdata(), [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(line.get_ydata(), lines["mean"])
+    spans = np.array([np.diff(segment[:, 1])[0] for segment in segments.get_segments()])
+    np.testing.assert_allclose(spans, 2 * lines["error"], rtol=1e-9)
+    assert axes.get_yscale() == "log"
+    assert axes.get_ylabel() == f"{observables.SteadyStateGap.long_name} (J)"
+    assert axes.get_xlabel() == "h"
+    assert axes.get_title(loc="right") == "mean over seed, 4 to 5 values"
+
+
+def test_one_line_for_each_combination_of_the_other_axes(tmp_path):
+    nh.sweep(quench, {"h": H, "seed": SEEDS[:2]}, store=tmp_path / "q.zarr")
+    lines = averaged(results(tmp_path / "q.zarr"), "sz")
+    assert lines["mean"].dims == ("h", "site", "time")
+    axes = picture(lines).axes[0]
+    assert len(axes.containers) == 8
+    expected = np.mean([quench(2.0, seed).run()["sz"].values for seed in (0, 1)], axis=0)
+    np.testing.assert_allclose(axes.containers[4 + 3].lines[0].get_ydata(), expected[:, 3], rtol=1e-13)
+    assert axes.containers[4 + 3].get_label() == "h = 2, site = 3"
+    assert axes.get_xlabel() == "time (1/J)"
+    chosen = averaged(results(tmp_path / "q.zarr"), "sz", against="site", at={"time": "0.5", "h": "2"})
+    np.testing.assert_allclose(chosen["mean"], expected[1], rtol=1e-13)
+
+
+def test_a_picture_of_many_lines_names_some():
+    data = xr.Dataset({"x": (("k", "t"), np.ones((40, 3)))}, {"k": range(40), "t": [0, 1, 2]})
+    axes = picture(averaged(data, against="t")).axes[0]
+    named = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert len(axes.containers) == 40
+    assert (len(named), named[0], named[-1]) == (LEGEND_ENTRIES, "k = 0", "k = 39")
+
+
+def test_a_complex_variable_has_two_lines(partly):
+    lines = averaged(results(partly), "E", against="level", at={"h": "1"})
+    values = np.array([chain(1.0, seed).run()["E"].values for seed in SEEDS])
+    np.testing.assert_allclose(lines["mean"].sel(part="Im"), values.imag.mean(0), atol=1e-14)
+    assert [bars.get_label() for bars in picture(lines).axes[0].containers] == ["Re", "Im"]
+
+
+def test_without_realisations_there_are_no_error_bars():
+    data = xr.Dataset({"x": ("name", [1.0, 2.0])}, {"name": ["cold", "a $ill"]})
+    axes = picture(averaged(data)).axes[0]
+    assert not axes.containers[0].has_yerr
+    assert axes.get_title(loc="right") == ""
+    one = xr.Dataset({"x": (("h", "seed"), [[1.0], [2.0]])}, {"h": [0, 1], "seed": [0]})
+    assert not picture(averaged(one)).axes[0].containers[0].has_yerr
+
+
+def test_any_axis_can_be_averaged_over_or_be_the_only_one(partly):
+    over_h = averaged(results(partly), "gap", against="seed", over="h")
+    assert over_h["count"].values.tolist() == [3, 2, 3, 3, 2]
+    alone = averaged(results(partly).sel(h=1.0), "gap")
+    np.testing.assert_array_equal(alone["mean"], direct(1.0))
+    assert alone["mean"].dims == ("seed",)
+    assert alone.attrs["over"] == ""
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_show_writes_a_picture(partly, tmp_path, suffix):
+    out = tmp_path / f"gap.{suffix}"
+    assert mpsnh("show", partly, "--variable", "gap", "--against", "h", "--log", "--out", out) == f"{out}\n"
+    assert out.read_bytes()[:4] in (b"\x89PNG", b"%PDF")
+
+
+def test_show_has_sensible_defaults_and_reads_netcdf(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    nh.sweep(quench, {"h": H, "seed": SEEDS[:2]}).to_netcdf("q.nc", engine="h5netcdf")
+    assert mpsnh("show", "q.nc", "--at", "site=1") == "sz.png\n"
+    assert (tmp_path / "sz.png").stat().st_size > 1000
+
+
+# ------------------------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize("command", ["status", "show", "retry"])
+def test_a_place_without_a_store_is_refused(command, tmp_path):
+    assert "is no store of a sweep: there is nothing" in mpsnh(command, tmp_path / "none.zarr", code=2)
+    assert "is no store of a sweep: it has no grid" in mpsnh(command, tmp_path, code=2)
+    assert "Protocol not known" in mpsnh(command, "nowhere://data.zarr", code=2)
+    (tmp_path / "file").write_text("text")
+    assert " store of a sweep" in mpsnh(command, tmp_path / "file", code=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--variable", "gape"], "'gape' is no variable to draw; there are: gap, E"),
+        (["--against", "L"], "'L' is no axis of gap; there are: h, seed"),
+        (["--over", "L"], "'L' is no axis of gap; there are: h, seed"),
+        (["--over", "h", "--against", "h"], "h can't be averaged over and drawn against"),
+        (["--at", "h=7"], "'7' is no coordinate of h; there are: 2.0, 1.0, 3.0"),
+        (["--at", "L=7"], "'L' is no axis of gap; there are: h, seed"),
+        (["--at", "h"], "--at h, but it must be AXIS=VALUE"),
+        (["--at", "h=3", "--at", "seed=4"], "no axis of gap is left to draw it against"),
+        (["--out", "gap.nonsense"], "'nonsense' is not supported"),
+    ],
+)
+def test_show_says_what_there_is(partly, options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in mpsnh("show", partly, *options, code=2)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".locks"] == ["chains.zarr"]
+
+
+def test_nothing_done_is_nothing_to_draw(tmp_path):
+    Store(tmp_path / "s.zarr").create(xr.Dataset({"x": 1.0}), {"h": [1, 2], "seed": [0, 1]}, (1, 1), {})
+    assert "no value of x is there to draw" in mpsnh("show", tmp_path / "s.zarr", code=2)
+    xr.Dataset({"name": "a text"}).to_netcdf(tmp_path / "text.nc", engine="h5netcdf")
+    assert "no variable with numbers along an axis" in mpsnh("show", tmp_path / "text.nc", code=2)
+
+
+# ------------------------------------------------------------------------------------------------------ scheduler
+
+REPRODUCE = ["reproduce", "brighi2025", "--only", "fig1b", "--scheduler"]
+
+
+def test_a_missing_dask_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    said = mpsnh(*REPRODUCE, "tcp://127.0.0.1:8786", "--out", tmp_path, code=2)
+    assert "--scheduler needs the package distributed: pip install distributed" in said
+
+
+def test_a_scheduler_that_is_none_is_refused(tmp_path):
+    pytest.importorskip("distributed")
+    said = mpsnh(*REPRODUCE, "nonsense", "--out", tmp_path, code=2)
+    assert "no dask scheduler answers at nonsense" in said
+    said = mpsnh(*REPRODUCE, "tls://127.0.0.1:1", "--out", tmp_path, code=2)
+    assert "TLS" in said
