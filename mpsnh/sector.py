@@ -228,8 +228,9 @@ class Sector:
         data = np.concatenate([diagonal, *values])
         index = (np.concatenate([every, *rows]), np.concatenate([every, *columns]))
         matrix = scipy.sparse.csr_matrix((data, index), shape=(self.dim, self.dim))
+        matrix.sum_duplicates()  # imaginary parts may cancel between terms
         if not np.any(matrix.data.imag):
-            matrix = matrix.real
+            matrix = scipy.sparse.csr_matrix((matrix.data.real, matrix.indices, matrix.indptr), shape=matrix.shape)
         matrix.eliminate_zeros()
         return matrix
 
