@@ -23,6 +23,8 @@ class Algorithm(Value, Generic[R]):
     """
 
     yields: ClassVar[type[Record]]
+    extendable: ClassVar[tuple[str, ...]] = ()
+    """Parameters that say where a run ends, so that one that is finished can go on with another value."""
 
     @abstractmethod
     def records(self, model: Model, after: R | None = None) -> Iterator[R]:
@@ -65,6 +67,7 @@ class TimeEvolution(Algorithm[Snapshot]):
     """
 
     yields = Snapshot
+    extendable = ("t_max",)
     dt: float
     t_max: float
     every: int = 1
@@ -99,7 +102,7 @@ class TimeEvolution(Algorithm[Snapshot]):
         """Return a function that advances a snapshot by a number of steps; its time is set afterwards."""
 
     def records(self, model: Model, after: Snapshot | None = None) -> Iterator[Snapshot]:
-        """Yield snapshots from time 0, or those that follow an earlier snapshot.
+        """Yield snapshots from time 0, or those that follow an earlier snapshot (none after the last one).
 
         Parameters
         ----------
@@ -115,7 +118,7 @@ class TimeEvolution(Algorithm[Snapshot]):
         Raises
         ------
         ValueError
-            If `after` is not on the time grid or not before `t_max`.
+            If `after` is not on the time grid or later than `t_max`.
         TypeError
             If `after` is no snapshot, or its state is of another kind than this algorithm's.
         """
@@ -124,8 +127,8 @@ class TimeEvolution(Algorithm[Snapshot]):
             raise TypeError(f"after = {after!r}, but it must be a Snapshot, not {type(after).__name__}")
         steps = None if after is None else self._steps(after.time)
         total = round(self.t_max / self.dt)
-        if after is not None and (steps is None or not 0 <= steps < total):
-            require(False, "after.time", after.time, f"a multiple of dt = {self.dt} before t_max = {self.t_max}")
+        if after is not None and (steps is None or not 0 <= steps <= total):
+            require(False, "after.time", after.time, f"a multiple of dt = {self.dt} up to t_max = {self.t_max}")
         snapshot = self.start(model) if after is None else after
         if after is None:
             yield snapshot

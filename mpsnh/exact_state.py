@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,3 +124,26 @@ class ExactState:
         ndarray, shape (∏ d_j,)
         """
         return self.sector.embed(self.vector)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the amplitudes by name, to be written to a file.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
+        return {"vector": self.vector}
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return a state in the same sector from what `arrays` returned.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            The amplitudes.
+
+        Returns
+        -------
+        ExactState
+        """
+        return replace(self, vector=arrays["vector"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import cotengra
@@ -252,6 +252,29 @@ class MPS(qtn.MatrixProductState):
         [(1, 2, 1), (1, 2, 1)]
         """
         return [np.array(tensor) for tensor in _tensors(self)]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the tensors by name, to be written to a file.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
+        return {f"tensor{j}": tensor for j, tensor in enumerate(_tensors(self))}
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return a state on the same sites from what `arrays` returned.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            The tensors.
+
+        Returns
+        -------
+        MPS
+        """
+        return self.from_tensors([arrays[f"tensor{j}"] for j in range(self.L)], self._named_sites())
 
     @property
     def canonical_centre(self) -> int | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,14 @@ class State(Protocol):
 
     def entanglement_entropy(self, bond: int) -> float:
         """Return the von Neumann entropy across the bond between sites `bond` and `bond` + 1."""
+        ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all there is to know of the state besides its sites, to be written to a file."""
+        ...
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return a state of the same kind and on the same sites from the arrays of another one."""
         ...
 
 
@@ -61,6 +69,31 @@ class Record:
     axis: ClassVar[str | None] = None
     diagnostics: ClassVar[Mapping[str, Diagnostic]] = {}
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the record as arrays for a checkpoint.
+
+        Raises
+        ------
+        TypeError
+            If a run can't go on from a record of this kind.
+        """
+        raise TypeError(f"a run can't go on from a {type(self).__name__}, so that it has no checkpoints")
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return a record of the same kind from the arrays of another one.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            What `arrays` returned.
+
+        Raises
+        ------
+        TypeError
+            If a run can't go on from a record of this kind.
+        """
+        raise TypeError(f"a run can't go on from a {type(self).__name__}, so that it has no checkpoints")
+
 
 @dataclass(frozen=True)
 class Snapshot(Record):
@@ -93,6 +126,17 @@ class Snapshot(Record):
     state: State
     log_norm: float = 0.0
     discarded: float = 0.0
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the record as arrays for a checkpoint."""
+        numbers = {name: np.array(getattr(self, name)) for name in ("time", "log_norm", "discarded")}
+        return numbers | {f"state.{name}": array for name, array in self.state.arrays().items()}
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return a snapshot from the arrays of another one with the same kind of state."""
+        state = {name.removeprefix("state."): a for name, a in arrays.items() if name.startswith("state.")}
+        numbers = {name: float(arrays[name]) for name in ("time", "log_norm", "discarded")}
+        return replace(self, state=self.state.with_arrays(state), **numbers)
 
 
 @dataclass(frozen=True)

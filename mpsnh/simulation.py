@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import json
@@ -9,13 +10,15 @@ import platform
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
 from mpsnh.algorithm import Algorithm
+from mpsnh.checkpoint import Checkpoint, Progress
 from mpsnh.model import Model
 from mpsnh.observable import Observable
 from mpsnh.records import Record
@@ -98,7 +101,14 @@ class Simulation(Generic[R]):
         """The names of all variables and coordinates of the dataset."""
         return {*self.observables, *self.algorithm.yields.diagnostics} | self._coordinates()
 
-    def run(self, after: R | None = None, *, progress: bool = False) -> xr.Dataset:
+    def run(
+        self,
+        after: R | None = None,
+        *,
+        progress: bool = False,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: float = 60.0,
+    ) -> xr.Dataset:
         """Run to the end and return everything measured.
 
         Parameters
@@ -107,6 +117,11 @@ class Simulation(Generic[R]):
             Continue after this record instead of starting anew.
         progress : bool, default False
             Whether to show a progress bar that counts records.
+        checkpoint : str or Path, optional
+            File (or fsspec URL) from which the run goes on if it exists, and which is written as it goes: a killed
+            run loses only what came after the last write, and one that is finished can be extended (a larger `t_max`).
+        checkpoint_every : float, default 60
+            Seconds between writes. The file is also written at the end, on errors, on Ctrl-C and on SIGTERM.
 
         Returns
         -------
@@ -117,17 +132,38 @@ class Simulation(Generic[R]):
         Raises
         ------
         ValueError
-            If an observable returns an array that does not fit its `dims`.
+            If an observable returns an array that does not fit its `dims`, or the checkpoint is of another run or
+            damaged.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from mpsnh import algorithms, models, observables
+        >>> def chain(t_max):
+        ...     algorithm = algorithms.NHTEBD(dt=0.1, t_max=t_max)
+        ...     return Simulation(models.NonHermitianXXZ(L=4), algorithm, {"sz": observables.Magnetization()})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = chain(t_max=0.2).run(checkpoint=f"{folder}/chain.npz")
+        ...     extended = chain(t_max=0.4).run(checkpoint=f"{folder}/chain.npz")
+        >>> extended.identical(chain(t_max=0.4).run())
+        True
         """
-        data, coords = self.measured(after, progress=progress)
+        data, coords = self.measured(after, progress=progress, checkpoint=checkpoint, checkpoint_every=checkpoint_every)
         return xr.Dataset(data, coords, self.provenance())
 
-    def measured(self, after: R | None = None, *, progress: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+    def measured(
+        self,
+        after: R | None = None,
+        *,
+        progress: bool = False,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: float = 60.0,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Run to the end and return variables and coordinates as xarray takes them, without making a dataset.
 
         Parameters
         ----------
-        after, progress
+        after, progress, checkpoint, checkpoint_every
             As for `run`.
 
         Returns
@@ -138,15 +174,26 @@ class Simulation(Generic[R]):
         Raises
         ------
         ValueError
-            If an observable returns an array that does not fit its `dims`.
+            As for `run`.
         """
-        rows: list[dict[str, Any]] = []
-        labels: list[Any] = []
         axis, details = self.algorithm.yields.axis, self.algorithm.yields.diagnostics
-        for record in tqdm(self.algorithm.records(self.model, after), disable=not progress, unit="record"):
-            row = {name: getattr(record, detail.field) for name, detail in details.items()}
-            rows.append(row | {name: measure(record, self.model) for name, measure in self.observables.items()})
-            labels.append(getattr(record, axis) if axis else None)
+        with contextlib.ExitStack() as held:
+            keeper = self._keeper(checkpoint, checkpoint_every, after)
+            if keeper is None:
+                run = Progress(record=after)
+            else:
+                held.enter_context(keeper)
+                run = keeper.load(next(iter(self.algorithm.records(self.model))))
+            records = self.algorithm.records(self.model, cast("R", run.record))
+            for record in tqdm(records, initial=len(run.rows), disable=not progress, unit="record"):
+                row = {name: getattr(record, detail.field) for name, detail in details.items()}
+                row |= {name: measure(record, self.model) for name, measure in self.observables.items()}
+                run.add(record, getattr(record, axis) if axis else None, row)
+                if keeper is not None:
+                    keeper.tick()
+        rows, labels = run.rows, run.labels
+        if not rows:
+            raise ValueError(f"there is nothing to run: {after!r} is the end")
         variables = {
             name: ((), {"long_name": detail.long_name, "units": detail.units}) for name, detail in details.items()
         } | {
@@ -166,6 +213,21 @@ class Simulation(Generic[R]):
             units = {"units": self.model.time_units} if axis == "time" else {}
             coords[axis] = (axis, np.array(labels), {"long_name": axis} | units)
         return data, coords
+
+    def _keeper(self, checkpoint: str | Path | None, every: float, after: R | None) -> Checkpoint | None:
+        if checkpoint is None:
+            return None
+        require(every >= 0, "checkpoint_every", every, "zero or positive")
+        if after is not None:
+            raise ValueError("a run continues either after a record or from a checkpoint; leave out `after`")
+        if self.algorithm.yields.axis is None:
+            raise TypeError(
+                f"{type(self.algorithm).__name__} yields one {self.algorithm.yields.__name__}, so that there is "
+                "nothing to continue from; leave out `checkpoint`"
+            )
+        described = {name: json.loads(text) for name, text in self.provenance().items()}
+        free = tuple(f"algorithm.{name}" for name in self.algorithm.extendable)
+        return Checkpoint(checkpoint, described, free, every)
 
     def provenance(self) -> dict[str, str]:
         """Return all parameters and the versions of the libraries, as JSON texts.

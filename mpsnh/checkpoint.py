@@ -1,0 +1,247 @@
+"""A run on disk, so that it goes on where it was after a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import filelock
+import fsspec
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.provenance import comparable, difference
+from mpsnh.records import Record
+
+ABOUT, LABELS, ROW, RECORD = "about", "labels", "row.", "record."
+"""Names of the arrays in a file, or how they begin."""
+
+
+@dataclass
+class Progress:
+    """How far a run is: what was measured, and the record to go on from.
+
+    Examples
+    --------
+    >>> progress = Progress()
+    >>> progress.add(None, 0.0, {"gap": 0.5})
+    >>> progress.labels, progress.rows
+    ([0.0], [{'gap': 0.5}])
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    record: Record | None = None
+
+    def add(self, record: Record | None, label: Any, row: dict[str, Any]) -> None:
+        """Append what was measured of a record."""
+        self.rows.append(row)
+        self.labels.append(label)
+        self.record = record
+
+
+class Checkpoint:
+    """A file that holds the state of a run: what was measured so far, and the last record.
+
+    Used as a context manager it writes at an interval, and when the run ends or is interrupted by an error, Ctrl-C or
+    SIGTERM. A file is replaced as a whole when its successor is complete, and the one before it is kept with the
+    ending ``.previous``. The file holds arrays and JSON (NumPy's npz format), and nothing in it is run as code.
+
+    Parameters
+    ----------
+    place : str or Path
+        A local file, or any URL that fsspec opens.
+    described : mapping
+        The parameters and versions that make the run, as plain data.
+    free : sequence of str
+        Names of those parameters that may change when it goes on.
+    every : float
+        Seconds between writes.
+
+    Raises
+    ------
+    RuntimeError
+        On entering, if another process is writing to the same local file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> described = {"model": {"h": 1.0}, "versions": {"mpsnh": "1"}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with Checkpoint(f"{folder}/run.npz", described) as checkpoint:
+    ...         checkpoint.progress.add(None, 0.0, {"gap": 0.5})
+    ...     Checkpoint(f"{folder}/run.npz", described).load().labels
+    [np.float64(0.0)]
+    """
+
+    def __init__(
+        self, place: str | Path, described: Mapping[str, Any], free: tuple[str, ...] = (), every: float = 60.0
+    ) -> None:
+        self.url = str(place)
+        self.local = None if "://" in self.url else Path(self.url).absolute()
+        self.described, self.free, self.every = comparable(described), free, every
+        self.progress = Progress()
+        self._written = 0
+        self._due = time.monotonic() + every
+        self._held = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Take the file for this process."""
+        if self.local is not None:
+            self.local.parent.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(f"{self.local}.lock", timeout=0)
+            try:
+                self._held.enter_context(lock)
+            except filelock.Timeout:
+                raise RuntimeError(f"checkpoint = {self.url!r} is being written by another run") from None
+        self._held.enter_context(_termination_raises())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Write what is not yet on disk."""
+        with self._held:
+            self.write()
+
+    def tick(self) -> None:
+        """Write if the time has come."""
+        if time.monotonic() >= self._due:
+            self.write()
+
+    def write(self) -> None:
+        """Write all that was measured so far; a disk that is full is a warning, and the run goes on."""
+        if len(self.progress.rows) == self._written:
+            return
+        try:
+            self._replace(self._arrays())
+            self._written = len(self.progress.rows)
+        except OSError as problem:
+            warnings.warn(f"checkpoint = {self.url!r} could not be written: {problem}", RuntimeWarning, stacklevel=2)
+        self._due = time.monotonic() + self.every
+
+    def load(self, first: Record | None = None) -> Progress:
+        """Read how far the run is; a file that is damaged gives way to the one before it, with a warning.
+
+        Parameters
+        ----------
+        first : Record, optional
+            The record at the start, which knows how to make another one from arrays.
+
+        Returns
+        -------
+        Progress
+            Empty if there is no file.
+
+        Raises
+        ------
+        ValueError
+            If the file holds another run, or all files are damaged.
+        """
+        damages = []
+        for url in (self.url, f"{self.url}.previous"):
+            try:
+                self.progress = self._read(url, first)
+            except FileNotFoundError:
+                continue
+            except _ForeignError:
+                raise
+            except Exception as problem:  # whatever a file from elsewhere leads numpy to
+                damages.append(f"{url!r} is damaged ({type(problem).__name__}: {problem})")
+                continue
+            if damages:
+                warnings.warn(f"checkpoint = {damages[0]}; the one before it is used", RuntimeWarning, stacklevel=2)
+            self._written = len(self.progress.rows)
+            return self.progress
+        if damages:
+            raise ValueError(f"checkpoint = {' and '.join(damages)}; remove it to start anew")
+        return self.progress
+
+    def remove(self) -> None:
+        """Delete the files of a run whose results are safe elsewhere."""
+        filesystem, path = fsspec.core.url_to_fs(self.url)
+        for name in (path, f"{path}.previous", f"{path}.lock"):
+            with contextlib.suppress(FileNotFoundError):
+                filesystem.rm_file(name)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        rows, record = self.progress.rows, self.progress.record
+        return {
+            ABOUT: np.array(json.dumps(self.described)),
+            LABELS: np.array(self.progress.labels),
+            **{ROW + name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]},
+            **{RECORD + name: array for name, array in (record.arrays() if record else {}).items()},
+        }
+
+    def _read(self, url: str, first: Record | None) -> Progress:
+        with fsspec.open(url, "rb") as file:
+            arrays = _read_arrays(file)
+        if found := difference(json.loads(str(arrays.pop(ABOUT))), self.described, self.free):
+            raise _ForeignError(f"checkpoint = {url!r} holds another run: {found}")
+        labels = arrays.pop(LABELS)
+        columns = {name.removeprefix(ROW): a for name, a in arrays.items() if name.startswith(ROW)}
+        rows = [{name: column[k] for name, column in columns.items()} for k in range(len(labels))]
+        parts = {name.removeprefix(RECORD): a for name, a in arrays.items() if name.startswith(RECORD)}
+        record = first.with_arrays(parts) if first is not None else None
+        return Progress(rows, list(labels), record)
+
+    def _replace(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        if self.local is None:
+            with fsspec.open(self.url, "wb") as file:  # object stores show a file when it is complete
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            return
+        new = self.local.with_name(f"{self.local.name}.new")
+        new.unlink(missing_ok=True)
+        try:
+            with new.open("xb") as file:  # never through a link
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
+            if self.local.exists():
+                self.local.replace(f"{self.local}.previous")
+            new.replace(self.local)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+
+class _ForeignError(ValueError):
+    """The file is whole, but of another run."""
+
+
+def _read_arrays(file: IO[bytes]) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(file) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError("it is compressed, which no checkpoint is")  # and could fill the memory
+        if broken := archive.testzip():
+            raise ValueError(f"the checksum of {broken} is wrong")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+@contextlib.contextmanager
+def _termination_raises() -> Iterator[None]:
+    """Turn SIGTERM into `SystemExit`, where nothing else handles it, so that there is time to write."""
+
+    def stop(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
