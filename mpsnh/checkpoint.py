@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +68,8 @@ class Checkpoint:
         Names of those parameters that may change when it goes on.
     every : float
         Seconds between writes.
+    patience : float
+        Seconds that a run lasts before it is worth a file.
 
     Raises
     ------
@@ -86,27 +88,38 @@ class Checkpoint:
     """
 
     def __init__(
-        self, place: str | Path, described: Mapping[str, Any], free: tuple[str, ...] = (), every: float = 60.0
+        self,
+        place: str | Path,
+        described: Mapping[str, Any],
+        free: tuple[str, ...] = (),
+        every: float = 60.0,
+        patience: float = 0.0,
     ) -> None:
         self.url = str(place)
         self.local = None if "://" in self.url else Path(self.url).absolute()
         self.described, self.free, self.every = comparable(described), free, every
         self.progress = Progress()
+        self.exists = False
         self._written = 0
-        self._due = time.monotonic() + every
+        self._due, self._worth = time.monotonic() + every, time.monotonic() + patience
         self._held = contextlib.ExitStack()
+        self._lock = None if self.local is None else filelock.FileLock(f"{self.local}.lock", timeout=0)
 
     def __enter__(self) -> Self:
         """Take the file for this process."""
-        if self.local is not None:
-            self.local.parent.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(f"{self.local}.lock", timeout=0)
-            try:
-                self._held.enter_context(lock)
-            except filelock.Timeout:
-                raise RuntimeError(f"checkpoint = {self.url!r} is being written by another run") from None
+        if time.monotonic() >= self._worth:
+            self._take()
         self._held.enter_context(_termination_raises())
         return self
+
+    def _take(self) -> None:
+        if self._lock is None or self._lock.is_locked or self.local is None:
+            return
+        self.local.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._held.enter_context(self._lock)
+        except filelock.Timeout:
+            raise RuntimeError(f"checkpoint = {self.url!r} is being written by another run") from None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Write what is not yet on disk."""
@@ -120,22 +133,24 @@ class Checkpoint:
 
     def write(self) -> None:
         """Write all that was measured so far; a disk that is full is a warning, and the run goes on."""
-        if len(self.progress.rows) == self._written:
+        if len(self.progress.rows) == self._written or time.monotonic() < self._worth:
             return
+        self._take()
         try:
             self._replace(self._arrays())
+            self.exists = True
             self._written = len(self.progress.rows)
         except OSError as problem:
             warnings.warn(f"checkpoint = {self.url!r} could not be written: {problem}", RuntimeWarning, stacklevel=2)
         self._due = time.monotonic() + self.every
 
-    def load(self, first: Record | None = None) -> Progress:
+    def load(self, first: Callable[[], Record] | None = None) -> Progress:
         """Read how far the run is; a file that is damaged gives way to the one before it, with a warning.
 
         Parameters
         ----------
-        first : Record, optional
-            The record at the start, which knows how to make another one from arrays.
+        first : callable, optional
+            Makes the record at the start, which knows how to make another one from arrays.
 
         Returns
         -------
@@ -160,18 +175,11 @@ class Checkpoint:
                 continue
             if damages:
                 warnings.warn(f"checkpoint = {damages[0]}; the one before it is used", RuntimeWarning, stacklevel=2)
-            self._written = len(self.progress.rows)
+            self.exists, self._written = True, len(self.progress.rows)
             return self.progress
         if damages:
             raise ValueError(f"checkpoint = {' and '.join(damages)}; remove it to start anew")
         return self.progress
-
-    def remove(self) -> None:
-        """Delete the files of a run whose results are safe elsewhere."""
-        filesystem, path = fsspec.core.url_to_fs(self.url)
-        for name in (path, f"{path}.previous", f"{path}.lock"):
-            with contextlib.suppress(FileNotFoundError):
-                filesystem.rm_file(name)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         rows, record = self.progress.rows, self.progress.record
@@ -182,7 +190,7 @@ class Checkpoint:
             **{RECORD + name: array for name, array in (record.arrays() if record else {}).items()},
         }
 
-    def _read(self, url: str, first: Record | None) -> Progress:
+    def _read(self, url: str, first: Callable[[], Record] | None) -> Progress:
         with fsspec.open(url, "rb") as file:
             arrays = _read_arrays(file)
         if found := difference(json.loads(str(arrays.pop(ABOUT))), self.described, self.free):
@@ -191,7 +199,7 @@ class Checkpoint:
         columns = {name.removeprefix(ROW): a for name, a in arrays.items() if name.startswith(ROW)}
         rows = [{name: column[k] for name, column in columns.items()} for k in range(len(labels))]
         parts = {name.removeprefix(RECORD): a for name, a in arrays.items() if name.startswith(RECORD)}
-        record = first.with_arrays(parts) if first is not None else None
+        record = first().with_arrays(parts) if first is not None else None
         return Progress(rows, list(labels), record)
 
     def _replace(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -212,6 +220,24 @@ class Checkpoint:
         except BaseException:
             new.unlink(missing_ok=True)
             raise
+
+
+def remove_files(url: str) -> None:
+    """Delete a checkpoint and what goes with it, once the results are safe elsewhere.
+
+    Parameters
+    ----------
+    url : str
+        A local file, or any URL that fsspec opens.
+
+    Examples
+    --------
+    >>> remove_files("/tmp/there/is/none.npz")
+    """
+    filesystem, path = fsspec.core.url_to_fs(url)
+    for name in (path, f"{path}.previous", f"{path}.lock"):
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.rm_file(name)
 
 
 class _ForeignError(ValueError):

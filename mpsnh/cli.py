@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mpsnh.picture import averaged, opened, picture, results
-from mpsnh.store import DONE, FAILED, MISSING, Store, regions
+from mpsnh.store import DONE, FAILED, MISSING, Store, lock_name, regions
 from mpsnh.studies import brighi2025
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics.")
@@ -133,7 +133,7 @@ def _running(store: Store, values: Any) -> int:
     """Count the regions with missing points that somebody holds the lock of, as far as this can be seen from here."""
     locks, count = Path(f"{store.url}.locks"), 0
     for region in regions(values.shape, store.chunk()):
-        name = ".".join(str(part.start) for part in region)
+        name = lock_name(region)
         if np.any(values[region] == MISSING) and (locks / f"{name}.lock").exists():
             try:
                 with store.locked(name) as free:

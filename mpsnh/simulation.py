@@ -148,23 +148,21 @@ class Simulation(Generic[R]):
         >>> extended.identical(chain(t_max=0.4).run())
         True
         """
-        data, coords = self.measured(after, progress=progress, checkpoint=checkpoint, checkpoint_every=checkpoint_every)
+        keeper = None if checkpoint is None else self.checkpoint(checkpoint, checkpoint_every)
+        data, coords = self.measured(after, progress=progress, checkpoint=keeper)
         return xr.Dataset(data, coords, self.provenance())
 
     def measured(
-        self,
-        after: R | None = None,
-        *,
-        progress: bool = False,
-        checkpoint: str | Path | None = None,
-        checkpoint_every: float = 60.0,
+        self, after: R | None = None, *, progress: bool = False, checkpoint: Checkpoint | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Run to the end and return variables and coordinates as xarray takes them, without making a dataset.
 
         Parameters
         ----------
-        after, progress, checkpoint, checkpoint_every
+        after, progress
             As for `run`.
+        checkpoint : Checkpoint, optional
+            What the method `checkpoint` returned.
 
         Returns
         -------
@@ -177,20 +175,19 @@ class Simulation(Generic[R]):
             As for `run`.
         """
         axis, details = self.algorithm.yields.axis, self.algorithm.yields.diagnostics
-        with contextlib.ExitStack() as held:
-            keeper = self._keeper(checkpoint, checkpoint_every, after)
-            if keeper is None:
-                run = Progress(record=after)
-            else:
-                held.enter_context(keeper)
-                run = keeper.load(next(iter(self.algorithm.records(self.model))))
+        if checkpoint is not None and after is not None:
+            raise ValueError("a run continues either after a record or from a checkpoint; leave out `after`")
+        with checkpoint or contextlib.nullcontext():
+            run = Progress(record=after)
+            if checkpoint is not None:
+                run = checkpoint.load(lambda: next(iter(self.algorithm.records(self.model))))
             records = self.algorithm.records(self.model, cast("R", run.record))
             for record in tqdm(records, initial=len(run.rows), disable=not progress, unit="record"):
                 row = {name: getattr(record, detail.field) for name, detail in details.items()}
                 row |= {name: measure(record, self.model) for name, measure in self.observables.items()}
                 run.add(record, getattr(record, axis) if axis else None, row)
-                if keeper is not None:
-                    keeper.tick()
+                if checkpoint is not None:
+                    checkpoint.tick()
         rows, labels = run.rows, run.labels
         if not rows:
             raise ValueError(f"there is nothing to run: {after!r} is the end")
@@ -214,12 +211,28 @@ class Simulation(Generic[R]):
             coords[axis] = (axis, np.array(labels), {"long_name": axis} | units)
         return data, coords
 
-    def _keeper(self, checkpoint: str | Path | None, every: float, after: R | None) -> Checkpoint | None:
-        if checkpoint is None:
-            return None
+    def checkpoint(self, place: str | Path, every: float = 60.0, patience: float = 0.0) -> Checkpoint:
+        """Return the checkpoint of this run at a place, for `measured`.
+
+        Parameters
+        ----------
+        place : str or Path
+            A local file, or any URL that fsspec opens.
+        every : float
+            Seconds between writes.
+        patience : float
+            Seconds that a run lasts before it is worth a file.
+
+        Returns
+        -------
+        Checkpoint
+
+        Raises
+        ------
+        TypeError
+            If the algorithm yields a single record, after which there is nothing to continue.
+        """
         require(every >= 0, "checkpoint_every", every, "zero or positive")
-        if after is not None:
-            raise ValueError("a run continues either after a record or from a checkpoint; leave out `after`")
         if self.algorithm.yields.axis is None:
             raise TypeError(
                 f"{type(self.algorithm).__name__} yields one {self.algorithm.yields.__name__}, so that there is "
@@ -227,7 +240,7 @@ class Simulation(Generic[R]):
             )
         described = {name: json.loads(text) for name, text in self.provenance().items()}
         free = tuple(f"algorithm.{name}" for name in self.algorithm.extendable)
-        return Checkpoint(checkpoint, described, free, every)
+        return Checkpoint(place, described, free, every, patience)
 
     def provenance(self) -> dict[str, str]:
         """Return all parameters and the versions of the libraries, as JSON texts.

@@ -166,7 +166,9 @@ class Store:
             The axes of the grid, with any coordinates.
         """
         known = self.axes()
-        grown = {name: list(dict.fromkeys([*known[name], *axes[name]])) for name in known}
+        grown = known
+        if known != axes:
+            grown = {name: list(dict.fromkeys([*known[name], *axes[name]])) for name in known}
         group = self._group("r+")
         if grown != known:
             group[GRID].attrs["axes"] = grown  # first, so that what a crash leaves undone is done next time
@@ -247,9 +249,8 @@ class Store:
                 old[fresh] = block[fresh]
                 block = old
             group[name][region] = block
-        number = ".".join(str(part.start) for part in region)
         if failures:
-            part = group.require_group(f"{FAILURES}/{number}")
+            part = group.require_group(f"{FAILURES}/{lock_name(region)}")
             points = [each["point"] for each in failures]
             earlier = [each for each in part.attrs.get("failures", []) if each["point"] not in points]
             part.attrs["failures"] = [*earlier, *failures]
@@ -279,10 +280,13 @@ class Store:
             How many there were.
         """
         status = self._group("r+")[STATUS]
-        values = status[...]
-        count = int(np.sum(values == FAILED))
-        if count:
-            status[...] = np.where(values == FAILED, MISSING, values)
+        count = 0
+        for region in regions(status.shape, self.chunk()):
+            if np.any(status[region] == FAILED):
+                with self.locked(lock_name(region), wait=True):  # somebody may be writing to it
+                    values = status[region]
+                    count += int(np.sum(values == FAILED))
+                    status[region] = np.where(values == FAILED, MISSING, values)
         return count
 
     def damaged(self) -> list[Region]:
@@ -364,6 +368,17 @@ def regions(shape: Sequence[int], chunk: Sequence[int]) -> Iterator[Region]:
     starts = (range(0, n, size) for n, size in zip(shape, chunk, strict=True))
     for corner in itertools.product(*starts):
         yield tuple(slice(k, min(k + size, n)) for k, size, n in zip(corner, chunk, shape, strict=True))
+
+
+def lock_name(region: Region) -> str:
+    """Return the name of the lock that goes with a region.
+
+    Examples
+    --------
+    >>> lock_name((slice(0, 2), slice(4, 8)))
+    '0.4'
+    """
+    return ".".join(str(part.start) for part in region)
 
 
 def empty_value(dtype: np.dtype[Any]) -> Any:

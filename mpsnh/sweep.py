@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
+import hashlib
 import inspect
 import itertools
 import json
+import multiprocessing
+import os
 import pickle
 import signal
 import sys
-import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import psutil
-import threadpoolctl
 import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from mpsnh.checkpoint import Checkpoint, remove_files
+from mpsnh.provenance import common, comparable, difference
 from mpsnh.simulation import Simulation
-from mpsnh.store import DONE, FAILED, MISSING, Axes, Region, Store, empty_value, regions
+from mpsnh.store import DONE, FAILED, MISSING, Axes, Region, Store, empty_value, lock_name, regions
 from mpsnh.value import require
+from mpsnh.workers import Here, Workers, deadline, one_thread, worker_died
 
 Make = Callable[..., Simulation[Any]]
 
@@ -50,6 +53,7 @@ def sweep(
     on_error: Literal["record", "raise"] = "record",
     progress: bool = True,
     time_limit: float | None = None,
+    checkpoint_every: float = 60.0,
 ) -> xr.Dataset:
     """Run a simulation at every point of a grid and return one dataset.
 
@@ -76,7 +80,10 @@ def sweep(
     progress : bool
         Whether to show a progress bar.
     time_limit : float, optional
-        Seconds after which a point counts as failed.
+        Seconds after which a point counts as failed. A process of a pool that does not even react to that, because it
+        is inside of a long call of a library, is killed after half as long again.
+    checkpoint_every : float
+        Seconds between checkpoints, beside the store, of points that take longer than this and go on in time.
 
     Returns
     -------
@@ -107,29 +114,77 @@ def sweep(
     require(batch == "auto" or (isinstance(batch, int) and batch >= 1), "batch", batch, "'auto' or at least 1")
     require(on_error in ("record", "raise"), "on_error", on_error, "'record' or 'raise'")
     require(time_limit is None or time_limit > 0, "time_limit", time_limit, "positive")
+    require(checkpoint_every > 0, "checkpoint_every", checkpoint_every, "positive")
     if isinstance(executor, ProcessPoolExecutor):
         _require_picklable(make)
-    grid = _Grid(make, axes, Store(store) if store is not None else None, on_error, time_limit)
-    grid.prepare(batch, executor)
-    shape = tuple(len(labels) for labels in grid.axes.values())
+    kept = Store(store) if store is not None else None
+    grid = _Grid(_Runner(make, kept, time_limit, checkpoint_every), axes, kept, on_error)
+    workers = Workers(executor or Here())
+    shape = tuple(len(labels) for labels in axes.values())
     bar = tqdm(total=int(np.prod(shape)), disable=not progress, unit="run", mininterval=_pause())
-    with bar, _one_thread():  # a limit that another thread than the main one sets has no effect on OpenBLAS
-        _Scheduler(grid, executor, bar).run()
+    # a limit that another thread than the main one sets has no effect on OpenBLAS
+    with contextlib.closing(workers), bar, one_thread():
+        grid.prepare(batch, workers)
+        bar.total = grid.inside.size
+        _Scheduler(grid, workers, bar).run()
     return grid.result()
+
+
+@dataclass(frozen=True)
+class _Runner:
+    """Runs single points, wherever it is sent."""
+
+    make: Make
+    store: Store | None
+    time_limit: float | None
+    checkpoint_every: float
+
+    def __call__(self, point: dict[str, Any]) -> _Point:
+        """Run a point and see how long it takes."""
+        with one_thread(), deadline(self.time_limit):
+            begun = time.perf_counter()
+            simulation = self.make(**point)
+            kept = self._checkpoint(simulation, point)
+            data, coords = simulation.measured() if kept is None else simulation.measured(checkpoint=kept)
+            return _Point(point, data, coords, time.perf_counter() - begun, kept.url if kept and kept.exists else None)
+
+    def _checkpoint(self, simulation: Simulation[Any], point: dict[str, Any]) -> Checkpoint | None:
+        if self.store is None or simulation.algorithm.yields.axis is None:
+            return None
+        described = {name: text for name, text in simulation.provenance().items() if name != "versions"}
+        name = hashlib.sha256(json.dumps([point, described], sort_keys=True).encode()).hexdigest()[:32]
+        return simulation.checkpoint(
+            f"{self.store.url}.checkpoints/{name}.npz", every=self.checkpoint_every, patience=self.checkpoint_every
+        )
+
+
+@dataclass(frozen=True)
+class _Point:
+    """What came of a point."""
+
+    point: dict[str, Any]
+    data: dict[str, Any]
+    coords: dict[str, Any]
+    seconds: float
+    checkpoint: str | None
+
+    def require_finite(self) -> None:
+        for name, (_, values, _) in self.data.items():
+            if not np.all(np.isfinite(values)):
+                raise FloatingPointError(f"the result {name!r} is not finite")
 
 
 @dataclass(frozen=True)
 class _Task:
     """A region of the grid to compute, wherever it is sent."""
 
-    make: Make
+    run: _Runner
     labels: dict[str, list[Any]]
     region: Region
     form: xr.Dataset
     wanted: NDArray[np.bool_]
     store: Store | None
     on_error: str
-    time_limit: float | None
 
     def points(self) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
         """Yield place in the region and coordinates of each point that is wanted."""
@@ -145,12 +200,6 @@ class _Task:
             yield replace(self, wanted=wanted)
 
 
-def _worker_died(error: Exception) -> bool:
-    """Tell whether a worker died under a task; dask has an exception of its own for this."""
-    killed = getattr(sys.modules.get("distributed"), "KilledWorker", BrokenExecutor)
-    return isinstance(error, BrokenExecutor | killed)
-
-
 @dataclass
 class _Outcome:
     """What came of a task; the values are only sent back if there is no store."""
@@ -158,7 +207,16 @@ class _Outcome:
     status: NDArray[np.uint8]
     values: dict[str, NDArray[Any]] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    checkpoints: list[str] = field(default_factory=list)
     busy: bool = False
+
+    def put(self, place: tuple[int, ...], result: _Point) -> None:
+        """Take over the result of a point."""
+        for name, (_, values, _) in result.data.items():
+            self.values[name][place] = values
+        self.status[place] = DONE
+        if result.checkpoint is not None:
+            self.checkpoints.append(result.checkpoint)
 
 
 def _compute(task: _Task) -> _Outcome:
@@ -166,30 +224,44 @@ def _compute(task: _Task) -> _Outcome:
     with contextlib.ExitStack() as held:
         wanted = task.wanted
         if task.store is not None:
-            name = ".".join(str(part.start) for part in task.region)
-            if not held.enter_context(task.store.locked(name)):
+            if not held.enter_context(task.store.locked(lock_name(task.region))):
                 return _Outcome(np.zeros(wanted.shape, np.uint8), busy=True)
             # Somebody else may have finished some of it since the task was made.
             wanted = wanted & (task.store.status(task.region) == MISSING)
         outcome = _empty_outcome(task.form, wanted.shape)
-        with _one_thread():
+        written = time.monotonic()
+        try:
             for place, point in task.points():
                 if wanted[place]:
                     _run_point(task, place, point, outcome)
+                    if time.monotonic() - written > task.run.checkpoint_every:
+                        _save(task, outcome)
+                        written = time.monotonic()
+        except SystemExit:
+            if multiprocessing.parent_process() is None:
+                raise
+            os.kill(os.getpid(), signal.SIGKILL)  # a worker that is told to end is one that died, and no result
+        finally:
+            _save(task, outcome)
         if task.store is not None:
-            task.store.write(task.region, outcome.values, outcome.status, outcome.failures)
             outcome.values = {}
         return outcome
 
 
+def _save(task: _Task, outcome: _Outcome) -> None:
+    """Write what a task has finished to the store, after which its checkpoints are of no use."""
+    if task.store is None:
+        return
+    task.store.write(task.region, outcome.values, outcome.status, outcome.failures)
+    while outcome.checkpoints:
+        remove_files(outcome.checkpoints.pop())
+
+
 def _run_point(task: _Task, place: tuple[int, ...], point: dict[str, Any], outcome: _Outcome) -> None:
     try:
-        with _deadline(task.time_limit):
-            data, coords = task.make(**point).measured()
-        _require_form(task.form, data, coords, point)
-        for name, (_, values, _) in data.items():
-            if not np.all(np.isfinite(values)):
-                raise FloatingPointError(f"the result {name!r} is not finite")
+        result = task.run(point)
+        _require_form(task.form, result)
+        result.require_finite()
     except _FormError:
         raise
     except Exception as error:
@@ -200,37 +272,15 @@ def _run_point(task: _Task, place: tuple[int, ...], point: dict[str, Any], outco
         described = f"{type(error).__name__}: {error} (in {where.name}, {Path(where.filename).name}:{where.lineno})"
         outcome.failures.append({"point": point, "error": described})
         return
-    for name, (_, values, _) in data.items():
-        outcome.values[name][place] = values
-    outcome.status[place] = DONE
-
-
-def _timed(make: Make, point: dict[str, Any], time_limit: float | None) -> tuple[dict[str, Any], dict[str, Any], float]:
-    """Run a point; return its variables, its coordinates and the time it takes."""
-    seconds = np.inf
-    with _one_thread():
-        for _ in range(3):  # the first run loads and caches things, so that a short one says little
-            begun = time.perf_counter()
-            with _deadline(time_limit):
-                data, coords = make(**point).measured()
-            seconds = min(seconds, time.perf_counter() - begun)
-            if seconds > 0.1 * REGION_SECONDS:
-                break
-    return data, coords, seconds
-
-
-def _like(pool: Any) -> ProcessPoolExecutor:
-    """Make a process pool like another, which keeps what it was made with, but not under public names."""
-    return ProcessPoolExecutor(
-        pool._max_workers, mp_context=pool._mp_context, initializer=pool._initializer, initargs=pool._initargs
-    )
+    outcome.put(place, result)
 
 
 class _FormError(ValueError):
     """The result of a point does not fit those of the others, which no retry can mend."""
 
 
-def _require_form(form: xr.Dataset, data: Mapping[str, Any], coords: Mapping[str, Any], point: Any) -> None:
+def _require_form(form: xr.Dataset, result: _Point) -> None:
+    data, coords, point = result.data, result.coords, result.point
     sizes = {name: np.shape(values) for name, (_, values, _) in data.items()}
     known = {str(name): variable.shape for name, variable in form.data_vars.items()}
     for name, (_, values, _) in data.items():
@@ -259,22 +309,20 @@ def _empty_outcome(form: xr.Dataset, shape: tuple[int, ...]) -> _Outcome:
 class _Grid:
     """The grid, what is known of it, and where its results go."""
 
-    def __init__(
-        self, make: Make, axes: dict[str, list[Any]], store: Store | None, on_error: str, time_limit: float | None
-    ) -> None:
-        self.make, self.wanted_axes, self.store = make, axes, store
-        self.on_error, self.time_limit = on_error, time_limit
+    def __init__(self, run: _Runner, axes: dict[str, list[Any]], store: Store | None, on_error: str) -> None:
+        self.run, self.wanted_axes, self.store, self.on_error = run, axes, store, on_error
         self.axes = axes
 
-    def prepare(self, batch: int | Literal["auto"], executor: Executor | None) -> None:
+    def prepare(self, batch: int | Literal["auto"], workers: Workers) -> None:
         """Find the form of the results, and make, open or extend the store."""
-        provenance, self.memory = _provenance(self.make, self.axes, self.on_error)
+        provenance, self.memory = _provenance(self.run.make, self.axes, self.on_error)
         self.described = {name: text for name, text in provenance.items() if name != "versions"}
         identity = {"axes": list(self.axes), **{name: json.loads(text) for name, text in provenance.items()}}
+        first: list[_Point] = []
         with self.store.locked("making", wait=True) if self.store else contextlib.nullcontext():
             if self.store is not None and self.store.exists():
                 _require_same_study(self.store, identity, list(self.axes))
-                merged = _common([self.store.identity, identity]) | {"versions": self.store.identity["versions"]}
+                merged = common([self.store.identity, identity]) | {"versions": self.store.identity["versions"]}
                 texts = {name: json.dumps(merged[name], ensure_ascii=False) for name in self.described}
                 self.store.describe(merged, texts)
                 self.store.extend(self.axes)
@@ -283,33 +331,67 @@ class _Grid:
                     self.store.discard(region)
                 self.form, self.axes, self.chunk = self.store.form(), self.store.axes(), self.store.chunk()
             else:
-                self.form, seconds = self._first_result(provenance, executor)
+                first, seconds = self._first(workers)
+                self.form = xr.Dataset(first[0].data, first[0].coords, provenance)
                 self.chunk = _chunk([len(labels) for labels in self.axes.values()], batch, seconds)
                 if self.store is not None:
                     self.store.create(self.form, self.axes, self.chunk, identity)
-        shape = tuple(len(labels) for labels in self.axes.values())
-        self.outcome = _empty_outcome(self.form, shape if self.store is None else (0,) * len(shape))
-        self.inside = functools.reduce(
-            np.logical_and.outer,
-            [np.isin(np.asarray(labels), np.asarray(self.wanted_axes[name])) for name, labels in self.axes.items()],
-        )
+            shape = tuple(len(labels) for labels in self.axes.values())
+            self.outcome = _empty_outcome(self.form, shape if self.store is None else (0,) * len(shape))
+            self.inside = np.ones(shape, bool)
+            if self.axes != self.wanted_axes:
+                inside = [np.isin(labels, self.wanted_axes[name]) for name, labels in self.axes.items()]
+                self.inside = functools.reduce(np.logical_and.outer, inside)
+            for result in first:
+                self._accept(result)
 
-    def _first_result(self, provenance: dict[str, str], executor: Executor | None) -> tuple[xr.Dataset, float]:
-        """Run points until one succeeds, for the form of the results and the time that a point takes."""
-        for values in itertools.product(*self.axes.values()):
-            point = dict(zip(self.axes, values, strict=True))
-            try:
-                if isinstance(executor, ProcessPoolExecutor):  # a point may take its process with it
-                    with _like(executor) as own:
-                        data, coords, seconds = own.submit(_timed, self.make, point, self.time_limit).result()
-                else:
-                    data, coords, seconds = _timed(self.make, point, self.time_limit)
-            except Exception:
-                if self.on_error == "raise":
-                    raise
-                continue
-            return xr.Dataset(data, coords, provenance), seconds
+    def _first(self, workers: Workers) -> tuple[list[_Point], float]:
+        """Run points until one succeeds, for the form of the results and the time that a point takes.
+
+        As many as there are workers run at once, and all that succeed count: each may take hours.
+        """
+        points = (dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values()))
+        while batch := list(itertools.islice(points, min(workers.count() or 1, _fitting(self.memory)))):
+            found = []
+            for future in [workers.submit(self.run, point) for point in batch]:
+                try:
+                    found.append(future.result())
+                except Exception as error:
+                    if self.on_error == "raise":
+                        raise
+                    if worker_died(error):
+                        workers.renew()
+            if found:
+                return found, self._shortest(found[0], workers)
         raise ValueError("every point of the grid failed; on_error='raise' shows the first error")
+
+    def _shortest(self, first: _Point, workers: Workers) -> float:
+        """Return the time that a point takes; the first run loads and caches things, and a short one says little."""
+        seconds = first.seconds
+        for _ in range(2):
+            if seconds > 0.1 * REGION_SECONDS:
+                break
+            with contextlib.suppress(Exception):
+                seconds = min(seconds, workers.submit(self.run, first.point).result().seconds)
+        return seconds
+
+    def _accept(self, result: _Point) -> None:
+        """Take over a point that ran before the regions were known; one that is not right runs again in its region."""
+        try:
+            _require_form(self.form, result)
+            result.require_finite()
+        except (_FormError, FloatingPointError):
+            return
+        index = [labels.index(result.point[name]) for name, labels in self.axes.items()]
+        region = tuple(
+            slice(k - k % size, min(k - k % size + size, n))
+            for k, size, n in zip(index, self.chunk, self.inside.shape, strict=True)
+        )
+        outcome = _empty_outcome(self.form, tuple(part.stop - part.start for part in region))
+        outcome.put(tuple(k - part.start for k, part in zip(index, region, strict=True)), result)
+        task = self.task(region, np.zeros(outcome.status.shape, bool))
+        _save(task, outcome)
+        self.keep(region, outcome)
 
     def pending(self) -> list[tuple[Region, NDArray[np.bool_]]]:
         """Return the regions with points that are wanted and missing, and which points these are."""
@@ -321,7 +403,7 @@ class _Grid:
 
     def task(self, region: Region, wanted: NDArray[np.bool_]) -> _Task:
         labels = {name: labels[part] for (name, labels), part in zip(self.axes.items(), region, strict=True)}
-        return _Task(self.make, labels, region, self.form, wanted, self.store, self.on_error, self.time_limit)
+        return _Task(self.run, labels, region, self.form, wanted, self.store, self.on_error)
 
     def keep(self, region: Region, outcome: _Outcome) -> None:
         """Take over what a task sent back."""
@@ -335,7 +417,8 @@ class _Grid:
 
     def lost(self, task: _Task, error: BaseException) -> None:
         """Record the points of a task that took its worker with it."""
-        described = f"the worker died: {type(error).__name__} {error}".strip()
+        limit = "" if self.run.time_limit is None else f" (perhaps at time_limit = {self.run.time_limit} s)"
+        described = f"the worker died{limit}: {type(error).__name__} {error}".strip()
         outcome = _empty_outcome(self.form, task.wanted.shape)
         for place, point in task.points():
             outcome.status[place] = FAILED
@@ -375,41 +458,31 @@ class _Grid:
 
 
 class _Scheduler:
-    """Keeps an executor busy with a few tasks at a time, and outlives its workers."""
+    """Keeps the workers busy with a few tasks at a time."""
 
-    def __init__(self, grid: _Grid, executor: Executor | None, bar: Any) -> None:
-        self.grid, self.executor, self.bar = grid, executor, bar
-        self.owned: Executor | None = None  # a pool made in place of a broken one
-        workers = getattr(executor, "_max_workers", None)
+    def __init__(self, grid: _Grid, workers: Workers, bar: Any) -> None:
+        self.grid, self.workers, self.bar = grid, workers, bar
         # As many tasks as fit in the memory of this machine at once, and a few more to wait for a worker if those of
-        # all workers fit. Executors that reach other machines do not say how many workers they have.
-        fitting = int(max(1, psutil.virtual_memory().available / max(grid.memory, 1.0)))
-        self.window = 1024 if workers is None else 4 * workers if fitting >= workers else fitting
+        # all workers fit. Executors that reach other machines have their own memory.
+        local, fitting = getattr(workers.executor, "_max_workers", None), _fitting(grid.memory)
+        waiting = 1 if isinstance(workers.executor, Here) else 4
+        self.window = 1024 if local is None else waiting * local if fitting >= local else fitting
 
     def run(self) -> None:
         """Run until every point is done, here or in another sweep on the same store."""
         patience = 0.1
-        try:
-            while pending := self.grid.pending():
-                self.bar.n = int(self.grid.inside.sum()) - sum(int(wanted.sum()) for _, wanted in pending)
-                self.bar.refresh()
-                if self._pass(pending):
-                    patience = 0.1
-                else:  # another sweep works on all that is left
-                    time.sleep(patience)
-                    patience = min(2 * patience, 2.0)
-        finally:
-            if self.owned is not None:
-                self.owned.shutdown(wait=False, cancel_futures=True)
+        while pending := self.grid.pending():
+            self.bar.n = int(self.grid.inside.sum()) - sum(int(wanted.sum()) for _, wanted in pending)
+            self.bar.refresh()
+            if self._pass(pending):
+                patience = 0.1
+            else:  # another sweep works on all that is left
+                time.sleep(patience)
+                patience = min(2 * patience, 2.0)
 
     def _pass(self, pending: list[tuple[Region, NDArray[np.bool_]]]) -> bool:
         """Run the pending regions once; return whether any was computed here."""
         worked = False
-        if self.executor is None:
-            for region, wanted in pending:
-                outcome = _compute(self.grid.task(region, wanted))
-                worked |= self._take(region, outcome)
-            return worked
         waiting = iter(pending)
         running: dict[Future[_Outcome], _Task] = {}
         suspects: list[_Task] = []
@@ -417,7 +490,7 @@ class _Scheduler:
             while True:
                 for region, wanted in itertools.islice(waiting, self.window - len(running)):
                     task = self.grid.task(region, wanted)
-                    running[self._submit(task)] = task
+                    running[self.workers.submit(_compute, task)] = task
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -425,7 +498,7 @@ class _Scheduler:
                     try:
                         worked |= self._take(task.region, future.result())
                     except Exception as error:
-                        if not _worker_died(error):
+                        if not worker_died(error):
                             raise
                         suspects.append(task)
                 if suspects and not running:
@@ -438,16 +511,16 @@ class _Scheduler:
 
     def _one_by_one(self, tasks: list[_Task]) -> bool:
         """Run tasks that were under way when a worker died, so that the guilty one is known."""
-        self._renew()
+        self.workers.renew()
         left = list(tasks)
         while left:
             task = left.pop()
             try:
-                self._take(task.region, self._submit(task).result())
+                self._take(task.region, self.workers.submit(_compute, task).result())
             except Exception as error:
-                if not _worker_died(error):
+                if not worker_died(error):
                     raise
-                self._renew()
+                self.workers.renew()
                 if self.grid.on_error == "raise":
                     raise
                 alone = list(task.split())
@@ -456,22 +529,6 @@ class _Scheduler:
                 else:
                     self.grid.lost(task, error)
         return True
-
-    def _submit(self, task: _Task) -> Future[_Outcome]:
-        assert self.executor is not None
-        try:
-            return self.executor.submit(_compute, task)
-        except BrokenExecutor as error:
-            failed: Future[_Outcome] = Future()
-            failed.set_exception(error)
-            return failed
-
-    def _renew(self) -> None:
-        """Make a new process pool in place of a broken one; other executors can't be made anew."""
-        if isinstance(self.executor, ProcessPoolExecutor):
-            old = self.executor
-            self.executor = self.owned = _like(old)
-            old.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, region: Region, outcome: _Outcome) -> bool:
         if outcome.busy:
@@ -490,10 +547,16 @@ def _checked_axes(make: Make, over: Axes) -> dict[str, list[Any]]:
             raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
         if not np.iterable(coordinates) or isinstance(coordinates, str) or np.ndim(next(iter(coordinates), 0)):
             raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
-    axes = {name: np.asarray(list(coordinates)).tolist() for name, coordinates in over.items()}
-    for name, coordinates in axes.items():
-        require(len(coordinates) > 0, f"over[{name!r}]", coordinates, "not empty")
-        require(len(set(coordinates)) == len(coordinates), f"over[{name!r}]", coordinates, "without repetitions")
+    arrays = {
+        name: np.asarray(coordinates if isinstance(coordinates, range) else list(coordinates))
+        for name, coordinates in over.items()
+    }
+    for name, array in arrays.items():
+        require(array.size > 0, f"over[{name!r}]", array.tolist(), "not empty")
+        require(np.unique(array).size == array.size, f"over[{name!r}]", array.tolist(), "without repetitions")
+        finite = array.dtype.kind != "f" or bool(np.isfinite(array).all())
+        require(finite, f"over[{name!r}]", array.tolist(), "finite")
+    axes = {name: array.tolist() for name, array in arrays.items()}
     try:
         inspect.signature(make).bind(**{name: coordinates[0] for name, coordinates in axes.items()})
     except TypeError as error:
@@ -539,40 +602,15 @@ def _provenance(make: Make, axes: dict[str, list[Any]], on_error: str) -> tuple[
             simulations.extend(make(**{**first, name: coordinates[k]}) for k in (-1, 0))
     known = [each.provenance() for each in simulations]
     merged = {
-        name: json.dumps(_common([json.loads(each[name]) for each in known]), ensure_ascii=False) for name in known[0]
+        name: json.dumps(common([json.loads(each[name]) for each in known]), ensure_ascii=False) for name in known[0]
     }
     return merged, max(each.algorithm.memory(each.model) for each in simulations)
 
 
-def _common(parts: list[Any]) -> Any:
-    """Merge nested parameters, writing "varies" where they differ."""
-    first = parts[0]
-    if isinstance(first, dict) and all(isinstance(part, dict) and part.keys() == first.keys() for part in parts):
-        return {key: _common([part[key] for part in parts]) for key in first}
-    return first if all(part == first for part in parts) else "varies"
-
-
 def _require_same_study(store: Store, identity: dict[str, Any], axes: list[str]) -> None:
     """Refuse a store of another study; versions must agree in the package only."""
-    ours, theirs = ({**each, "versions": {"mpsnh": each["versions"]["mpsnh"]}} for each in (identity, store.identity))
-    differing = _difference(theirs, ours, axes)
-    if differing:
-        raise ValueError(f"store = {store.url!r} holds another study: {differing}")
-
-
-def _difference(theirs: Any, ours: Any, axes: list[str], path: str = "") -> str:
-    """Name the first difference between nested parameters; what an axis changes is none."""
-    if "varies" in (theirs, ours) or path.rsplit(".", 1)[-1] in axes:
-        return ""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        for key in {**theirs, **ours}:
-            inner = f"{path}.{key}".lstrip(".")
-            if (key in theirs) != (key in ours):
-                return f"{inner} is only in {'the store' if key in theirs else 'this sweep'}"
-            if found := _difference(theirs[key], ours[key], axes, inner):
-                return found
-        return ""
-    return "" if theirs == ours else f"{path} is {theirs!r} there and {ours!r} here"
+    if found := difference(comparable(store.identity), comparable(identity), axes):
+        raise ValueError(f"store = {store.url!r} holds another study: {found}")
 
 
 def _chunk(shape: list[int], batch: int | Literal["auto"], seconds: float) -> tuple[int, ...]:
@@ -590,72 +628,9 @@ def _chunk(shape: list[int], batch: int | Literal["auto"], seconds: float) -> tu
     return tuple(reversed(sizes))
 
 
-@contextlib.contextmanager
-def _deadline(seconds: float | None) -> Iterator[None]:
-    """Raise `TimeoutError` in this thread after some time, as soon as Python code runs again."""
-    if seconds is None:
-        yield
-        return
-    message = f"took longer than time_limit = {seconds} s"
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
-
-        def ring(*_: Any) -> None:
-            raise TimeoutError(message)
-
-        before = signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-        return
-    thread = ctypes.c_ulong(threading.get_ident())
-    alarm = threading.Timer(
-        seconds, lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeoutError))
-    )
-    alarm.start()
-    try:
-        yield
-    except TimeoutError:
-        raise TimeoutError(message) from None
-    finally:
-        alarm.cancel()
-
-
-def _thread_pools() -> threadpoolctl.ThreadpoolController:
-    """Return the thread pools of this process; looking for them takes longer than a small run."""
-    return _thread_pools_of(len(sys.modules))  # a new module may have brought a new pool
-
-
-@functools.lru_cache(maxsize=1)
-def _thread_pools_of(modules: int) -> threadpoolctl.ThreadpoolController:
-    return threadpoolctl.ThreadpoolController()
-
-
-class _OneThread:
-    """Holds the thread pools of this process at one thread as long as any of its threads runs a point."""
-
-    def __init__(self) -> None:
-        self.lock, self.users, self.held = threading.Lock(), 0, contextlib.ExitStack()
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self.lock:
-            if not self.users:
-                self.held.enter_context(_thread_pools().select(user_api="blas").limit(limits=1))
-            self.users += 1
-        try:
-            with _thread_pools().select(user_api="openmp").limit(limits=1):  # each thread has its own
-                yield
-        finally:
-            with self.lock:
-                self.users -= 1
-                if not self.users:
-                    self.held.close()
-
-
-_one_thread = _OneThread()
+def _fitting(memory: float) -> int:
+    """Return how many points fit in the memory of this machine at once."""
+    return int(max(1, psutil.virtual_memory().available / max(memory, 1.0)))
 
 
 def _pause() -> float:

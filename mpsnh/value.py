@@ -177,6 +177,8 @@ def _plain(value: Any) -> Any:
         return value.parameters()
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, np.longdouble | np.clongdouble):
+        return repr(value)  # .tolist() has no plain number for it
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
     if isinstance(value, tuple | list):

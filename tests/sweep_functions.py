@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import json
 import multiprocessing
@@ -67,9 +68,9 @@ class Watched(nh.Simulation[nh.Spectrum]):
     before: Callable[[], None] = lambda: None
     diverges: bool = False
 
-    def measured(self, after=None, *, progress=False):
+    def measured(self, after=None, **options):
         self.before()
-        data, coords = super().measured(after, progress=progress)
+        data, coords = super().measured(after, **options)
         if self.diverges:
             data["E"][1][0] = np.nan
         return data, coords
@@ -160,3 +161,52 @@ def run(
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(threads, mp_context=spawn) if processes else ThreadPoolExecutor(threads) as executor:
         nh.sweep(make, over, executor, **options)
+
+
+class Stubborn(Drawn):
+    """An algorithm that does not come back from a library, where no Python code runs."""
+
+    def records(self, model, after=None):
+        if self.seed == 1:
+            library, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(128)
+            library.pthread_mutex_lock(mutex)
+            library.pthread_mutex_lock(mutex)  # waits for ever, whatever signal comes
+        yield from super().records(model, after)
+
+
+def stubborn(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
+    """A point that holds the interpreter for ten minutes."""
+    return nh.Simulation(MODEL, Stubborn(seed=seed, h=h), OBSERVABLES)
+
+
+class Quench(nh.TimeEvolution):
+    """An evolution of few amplitudes whose steps take a while and are logged."""
+
+    seed: int
+    log: str
+    pause: float = 0.02
+
+    def parameters(self):
+        return {"type": "Quench", "seed": self.seed}
+
+    def start(self, model):
+        return nh.Snapshot(0.0, nh.ExactState(np.random.default_rng(self.seed).normal(size=2), model.sector))
+
+    def stepper(self, model):
+        def advance(snapshot, steps):
+            _before((snapshot.time, self.seed), self.log, self.pause, "")
+            return nh.Snapshot(0.0, nh.ExactState(np.sin(3 * snapshot.state.vector), model.sector))
+
+        return advance
+
+
+class First(nh.Observable[nh.Snapshot]):
+    measures = nh.Snapshot
+
+    def __call__(self, snapshot, model):
+        return snapshot.state.vector[0]
+
+
+def quench(seed: int, log: str | Path = "log", pause: float = 0.02) -> nh.Simulation[nh.Snapshot]:
+    """A long point: 20 steps, each of which is logged."""
+    return nh.Simulation(MODEL, Quench(dt=1.0, t_max=20.0, seed=seed, log=str(log), pause=pause), {"x": First()})

@@ -47,10 +47,10 @@ def reference(over: dict[str, Any] = GRID) -> xr.Dataset:
     return nh.sweep(draw, over)
 
 
-def repeated(log: Path) -> dict[tuple[float, int], int]:
+def repeated(log: Path, over: dict[str, Any] = GRID) -> dict[tuple[float, int], int]:
     """Return the points that ran more than once, apart from the first of the grid, which also tells form and time."""
     counts = logged(log)
-    first = next(iter(counts))
+    first = (over["h"][0], over["seed"][0])
     return {point: n - 1 for point, n in counts.items() if n > 1 and point != first}
 
 
@@ -286,7 +286,7 @@ def test_a_worker_may_be_killed(seed, context, tmp_path):
         killer.join()
     assert_identical(data, reference(LONG))
     if stored:
-        assert sum(repeated(log).values()) <= 2 * batch
+        assert sum(repeated(log, LONG).values()) <= 2 * batch
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -309,7 +309,7 @@ def test_the_process_that_sweeps_may_be_killed(seed, context, tmp_path):
             with contextlib.suppress(psutil.NoSuchProcess):
                 orphan.kill()
     assert np.all(store.status() == DONE)
-    assert sum(repeated(log).values()) <= workers * batch
+    assert sum(repeated(log, LONG).values()) <= workers * batch
 
 
 @pytest.mark.parametrize("step", ["group", "labels", "variables", "status"])
@@ -602,3 +602,77 @@ def test_any_executor_may_be_used_again(pool):
     for executor in (pool, None):
         assert isinstance(executor, Executor | None)
         assert_identical(nh.sweep(draw, GRID, executor), reference())
+
+
+# ------------------------------------------------------------------------------------------------------- long points
+
+
+def test_a_point_that_does_not_come_back_from_a_library_is_killed(context, tmp_path):
+    over = {"h": [1.0], "seed": [0, 1, 2, 3]}
+    with (
+        ProcessPoolExecutor(2, mp_context=context) as executor,
+        pytest.warns(UserWarning, match=r"1 points failed; .*'seed': 1.*worker died \(perhaps at time_limit = 0.2 s\)"),
+    ):
+        data = nh.sweep(functions.stubborn, over, executor, tmp_path / "data.zarr", 1, time_limit=0.2)
+    assert np.isnan(data["total"].values).tolist() == [[False, True, False, False]]
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_long_points_go_on_after_kill_9(processes, context, tmp_path):
+    """No step that a checkpoint holds is made twice, and the results are those of an undisturbed sweep."""
+    log, store, over = tmp_path / "log", tmp_path / "data.zarr", {"seed": [0, 1]}
+    make = functools.partial(functions.quench, log=log)
+    options = {"store": store, "checkpoint_every": 0.05, "batch": 1, "progress": False}
+    for _ in range(2):
+        before = logged(log).total()
+        process = context.Process(
+            target=functions.run, args=(make, over, 2 * processes, processes), kwargs=options, daemon=False
+        )
+        process.start()
+        await_points(log, before + 12)
+        for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+            child.kill()
+        process.join()
+    assert not store.exists() or (Store(store).status() != DONE).any()
+    data = nh.sweep(make, over, store=store, checkpoint_every=0.05, batch=1)
+    steps = logged(log)
+    assert set(steps) == {(float(k), seed) for k in range(20) for seed in (0, 1)}
+    assert steps.total() <= 40 + 2 * 2 * 5, "at most what fits between two checkpoints of each point, for each kill"
+    undisturbed = nh.sweep(functools.partial(functions.quench, log=tmp_path / "other", pause=0.0), over)
+    assert_identical(data, undisturbed)
+    assert list((tmp_path / "data.zarr.checkpoints").iterdir()) == []
+
+
+def test_short_points_leave_no_checkpoints(tmp_path):
+    make = functools.partial(functions.quench, log=tmp_path / "log", pause=0.0)
+    nh.sweep(make, {"seed": range(5)}, store=tmp_path / "data.zarr")
+    assert not (tmp_path / "data.zarr.checkpoints").exists()
+
+
+def test_what_a_region_has_finished_is_kept_when_a_point_stops_the_sweep(tmp_path):
+    log, store = tmp_path / "log", Store(tmp_path / "data.zarr")
+    make = functools.partial(draw, log=log, faults={7: "raise"})
+    with pytest.raises(ArithmeticError, match="no luck with seed 7"):
+        nh.sweep(make, GRID, store=store.url, batch=5, on_error="raise")
+    assert store.status().tolist() == [[1, 1, 0, 0, 0], [0, 0, 0, 0, 0]]
+
+
+def test_the_first_points_run_at_once_and_count(context, tmp_path):
+    """They may take hours, so that no worker waits for the form of the results, and none is run again."""
+    begun = time.monotonic()
+    make = functools.partial(draw, log=tmp_path / "log", pause=1.0)
+    with ProcessPoolExecutor(2, mp_context=context) as executor:
+        nh.sweep(make, {"h": [0.5], "seed": [0, 1]}, executor, tmp_path / "data.zarr")
+    assert time.monotonic() - begun < 5.0
+    assert logged(tmp_path / "log") == {(0.5, 0): 1, (0.5, 1): 1}
+
+
+def test_coordinates_must_be_finite():
+    with pytest.raises(ValueError, match=r"over\['h'\] = \[1.0, nan\], but it must be finite"):
+        nh.sweep(draw, {"h": [1.0, float("nan")]})
+
+
+@pytest.mark.parametrize("every", [0, -1.0])
+def test_the_interval_of_checkpoints_must_be_positive(every):
+    with pytest.raises(ValueError, match=f"checkpoint_every = {every}, but it must be positive"):
+        nh.sweep(draw, GRID, checkpoint_every=every)
