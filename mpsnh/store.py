@@ -141,7 +141,7 @@ class Store:
         group: Any = zarr.create_group(place, zarr_format=2)
         names = [str(name) for name in form]
         group.attrs.update({"identity": dict(identity), "variables": names, **form.attrs})
-        group.create_group(GRID).attrs["axes"] = dict(axes)
+        group.create_group(GRID).attrs["axes"] = _encoded(axes)
         shape = tuple(len(labels) for labels in axes.values())
         for axis, labels in axes.items():
             _add(group, axis, np.asarray(labels), (axis,))
@@ -168,10 +168,10 @@ class Store:
         known = self.axes()
         grown = known
         if known != axes:
-            grown = {name: list(dict.fromkeys([*known[name], *axes[name]])) for name in known}
+            grown = {name: compact(list(dict.fromkeys([*known[name], *axes[name]]))) for name in known}
         group = self._group("r+")
         if grown != known:
-            group[GRID].attrs["axes"] = grown  # first, so that what a crash leaves undone is done next time
+            group[GRID].attrs["axes"] = _encoded(grown)  # first, so that what a crash leaves undone is done next time
         shape = tuple(len(labels) for labels in grown.values())
         for name, array in group.arrays():
             if name not in known and _dims(array)[: len(known)] == list(known):
@@ -180,7 +180,7 @@ class Store:
                     array.resize(full)
         for name, labels in grown.items():
             stored = group.get(name)
-            if stored is None or stored.shape != (len(labels),) or stored[:].tolist() != labels:
+            if stored is None or stored.shape != (len(labels),) or not np.array_equal(stored[:], labels):
                 if stored is not None:
                     del group[name]
                 _add(group, name, np.asarray(labels), (name,))
@@ -198,9 +198,12 @@ class Store:
         if self.identity != identity:
             self._group("r+").attrs.update({"identity": dict(identity), **attributes})
 
-    def axes(self) -> dict[str, list[Any]]:
+    def axes(self) -> dict[str, Sequence[Any]]:
         """Return the axes of the grid with all coordinates that are stored."""
-        return {str(name): list(labels) for name, labels in self._group()[GRID].attrs["axes"].items()}
+        stored = self._group()[GRID].attrs["axes"]
+        return {
+            str(name): range(*part["range"]) if "range" in part else part["labels"] for name, part in stored.items()
+        }
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -258,11 +261,11 @@ class Store:
 
     def failures(self) -> list[dict[str, Any]]:
         """Return the points that failed, each with its coordinates and its error."""
-        group = self._group()
-        status, axes = self.status(), self.axes()
-        recorded = [dict(each) for part in self._failure_groups(group) for each in part.attrs.get("failures", [])]
+        parts = self._failure_groups(self._group())
+        recorded = [dict(each) for part in parts for each in part.attrs.get("failures", [])]
         if not recorded:
             return []
+        status, axes = self.status(), self.axes()
         failed = {tuple(index) for index in np.argwhere(status == FAILED)}
         places = {name: {x: k for k, x in enumerate(labels)} for name, labels in axes.items()}
         return [each for each in recorded if tuple(places[n][x] for n, x in each["point"].items()) in failed]
@@ -333,8 +336,9 @@ class Store:
             Without the status.
         """
         with self._opened() as data:
-            wanted = data.drop_vars(STATUS).sel({name: list(labels) for name, labels in axes.items()})
-            return wanted.load()
+            known, data = self.axes(), data.drop_vars(STATUS)
+            chosen = {name: np.asarray(labels) for name, labels in axes.items() if labels != known[name]}
+            return data.sel(chosen).load()
 
     def _opened(self) -> xr.Dataset:
         data: xr.Dataset = xr.open_zarr(self.url, consolidated=False, chunks=None, mask_and_scale=False)
@@ -368,6 +372,30 @@ def regions(shape: Sequence[int], chunk: Sequence[int]) -> Iterator[Region]:
     starts = (range(0, n, size) for n, size in zip(shape, chunk, strict=True))
     for corner in itertools.product(*starts):
         yield tuple(slice(k, min(k + size, n)) for k, size, n in zip(corner, chunk, shape, strict=True))
+
+
+def compact(labels: Sequence[Any]) -> Sequence[Any]:
+    """Return integers at equal distances as a range, which a million of them fit in, and anything else as a list.
+
+    Examples
+    --------
+    >>> compact([0, 2, 4]), compact([0, 1, 3]), compact(["a"])
+    (range(0, 6, 2), [0, 1, 3], ['a'])
+    """
+    if isinstance(labels, range) or not all(type(label) is int for label in labels) or len(labels) < 2:
+        return labels if isinstance(labels, range) else list(labels)
+    step = labels[1] - labels[0]
+    equal = range(labels[0], labels[0] + step * len(labels), step) if step else ()
+    return equal if all(a == b for a, b in zip(equal, labels, strict=False)) and equal else list(labels)
+
+
+def _encoded(axes: Axes) -> dict[str, dict[str, list[Any]]]:
+    def plain(labels: Sequence[Any]) -> dict[str, list[Any]]:
+        if isinstance(labels, range):
+            return {"range": [labels.start, labels.stop, labels.step]}
+        return {"labels": list(labels)}
+
+    return {name: plain(labels) for name, labels in axes.items()}
 
 
 def lock_name(region: Region) -> str:

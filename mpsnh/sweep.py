@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from tqdm.auto import tqdm
 from mpsnh.checkpoint import Checkpoint, remove_files
 from mpsnh.provenance import common, comparable, difference
 from mpsnh.simulation import Simulation
-from mpsnh.store import DONE, FAILED, MISSING, Axes, Region, Store, empty_value, lock_name, regions
+from mpsnh.store import DONE, FAILED, MISSING, Axes, Region, Store, compact, empty_value, lock_name, regions
 from mpsnh.value import require
 from mpsnh.workers import Here, Workers, deadline, one_thread, worker_died
 
@@ -179,7 +179,7 @@ class _Task:
     """A region of the grid to compute, wherever it is sent."""
 
     run: _Runner
-    labels: dict[str, list[Any]]
+    labels: dict[str, Sequence[Any]]
     region: Region
     form: xr.Dataset
     wanted: NDArray[np.bool_]
@@ -309,7 +309,7 @@ def _empty_outcome(form: xr.Dataset, shape: tuple[int, ...]) -> _Outcome:
 class _Grid:
     """The grid, what is known of it, and where its results go."""
 
-    def __init__(self, run: _Runner, axes: dict[str, list[Any]], store: Store | None, on_error: str) -> None:
+    def __init__(self, run: _Runner, axes: dict[str, Sequence[Any]], store: Store | None, on_error: str) -> None:
         self.run, self.wanted_axes, self.store, self.on_error = run, axes, store, on_error
         self.axes = axes
 
@@ -350,7 +350,7 @@ class _Grid:
 
         As many as there are workers run at once, and all that succeed count: each may take hours.
         """
-        points = (dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values()))
+        points = _points(self.axes)
         while batch := list(itertools.islice(points, min(workers.count() or 1, _fitting(self.memory)))):
             found = []
             for future in [workers.submit(self.run, point) for point in batch]:
@@ -434,11 +434,13 @@ class _Grid:
                 data = self.store.load(self.wanted_axes).assign_attrs(self.described)
                 failures = self.store.failures()
         else:
-            attributes = {name: variable.attrs for name, variable in self.form.data_vars.items()}
-            dims = {name: (*self.axes, *variable.dims) for name, variable in self.form.data_vars.items()}
-            variables = {name: (dims[name], values, attributes[name]) for name, values in self.outcome.values.items()}
+            variables = {
+                name: ((*self.axes, *self.form[name].dims), values, self.form[name].attrs)
+                for name, values in self.outcome.values.items()
+            }
+            labels = {name: np.asarray(labels) for name, labels in self.axes.items()}
             coords = {name: variable.variable for name, variable in self.form.coords.items()}
-            data, failures = xr.Dataset(variables, {**self.axes, **coords}, self.form.attrs), self.outcome.failures
+            data, failures = xr.Dataset(variables, {**labels, **coords}, self.form.attrs), self.outcome.failures
         if failures:
             places = {name: {x: k for k, x in enumerate(labels)} for name, labels in self.wanted_axes.items()}
             failures = [f for f in failures if all(x in places[name] for name, x in f["point"].items())]
@@ -538,7 +540,7 @@ class _Scheduler:
         return True
 
 
-def _checked_axes(make: Make, over: Axes) -> dict[str, list[Any]]:
+def _checked_axes(make: Make, over: Axes) -> dict[str, Sequence[Any]]:
     if not isinstance(over, Mapping):
         raise TypeError(f"over = {over!r}, but it must be a mapping of axes to their coordinates")
     require(bool(over), "over", dict(over), "a mapping with at least one axis")
@@ -547,21 +549,32 @@ def _checked_axes(make: Make, over: Axes) -> dict[str, list[Any]]:
             raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
         if not np.iterable(coordinates) or isinstance(coordinates, str) or np.ndim(next(iter(coordinates), 0)):
             raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
-    arrays = {
-        name: np.asarray(coordinates if isinstance(coordinates, range) else list(coordinates))
-        for name, coordinates in over.items()
-    }
-    for name, array in arrays.items():
-        require(array.size > 0, f"over[{name!r}]", array.tolist(), "not empty")
-        require(np.unique(array).size == array.size, f"over[{name!r}]", array.tolist(), "without repetitions")
-        finite = array.dtype.kind != "f" or bool(np.isfinite(array).all())
-        require(finite, f"over[{name!r}]", array.tolist(), "finite")
-    axes = {name: array.tolist() for name, array in arrays.items()}
+    axes = {name: compact(_distinct(name, labels)) for name, labels in over.items()}
     try:
         inspect.signature(make).bind(**{name: coordinates[0] for name, coordinates in axes.items()})
     except TypeError as error:
         raise TypeError(f"make does not take the axes {', '.join(axes)}: {error}") from None
     return axes
+
+
+def _distinct(name: str, labels: Sequence[Any]) -> Sequence[Any]:
+    array = np.asarray(labels if isinstance(labels, range) else list(labels))
+    if not array.size:
+        require(False, f"over[{name!r}]", [], "not empty")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        require(False, f"over[{name!r}]", array.tolist(), "finite")
+    if isinstance(labels, range):
+        return labels
+    if np.unique(array).size < array.size:
+        require(False, f"over[{name!r}]", array.tolist(), "without repetitions")
+    plain: list[Any] = array.tolist()
+    return plain
+
+
+def _points(axes: Axes) -> Iterator[dict[str, Any]]:
+    """Yield the coordinates of each point of a grid, one after the other."""
+    for index in np.ndindex(*(len(labels) for labels in axes.values())):
+        yield {name: labels[k] for (name, labels), k in zip(axes.items(), index, strict=True)}
 
 
 def _require_picklable(make: Make) -> None:
@@ -579,10 +592,9 @@ def _require_picklable(make: Make) -> None:
             raise TypeError(f"{part} can't be sent to another process: {error}") from None
 
 
-def _provenance(make: Make, axes: dict[str, list[Any]], on_error: str) -> tuple[dict[str, str], float]:
+def _provenance(make: Make, axes: dict[str, Sequence[Any]], on_error: str) -> tuple[dict[str, str], float]:
     """Return the parameters of the simulations, "varies" for those that an axis changes, and the memory one needs."""
-    for values in itertools.product(*axes.values()):
-        first = dict(zip(axes, values, strict=True))
+    for first in _points(axes):
         try:
             simulation = make(**first)
         except Exception:

@@ -234,7 +234,7 @@ def test_files_that_can_not_be_written_cost_nothing(store, context, tmp_path):
     limited.start()
     limited.join(60)
     assert limited.exitcode == 1
-    assert not store.exists() or np.all(store.status() != DONE)
+    assert not store.exists() or np.sum(store.status() == DONE) <= 1, "the first point fits, since it is alone"
     xr.testing.assert_identical(nh.sweep(make, over, store=store.url), plain(over))
 
 
