@@ -17,7 +17,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -99,6 +99,8 @@ def sweep(
     TypeError
         If `over` is no mapping of sequences, or `make` does not take an axis, can't be sent to another process or
         returns no `Simulation`.
+    BrokenExecutor
+        If the executor drops tasks, as that of dask does when its scheduler dies. What was finished stays in the store.
 
     Examples
     --------
@@ -350,20 +352,22 @@ class _Grid:
 
         As many as there are workers run at once, and all that succeed count: each may take hours.
         """
-        points = _points(self.axes)
+        points, problem = _points(self.axes), None
         while batch := list(itertools.islice(points, min(workers.count() or 1, _fitting(self.memory)))):
             found = []
             for future in [workers.submit(self.run, point) for point in batch]:
+                workers.finished([future])
                 try:
                     found.append(future.result())
                 except Exception as error:
                     if self.on_error == "raise":
                         raise
+                    problem = error
                     if worker_died(error):
                         workers.renew()
             if found:
                 return found, self._shortest(found[0], workers)
-        raise ValueError("every point of the grid failed; on_error='raise' shows the first error")
+        raise ValueError(f"every point of the grid failed, the last one with {problem!r}") from problem
 
     def _shortest(self, first: _Point, workers: Workers) -> float:
         """Return the time that a point takes; the first run loads and caches things, and a short one says little."""
@@ -371,8 +375,9 @@ class _Grid:
         for _ in range(2):
             if seconds > 0.1 * REGION_SECONDS:
                 break
+            (future,) = workers.finished([workers.submit(self.run, first.point)])
             with contextlib.suppress(Exception):
-                seconds = min(seconds, workers.submit(self.run, first.point).result().seconds)
+                seconds = min(seconds, future.result().seconds)
         return seconds
 
     def _accept(self, result: _Point) -> None:
@@ -495,7 +500,7 @@ class _Scheduler:
                     running[self.workers.submit(_compute, task)] = task
                 if not running:
                     break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in self.workers.finished(running):
                     task = running.pop(future)
                     try:
                         worked |= self._take(task.region, future.result())
@@ -517,8 +522,9 @@ class _Scheduler:
         left = list(tasks)
         while left:
             task = left.pop()
+            (future,) = self.workers.finished([self.workers.submit(_compute, task)])
             try:
-                self._take(task.region, self.workers.submit(_compute, task).result())
+                self._take(task.region, future.result())
             except Exception as error:
                 if not worker_died(error):
                     raise
@@ -594,16 +600,18 @@ def _require_picklable(make: Make) -> None:
 
 def _provenance(make: Make, axes: dict[str, Sequence[Any]], on_error: str) -> tuple[dict[str, str], float]:
     """Return the parameters of the simulations, "varies" for those that an axis changes, and the memory one needs."""
+    problem = None
     for first in _points(axes):
         try:
             simulation = make(**first)
-        except Exception:
+        except Exception as error:
             if on_error == "raise":
                 raise
+            problem = error
             continue
         break
     else:
-        raise ValueError("no point of the grid can be made; on_error='raise' shows the first error")
+        raise ValueError(f"no point of the grid can be made; the last one failed with {problem!r}") from problem
     if not isinstance(simulation, Simulation):
         raise TypeError(f"make returned {type(simulation).__name__}, but it must return a Simulation")
     for name in axes:

@@ -10,8 +10,8 @@ import multiprocessing
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from typing import Any, TypeVar
 
 import threadpoolctl
@@ -75,6 +75,23 @@ class Workers:
             failed: Future[T] = Future()
             failed.set_exception(error)
             return failed
+
+    def finished(self, futures: Collection[Future[T]]) -> set[Future[T]]:
+        """Wait until some of the futures are done and return these.
+
+        All will be done, unless the executor drops them, which raises `BrokenExecutor`.
+        """
+        while not (done := wait(futures, timeout=1.0, return_when=FIRST_COMPLETED).done):
+            # A client of dask that loses its scheduler forgets its tasks, but if it was about to fetch the result of
+            # one, the future never hears of it.
+            if not getattr(getattr(self.executor, "_client", None), "futures", True):
+                break
+        if not done or any(future.cancelled() for future in done):
+            raise BrokenExecutor(
+                "the executor dropped its tasks, as that of dask does when its scheduler dies; with a store, the same "
+                "call on another executor continues"
+            )
+        return done
 
     def renew(self) -> None:
         """Make a new process pool in place of a broken one; other executors can't be made anew."""
