@@ -1,20 +1,27 @@
-"""Exact diagonalisation with LAPACK."""
+"""Exact diagonalisation: all eigenvalues of a charge sector."""
 
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse
+import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from mpsnh.algorithm import Algorithm
+from mpsnh.filter_diagonalisation import eigenvectors, filter_spectrum
 from mpsnh.model import Model
 from mpsnh.records import Spectrum
 from mpsnh.sector import require_memory
+from mpsnh.value import require
+
+EPS = float(np.finfo(float).eps)
 
 BIORTHOGONALITY = 1e-6
 """Largest deviation of ⟨L_m|R_n⟩ from the identity that is accepted."""
@@ -26,21 +33,41 @@ EXCEPTIONAL = 1e6
 """Smallest condition number of a level that may be merging with another one at an exceptional point."""
 
 
+FILTER_FROM = 2500
+"""Dimension from which filter diagonalisation is faster than LAPACK."""
+
+RESIDUAL = 1e-8
+"""Largest residual of an eigenvector, relative to the norm of the matrix, that is accepted."""
+
+
 class ExactDiag(Algorithm[Spectrum]):
     """All eigenvalues of a model in its charge sector, ordered by decreasing growth.
 
     Real matrices are diagonalised in real arithmetic, so that complex eigenvalues come in exact conjugate pairs
     and real ones are exactly real; Hermitian matrices go to the Hermitian solver.
 
+    Large real matrices whose spectrum lies near the real axis go to filter diagonalisation, of which only the result
+    that is certified counts: as many levels as the matrix has, which reproduce its first two traces. If it finds none,
+    as for weak disorder, LAPACK follows.
+
     Parameters
     ----------
+    method : "auto", "dense" or "filter"
+        LAPACK, or filter diagonalisation at first; by default the faster one of those that can do it.
     vectors : "none", "right" or "both"
         Which eigenvectors to compute; left ones are made biorthonormal to the right ones, which have unit norm.
+    leading : int, optional
+        Of how many of the fastest-growing levels to compute eigenvectors; of all of them if not given.
+    attempts : int
+        Random starts of filter diagonalisation before LAPACK follows.
+    seed : int
+        Of these random starts.
 
     Raises
     ------
     ArithmeticError
-        If the matrix is too close to an exceptional point for biorthonormal vectors.
+        If the matrix is too close to an exceptional point for biorthonormal vectors, an eigenvector is not accurate,
+        or filter diagonalisation fails and there is no memory for LAPACK.
 
     Examples
     --------
@@ -55,7 +82,19 @@ class ExactDiag(Algorithm[Spectrum]):
     """
 
     yields = Spectrum
+    method: Literal["auto", "dense", "filter"] = "auto"
     vectors: Literal["none", "right", "both"] = "right"
+    leading: int | None = None
+    attempts: int = 2
+    seed: int = 0
+
+    def validate(self) -> None:
+        """Check numbers, and that filter diagonalisation is asked for few vectors."""
+        require(self.leading is None or self.leading >= 1, "leading", self.leading, "at least 1")
+        require(self.attempts >= 1, "attempts", self.attempts, "at least 1")
+        require(self.seed >= 0, "seed", self.seed, "zero or positive")
+        if self.method == "filter" and self.vectors != "none" and self.leading is None:
+            raise ValueError("method = 'filter' finds eigenvectors of a few levels: say how many with `leading`")
 
     def check(self, model: Model) -> None:
         """Raise if the model's operators are not defined or the matrices will not fit in memory.
@@ -70,13 +109,17 @@ class ExactDiag(Algorithm[Spectrum]):
         MemoryError
             With the memory that is needed.
         ValueError
-            If the model has no such sector.
+            If the model has no such sector, or fewer levels than `leading`.
         """
         model.check()
-        require_memory(self.memory(model), f"diagonalising a matrix of dimension {model.sector.dim}")
+        n = model.sector.dim
+        require(
+            self.leading is None or self.leading <= n, "leading", self.leading, f"at most {n}, the number of levels"
+        )
+        require_memory(self.memory(model), f"diagonalising a matrix of dimension {n}")
 
     def memory(self, model: Model) -> float:
-        """Return the bytes of the dense matrices.
+        """Return the bytes of the matrices.
 
         Parameters
         ----------
@@ -86,10 +129,16 @@ class ExactDiag(Algorithm[Spectrum]):
         Returns
         -------
         float
+            For the method that is tried first.
         """
+        n = model.sector.dim
+        if self._may_filter(n):
+            return 64 * float(n) * (model.L + 100)
+        if self.leading is not None:
+            return 48.0 * n**2
         # matrix and LAPACK's copy; for each kind of vectors LAPACK's output, the complex one and the sorted one
         per_element = {"none": 32, "right": 32 + 48, "both": 32 + 2 * 48 + 40}[self.vectors]
-        return float(per_element) * model.sector.dim**2
+        return float(per_element) * n**2
 
     def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
         """Yield the spectrum, as one record.
@@ -108,27 +157,66 @@ class ExactDiag(Algorithm[Spectrum]):
         Raises
         ------
         ValueError
-            If `after` is given.
+            If `after` is given, or the matrix is not one for filter diagonalisation, which was asked for.
         ArithmeticError
-            If left and right vectors can't be made biorthonormal.
+            If left and right vectors can't be made biorthonormal, or are not accurate.
         """
         if after is not None:
             raise ValueError("ExactDiag has nothing to continue; leave out `after`")
         self.check(model)
         matrix = model.matrix()
-        dense = matrix.toarray() if scipy.sparse.issparse(matrix) else np.asarray(matrix)
-        if not np.isfinite(dense).all():
+        sparse = scipy.sparse.issparse(matrix)
+        if not np.isfinite(matrix.data if sparse else matrix).all():
             raise ValueError(f"the matrix of {model!r} has elements that are not finite")
-        if np.array_equal(dense, dense.conj().T):
-            values, right, left = self._hermitian(dense)
-        else:
-            values, right, left = self._general(dense)
+        hermitian = _is_hermitian(matrix)
+        filters = sparse and not hermitian and not np.iscomplexobj(matrix)
+        if self.method == "filter" and not filters:
+            raise ValueError("method = 'filter' needs a sparse real matrix that is not symmetric; use 'auto'")
+        if filters and self._may_filter(model.sector.dim):
+            yield self._filtered(model, matrix)
+            return
+        dense = matrix.toarray() if sparse else np.asarray(matrix)
+        yield self._dense(model, dense, hermitian)
+
+    def _may_filter(self, dim: int) -> bool:
+        few = self.vectors == "none" or self.leading is not None
+        return self.method == "filter" or (self.method == "auto" and few and dim >= FILTER_FROM)
+
+    def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
+        found = filter_spectrum(matrix, seed=self.seed, attempts=self.attempts)
+        if not found.certified:
+            try:
+                require_memory(48.0 * matrix.shape[0] ** 2, "LAPACK")
+            except MemoryError as error:
+                raise ArithmeticError(f"the spectrum is {found.report}, and {error}") from error
+            return replace(self._dense(model, matrix.toarray(), hermitian=False), attempts=found.attempts)
+        values = _ordered(model, found.values)
+        right = left = residuals = None
+        if self.vectors != "none":
+            right, residuals = eigenvectors(matrix, values[: self.leading], seed=self.seed)
+            _require_small(residuals, scipy.sparse.linalg.norm(matrix))
+        if self.vectors == "both" and right is not None:
+            left, rest = eigenvectors(matrix, values[: self.leading], side="left", seed=self.seed)
+            _require_small(rest, scipy.sparse.linalg.norm(matrix))
+            left = _biorthonormal(values[: self.leading], left, right)
+        return Spectrum(values, model.sector, right, left, residuals, attempts=found.attempts)
+
+    def _dense(self, model: Model, dense: NDArray[Any], hermitian: bool) -> Spectrum:
+        if not hermitian and self.vectors != "none" and self.leading is not None:
+            values = _ordered(model, scipy.linalg.eigvals(dense))
+            right, left, residuals = _inverse_iteration(dense, values[: self.leading])
+            _require_small(residuals, np.linalg.norm(dense))
+            if self.vectors == "right":
+                return Spectrum(values, model.sector, right, None, residuals)
+            return Spectrum(values, model.sector, right, _biorthonormal(values[: self.leading], left, right), residuals)
+        values, right, left = self._hermitian(dense) if hermitian else self._general(dense)
         order = np.lexsort((values.real, -model.growth(values)))
-        yield Spectrum(
+        first = order[: self.leading]
+        return Spectrum(
             values[order],
             model.sector,
-            None if right is None else right[:, order],
-            None if left is None else left[:, order],
+            None if right is None else right[:, first],
+            None if left is None else left[:, first],
         )
 
     def _hermitian(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
@@ -146,6 +234,53 @@ class ExactDiag(Algorithm[Spectrum]):
             return values, right, None
         values, left, right = scipy.linalg.eig(matrix, left=True, right=True)
         return values, right, _biorthonormal(values, left, right)
+
+
+def _is_hermitian(matrix: Any) -> bool:
+    if scipy.sparse.issparse(matrix):
+        return bool((matrix != matrix.conj().T).nnz == 0)
+    return np.array_equal(matrix, matrix.conj().T)
+
+
+def _ordered(model: Model, values: NDArray[Any]) -> NDArray[np.complex128]:
+    """Sort eigenvalues by decreasing growth, and those that grow alike by Re E."""
+    ordered: NDArray[np.complex128] = values[np.lexsort((values.real, -model.growth(values)))].astype(complex)
+    return ordered
+
+
+def _inverse_iteration(
+    dense: NDArray[Any], values: NDArray[np.complex128]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    """Return right and left vectors of a few levels, and the residuals of the right ones."""
+    n, norm = len(dense), np.linalg.norm(dense)
+    rng = np.random.default_rng(0)  # a degenerate level needs another start for each of its vectors
+    pairs, residuals = [], []
+    for value in values:
+        shift = value.real if value.imag == 0 and not np.iscomplexobj(dense) else value
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)  # singular it is, but for rounding
+            factors = scipy.linalg.lu_factor(dense - shift * np.eye(n), overwrite_a=True, check_finite=False)
+        pivots = np.einsum("ii->i", factors[0])
+        pivots[np.abs(pivots) < EPS * norm] = EPS * norm
+        pair = []
+        for adjoint in (0, 2):
+            vector = rng.normal(size=n)
+            for _ in range(2):
+                vector = scipy.linalg.lu_solve(factors, vector, trans=adjoint, check_finite=False)
+                vector = vector / np.linalg.norm(vector)
+            pair.append(vector)
+        pairs.append(pair)
+        residuals.append(np.linalg.norm(dense @ pair[0] - value * pair[0]))
+    right, left = (np.array(vectors).T for vectors in zip(*pairs, strict=True))
+    return right, left, np.array(residuals)
+
+
+def _require_small(residuals: NDArray[np.float64], norm: Any) -> None:
+    if residuals.max() > RESIDUAL * norm:
+        raise ArithmeticError(
+            f"an eigenvector has the residual {residuals.max():.1g}, but it should be below {RESIDUAL:g} of the norm "
+            f"of the matrix, {norm:.3g}; use method='dense'"
+        )
 
 
 def _biorthonormal(values: NDArray[Any], left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from mpsnh.algorithm import TimeEvolution
 from mpsnh.exact_state import ExactState
-from mpsnh.model import Model, Propagator
+from mpsnh.model import Model
+from mpsnh.propagator import Propagator
 from mpsnh.records import Snapshot
 from mpsnh.sector import require_memory
 
@@ -29,7 +30,7 @@ class ExactEvolution(TimeEvolution):
     MemoryError
         If the vectors do not fit in memory.
     FloatingPointError
-        If the norm over- or underflows within one step.
+        If an operator makes the vector vanish or not finite.
 
     Examples
     --------
@@ -101,11 +102,7 @@ class ExactEvolution(TimeEvolution):
                 raise TypeError(f"ExactEvolution continues an ExactState, not {type(snapshot.state).__name__}")
             if steps not in propagators:
                 propagators[steps] = model.propagator(steps * self.dt)
-            vector = propagators[steps](snapshot.state.vector.astype(complex))
-            norm = np.linalg.norm(vector)
-            if not (np.isfinite(norm) and norm > 0):
-                raise FloatingPointError(f"the norm became {norm} after t = {snapshot.time}; record more often")
-            log_norm = snapshot.log_norm + float(np.log(norm))
-            return replace(snapshot, state=ExactState(vector / norm, model.sector), log_norm=log_norm)
+            vector, growth = propagators[steps].evolve(snapshot.state.vector)
+            return replace(snapshot, state=ExactState(vector, model.sector), log_norm=snapshot.log_norm + growth)
 
         return advance

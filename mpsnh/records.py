@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mpsnh.exact_state import ExactState
 from mpsnh.opsum import OpSum
 from mpsnh.sector import Sector
+from mpsnh.value import require
 
 
 class State(Protocol):
@@ -141,7 +142,7 @@ class Snapshot(Record):
 
 @dataclass(frozen=True)
 class Spectrum(Record):
-    """Eigenvalues and eigenvectors in a charge sector, ordered by decreasing growth.
+    """Eigenvalues and eigenvectors in a charge sector, ordered by decreasing growth: all of them, or the first few.
 
     Attributes
     ----------
@@ -153,6 +154,17 @@ class Spectrum(Record):
         Right eigenvectors as columns of unit 2-norm.
     left : ndarray, shape (dim, n), or None
         Left eigenvectors as columns, biorthonormal: ``left.conj().T @ right`` is the identity.
+        Of both there may be fewer than n, those of the fastest-growing levels.
+    residuals : ndarray, shape (n,), or None
+        ‖H R - E R‖ of the right vectors, if the solver does not make it as small as rounding allows.
+    certified : bool
+        Whether nothing is missing or wrong, as far as rounding allows; what speaks for it depends on the solver.
+    attempts : int
+        Random starts that the solver made; 0 if it makes none.
+    complete : bool
+        Whether these are all eigenvalues. If not, only the upper one of each conjugate pair is counted.
+    largest_imag : float or None
+        Largest |Im E| of all eigenvalues, if it is known though they are not.
 
     Examples
     --------
@@ -165,10 +177,19 @@ class Spectrum(Record):
     [1.25, 1.25]
     """
 
+    diagnostics: ClassVar[Mapping[str, Diagnostic]] = {
+        "certified": Diagnostic("certified", "whether no level is missing or wrong"),
+        "attempts": Diagnostic("attempts", "random starts of the eigensolver"),
+    }
     values: NDArray[np.complex128]
     sector: Sector
     right: NDArray[np.complex128] | None = field(default=None, repr=False)
     left: NDArray[np.complex128] | None = field(default=None, repr=False)
+    residuals: NDArray[np.float64] | None = field(default=None, repr=False)
+    certified: bool = True
+    attempts: int = 0
+    complete: bool = True
+    largest_imag: float | None = None
 
     def condition_numbers(self) -> NDArray[np.float64]:
         """Return the condition number 1/|⟨L|R⟩| of each eigenvalue, for L and R of unit norm.
@@ -204,8 +225,10 @@ class Spectrum(Record):
         Raises
         ------
         ValueError
-            If there are no right vectors.
+            If there are no right vectors, or not of this level.
         """
         if self.right is None:
             raise ValueError("eigenstates need right eigenvectors: use ExactDiag(vectors='right')")
+        n = self.right.shape[1]
+        require(-n <= level < n, "level", level, f"one of the {n} that have eigenvectors")
         return ExactState(self.right[:, level], self.sector)

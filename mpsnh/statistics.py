@@ -280,6 +280,42 @@ class ExponentialFit:
         """Return the fitted curve."""
         return self.prefactor * np.exp(-self.rate * np.asarray(x))
 
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the bootstrap confidence interval of the rate.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability that it contains the true rate, between 0 and 1.
+
+        Returns
+        -------
+        low, high : float
+            Percentiles of the resampled rates.
+
+        Raises
+        ------
+        ValueError
+            If the confidence is out of range or the fit has no resamples.
+
+        Examples
+        --------
+        >>> resampled = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+        >>> fit = ExponentialFit(rate=1.0, error=0.5, prefactor=1.0, x=np.array([1.0]), resampled=resampled)
+        >>> fit.interval(confidence=0.5)
+        (0.5, 1.5)
+        """
+        rates, _ = self._resampled(confidence)
+        low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
+        return float(low), float(high)
+
+    def _resampled(self, confidence: float) -> NDArray[np.float64]:
+        require(0 < confidence < 1, "confidence", confidence, "between 0 and 1")
+        fitted = self.resampled[~np.isnan(self.resampled).any(axis=1)]
+        require(len(fitted) > 0, "number of resampled fits", len(fitted), "at least 1")
+        transposed: NDArray[np.float64] = fitted.T
+        return transposed
+
     def band(self, x: ArrayLike, confidence: float = 0.68) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the lower and upper end of the confidence band of the fitted curve, point by point.
 
@@ -308,10 +344,7 @@ class ExponentialFit:
         >>> float(low), float(high)
         (1.5, 2.5)
         """
-        require(0 < confidence < 1, "confidence", confidence, "between 0 and 1")
-        fitted = self.resampled[~np.isnan(self.resampled).any(axis=1)]
-        require(len(fitted) > 0, "number of resampled fits", len(fitted), "at least 1")
-        rate, prefactor = fitted.T
+        rate, prefactor = self._resampled(confidence)
         curves = prefactor * np.exp(-np.multiply.outer(np.asarray(x, float), rate))
         low, high = np.quantile(curves, [(1 - confidence) / 2, (1 + confidence) / 2], axis=-1)
         return low, high

@@ -69,8 +69,10 @@ class Workers:
 
     def submit(self, function: Callable[..., T], /, *arguments: Any) -> Future[T]:
         """Run a function on some worker; a pool that is broken gives a future that fails."""
+        # Without this, dask gives a task that is sent again, after its worker died, the error that it had before.
+        options = {"pure": False} if hasattr(self.executor, "_client") else {}
         try:
-            return self.executor.submit(function, *arguments)
+            return self.executor.submit(function, *arguments, **options)
         except BrokenExecutor as error:
             failed: Future[T] = Future()
             failed.set_exception(error)

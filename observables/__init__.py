@@ -5,16 +5,21 @@ if __name__ != "mpsnh.observables":
 
 from mpsnh.observables.current import CurrentProfile, MidCurrent
 from mpsnh.observables.spectral import (
+    ComplexSpacingRatio,
     Eigenvalues,
     GrowthRate,
     ImaginaryFraction,
     RealSpectrum,
+    SingularValueGapRatio,
+    SteadyStateConditionNumber,
     SteadyStateCurrent,
+    SteadyStateEntropy,
     SteadyStateGap,
 )
 from mpsnh.observables.state import EntanglementEntropy, Magnetization, Norm
 
 __all__ = [
+    "ComplexSpacingRatio",
     "CurrentProfile",
     "Eigenvalues",
     "EntanglementEntropy",
@@ -24,6 +29,9 @@ __all__ = [
     "MidCurrent",
     "Norm",
     "RealSpectrum",
+    "SingularValueGapRatio",
+    "SteadyStateConditionNumber",
     "SteadyStateCurrent",
+    "SteadyStateEntropy",
     "SteadyStateGap",
 ]

@@ -264,7 +264,7 @@ def test_a_place_without_a_store_is_refused(command, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--variable", "gape"], "'gape' is no variable to draw; there are: gap, E"),
+        (["--variable", "gape"], "'gape' is no variable to draw; there are: certified, attempts, gap, E"),
         (["--against", "L"], "'L' is no axis of gap; there are: h, seed"),
         (["--over", "L"], "'L' is no axis of gap; there are: h, seed"),
         (["--over", "h", "--against", "h"], "h can't be averaged over and drawn against"),

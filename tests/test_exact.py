@@ -370,18 +370,11 @@ class Explosion(nh.HamiltonianModel):
         return nh.OpSum([(1j * self.rate,)])
 
 
-@pytest.mark.parametrize("rate", [300.0, -300.0])
+@pytest.mark.parametrize("rate", [300.0, -300.0, 800.0, -800.0])
 def test_log_norm_outlives_double_precision(rate):
+    """From one record to the next too."""
     *_, last = evolved(Explosion(L=4, rate=rate), 1, 4)
     assert last.log_norm == pytest.approx(4 * rate, rel=1e-12)
-
-
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
-def test_a_norm_that_over_or_underflows_in_one_step_is_reported():
-    with pytest.raises(FloatingPointError, match=r"the norm became 0.0 after t = 0.0; record more often"):
-        evolved(Explosion(L=4, rate=-800.0), 1, 1)
-    with pytest.raises(FloatingPointError, match=r"the norm became (inf|nan) after t = 0.0; record more often"):
-        evolved(Explosion(L=4, rate=800.0), 1, 1)
 
 
 def test_resuming_needs_an_exact_state():
@@ -503,7 +496,7 @@ def test_current_estimates_must_agree():
     ("vectors", "gib"), [("none", 32 * 2704156**2), ("right", 80 * 2704156**2), ("both", 168 * 2704156**2)]
 )
 def test_a_diagonalisation_that_cannot_fit_says_how_much_it_needs(vectors, gib):
-    simulation = (ring(24), algorithms.ExactDiag(vectors=vectors), {})
+    simulation = (ring(24), algorithms.ExactDiag(method="dense", vectors=vectors), {})
     needed = f"{gib / 2**30:.3g}".replace("+", r"\+")
     with pytest.raises(MemoryError, match=f"a matrix of dimension 2704156 needs {needed} GiB, but only .* GiB are"):
         nh.Simulation(*simulation)

@@ -116,6 +116,8 @@ def test_the_dataset_of_a_spectrum():
         "gap": (),
         "rate": (),
         "I": ("estimate",),
+        "certified": (),
+        "attempts": (),
         "f_im": (),
         "real": (),
     }

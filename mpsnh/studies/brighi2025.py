@@ -30,9 +30,9 @@ from mpsnh import algorithms, models, observables
 from mpsnh.picture import STYLE
 from mpsnh.records import Snapshot, Spectrum
 from mpsnh.simulation import Simulation
-from mpsnh.statistics import ExponentialFit, fit_exponential, mean_with_error, typical
+from mpsnh.statistics import ExponentialFit, fit_exponential, kink, mean_with_error, typical
 from mpsnh.sweep import sweep
-from mpsnh.value import Value
+from mpsnh.value import Value, require
 
 GAMMA, V = 0.1, 1.1
 CLAIMED_TRANSITION = 4.5
@@ -46,12 +46,18 @@ class Scale(Value):
     ----------
     sizes : tuple of int
         Lengths of the periodic chains.
+    realisations : tuple of int
+        Disorder realisations of the exact spectra at each strength, for each length.
     strengths : tuple of float
         Disorder strengths of the exact spectra.
-    realisations : int
-        Disorder realisations at each point of the exact spectra.
     fit_window : tuple of float
         Smallest and largest h for the rates α and β.
+    evolved : int
+        Length of the periodic chain that is evolved to its steady state, for Figure 1a.
+    evolved_realisations : int
+        Disorder realisations of it at each strength.
+    evolved_time : float
+        How long it is evolved.
     chain : int
         Length of the open chain.
     half_width : int
@@ -72,9 +78,12 @@ class Scale(Value):
     """
 
     sizes: tuple[int, ...]
+    realisations: tuple[int, ...]
     strengths: tuple[float, ...]
-    realisations: int
     fit_window: tuple[float, ...]
+    evolved: int
+    evolved_realisations: int
+    evolved_time: float
     chain: int
     half_width: int
     quench_strengths: tuple[float, ...]
@@ -82,6 +91,11 @@ class Scale(Value):
     t_max: float
     dt: float
     max_bond: int
+
+    def validate(self) -> None:
+        """Check that there is a number of realisations for each size."""
+        counts, n = self.realisations, len(self.sizes)
+        require(len(counts) == n, "realisations", counts, f"{n} numbers, one for each of {self.sizes}")
 
     @property
     def plateau(self) -> tuple[float, float]:
@@ -94,12 +108,17 @@ class Scale(Value):
         return arrival / 2, arrival
 
 
+STRENGTHS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+
 SCALES = {
     "quick": Scale(
         sizes=(6, 8, 10),
-        strengths=(0.5, 1, 1.5, 2, 3, 4, 5, 6, 7, 8),
-        realisations=200,
+        realisations=(200, 200, 200),
+        strengths=STRENGTHS,
         fit_window=(2, 6),
+        evolved=10,
+        evolved_realisations=10,
+        evolved_time=1000,
         chain=48,
         half_width=8,
         quench_strengths=(1, 1.5, 2, 3),
@@ -107,7 +126,39 @@ SCALES = {
         t_max=18,
         dt=0.1,
         max_bond=48,
-    )
+    ),
+    "laptop": Scale(
+        sizes=(8, 10, 12, 14),
+        realisations=(2000, 1000, 250, 40),
+        strengths=(*STRENGTHS, 10.0, 12.0),
+        fit_window=(2, 8),
+        evolved=14,
+        evolved_realisations=10,
+        evolved_time=3000,
+        chain=96,
+        half_width=16,
+        quench_strengths=(1, 1.5, 2, 3),
+        quench_realisations=6,
+        t_max=36,
+        dt=0.1,
+        max_bond=96,
+    ),
+    "paper": Scale(
+        sizes=(8, 10, 12, 14, 16),
+        realisations=(15000,) * 5,
+        strengths=(*STRENGTHS, 10.0, 12.0),
+        fit_window=(2, 10),
+        evolved=18,
+        evolved_realisations=3000,
+        evolved_time=1e5,
+        chain=560,
+        half_width=25,
+        quench_strengths=(1, 1.5, 2, 3),
+        quench_realisations=100,
+        t_max=280,
+        dt=0.1,
+        max_bond=768,
+    ),
 }
 """The sizes that `reproduce` knows by name."""
 
@@ -131,17 +182,50 @@ def ring(L: int, h: float, seed: int) -> Simulation[Spectrum]:
     Examples
     --------
     >>> sorted(ring(6, 1.0, 0).run().data_vars)
-    ['complex_fraction', 'current', 'gap', 'real_spectrum']
+    ['attempts', 'certified', 'complex_fraction', 'current', 'gap', 'real_spectrum']
     """
     return Simulation(
         models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary="periodic"),
-        algorithms.ExactDiag(vectors="right"),
+        algorithms.ExactDiag(vectors="right", leading=1),
         {
             "current": observables.SteadyStateCurrent(),
             "gap": observables.SteadyStateGap(),
             "real_spectrum": observables.RealSpectrum(),
             "complex_fraction": observables.ImaginaryFraction(),
         },
+    )
+
+
+def evolution(L: int, h: float, seed: int, time: float) -> Simulation[Snapshot]:
+    """Return the simulation behind one realisation of the largest chain of Figure 1a: a Néel quench of a ring.
+
+    The norm of the state, which every dataset has, grows as exp(Im E₁ t) in the end.
+
+    Parameters
+    ----------
+    L : int
+        Number of sites, even.
+    h : float
+        Disorder strength.
+    seed : int
+        Realisation.
+    time : float
+        Final time.
+
+    Returns
+    -------
+    Simulation
+
+    Examples
+    --------
+    >>> data = evolution(6, 1.0, 0, time=100.0).run()
+    >>> dict(data["log_norm"].sizes)
+    {'time': 21}
+    """
+    return Simulation(
+        models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary="periodic"),
+        algorithms.ExactEvolution(dt=time / 20, t_max=time),
+        {},
     )
 
 
@@ -201,7 +285,7 @@ class Study:
     --------
     >>> Study("huge", Path("out"))
     Traceback (most recent call last):
-    ValueError: scale 'huge' is unknown; there are: quick
+    ValueError: scale 'huge' is unknown; there are: quick, laptop, paper
     """
 
     def __init__(self, scale: str, out: Path, seed: int = 0, executor: Executor | None = None) -> None:
@@ -212,16 +296,30 @@ class Study:
 
     @functools.cached_property
     def spectra(self) -> xr.Dataset:
-        """Exact spectra of periodic chains: dimensions L, h and seed."""
-        seeds = range(self.seed, self.seed + self.scale.realisations)
-        axes = {"L": self.scale.sizes, "h": self.scale.strengths, "seed": seeds}
-        return self._computed("spectra", ring, axes)
+        """Exact spectra of periodic chains: dimensions L, h and seed; NaN beyond the realisations of a size."""
+        parts = [
+            self._computed(f"spectra-{L}", ring, {"L": [L], "h": self.scale.strengths, "seed": self._seeds(count)})
+            for L, count in zip(self.scale.sizes, self.scale.realisations, strict=True)
+        ]
+        return xr.concat(parts, "L", join="outer", combine_attrs="drop_conflicts")
+
+    @functools.cached_property
+    def evolved(self) -> xr.DataArray:
+        """Total current Im E₁/γ from the growth of the norm in the second half of an evolution: dimensions h, seed."""
+        time = self.scale.evolved_time
+        make = functools.partial(evolution, L=self.scale.evolved, time=time)
+        axes = {"h": self.scale.strengths, "seed": self._seeds(self.scale.evolved_realisations)}
+        log_norm = self._computed("evolutions", make, axes)["log_norm"]
+        late = log_norm.isel(time=-1, drop=True) - log_norm.sel(time=time / 2, method="nearest", drop=True)
+        return late / (time / 2) / GAMMA
+
+    def _seeds(self, count: int) -> range:
+        return range(self.seed, self.seed + count)
 
     @functools.cached_property
     def quenches(self) -> xr.Dataset:
         """Néel quenches of open chains: dimensions h, seed and time."""
-        seeds = range(self.seed, self.seed + self.scale.quench_realisations)
-        axes = {"h": self.scale.quench_strengths, "seed": seeds}
+        axes = {"h": self.scale.quench_strengths, "seed": self._seeds(self.scale.quench_realisations)}
         return self._computed("quenches", functools.partial(quench, scale=self.scale), axes)
 
     def _computed(self, name: str, make: Callable[..., Simulation[Any]], axes: dict[str, Sequence[Any]]) -> xr.Dataset:
@@ -252,9 +350,28 @@ class Study:
         for name, by_size in fits.items():
             data[name] = ("L", [fit.rate for fit in by_size])
             data[f"{name}_error"] = ("L", [fit.error for fit in by_size])
+            data[f"{name}_interval"] = (("L", "end"), [fit.interval() for fit in by_size])
         data["alpha_quench"], data["alpha_quench_error"] = quenched.rate, quenched.error
-        attributes = {"fit_window": list(self.scale.fit_window), "study": self.identity}
-        return xr.Dataset(data, {"L": list(self.scale.sizes)}, attributes)
+        data["kink"] = ("L", self.kinks())
+        attributes = {"fit_window": list(self.scale.fit_window), "confidence": 0.95, "study": self.identity}
+        return xr.Dataset(data, {"L": list(self.scale.sizes), "end": ["low", "high"]}, attributes)
+
+    def kinks(self) -> list[str]:
+        """Say for each size whether ln J_∞(h) has a kink.
+
+        Returns
+        -------
+        list of str
+            The conclusion of `mpsnh.statistics.kink`, or why there is none.
+        """
+        low, high = self.scale.fit_window
+        said = []
+        for L in self.scale.sizes:
+            try:
+                said.append(str(kink(self.current().sel(L=L), "h", (low, high))))
+            except ValueError as error:
+                said.append(f"Not decided: {error}.")
+        return said
 
     def fits(self, data: xr.DataArray) -> list[ExponentialFit]:
         """Fit the mean of a quantity to an exponential in h for each size.
@@ -316,6 +433,11 @@ def _fig1a(study: Study, axes: Axes) -> xr.Dataset:
     for k, L in enumerate(study.scale.sizes):
         axes.plot(data["h"], data["typical"].sel(L=L), ":", color=_colour(k), lw=0.9)
     axes.plot([], [], "k:", lw=0.9, label="typical, non-real spectra")
+    evolved, scale = mean_with_error(study.evolved), study.scale
+    seen = evolved.where(evolved["mean"] > 1 / (GAMMA * scale.evolved_time))  # below, the norm may as well oscillate
+    label = rf"$N={scale.evolved}$, evolved to $t=10^{{{np.log10(scale.evolved_time):.2g}}}$"
+    axes.errorbar(seen["h"], seen["mean"], seen["error"], fmt="kx", ms=4, lw=0.8, label=label)
+    data = data.assign(evolved=evolved["mean"], evolved_error=evolved["error"])
     axes.set(ylabel=r"steady current $I_\mathrm{tot}=\mathrm{Im}\,E_1/\gamma$  ($J$)")
     right = axes.secondary_yaxis("right", functions=(_times_gamma, _over_gamma))
     right.set_ylabel(r"$J_\infty=\mathrm{Im}\,E_1$  ($J$)")
@@ -491,16 +613,20 @@ def _print_rates(study: Study) -> None:
     save(rates, study.out / "rates.nc")
     low, high = study.scale.fit_window
     table = Table(title=f"Rates of exponential decay with h\n(spectra: {low:g} ≤ h ≤ {high:g}, quench: all h)")
-    for column in ("N", "α (current)", "β (gap)"):
+    for column in ("N", "α (current)", "95 %", "β (gap)", "95 %"):
         table.add_column(column, justify="right")
     for L in study.scale.sizes:
-        row = rates.sel(L=L)
-        table.add_row(
-            str(L), _with_error(row["alpha"], row["alpha_error"]), _with_error(row["beta"], row["beta_error"])
-        )
+        row, shown = rates.sel(L=L), []
+        for name in ("alpha", "beta"):
+            first, last = row[f"{name}_interval"].values
+            shown += [_with_error(row[name], row[f"{name}_error"]), f"{first:.2f} … {last:.2f}"]
+        table.add_row(str(L), *shown)
     quenched = _with_error(rates["alpha_quench"], rates["alpha_quench_error"])
-    table.add_row(f"{study.scale.chain} (quench)", quenched, "")
-    Console().print(table)
+    table.add_row(f"{study.scale.chain} (quench)", quenched, "", "", "")
+    console = Console()
+    console.print(table)
+    for L in study.scale.sizes:
+        console.print(f"ln J∞(h), N = {L}: {rates['kink'].sel(L=L).item()}", highlight=False)
 
 
 def _with_error(value: Any, error: Any) -> str:

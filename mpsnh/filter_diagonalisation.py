@@ -1,0 +1,638 @@
+"""All eigenvalues of a large real matrix whose spectrum lies near the real axis, by filter diagonalisation.
+
+The matrix H, scaled so that its spectrum is x = cos θ with θ between 0 and π, enters through the moments
+c_s = Lᵀ T_s(H) R of a few random vectors L and R only. In the space spanned by the vectors f_φ(H) R, with filters
+f_φ(cos θ) = exp[-(θ-φ)²/2σ²] at a few angles φ a distance σ apart, H is a small matrix pencil, whose eigenvalues in
+the middle of that window are eigenvalues of H. The product of two Gaussians is a Gaussian, so that the elements of the
+pencil are f_φ(H) f_φ'(H) = exp[-(φ-φ')²/4σ²] F_(φ+φ')/2(H), with F of width σ/√2: one sum over moments for each mean
+angle. Windows next to each other cover the spectrum, at a cost that grows as the square of the dimension.
+
+The method is that of Neuhauser, J. Chem. Phys. 93, 2611 (1990), with Gaussian filters as in Wall and Neuhauser,
+J. Chem. Phys. 102, 8011 (1995), the Chebyshev recursion of Mandelshtam and Taylor, J. Chem. Phys. 106, 5085 (1997)
+and blocks of vectors as in Mandelshtam and Taylor, J. Chem. Phys. 107, 6756 (1997).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+import scipy.sparse.linalg
+from numpy.typing import ArrayLike, NDArray
+
+from mpsnh.kernels.block import BlockOperator
+from mpsnh.value import require
+
+BLOCK = 16
+"""Random vectors to begin with. More of them need fewer moments, and larger matrices in each window."""
+
+LARGEST_BLOCK = 128
+"""Random vectors beyond which a spectrum counts as too far from the real axis."""
+
+OVERSAMPLING = 2.0
+"""Filtered vectors for each eigenvalue: 1.5 is the least that separates all of them to machine precision."""
+
+CENTRE = 7
+"""Width of a window in units of σ, all eigenvalues of which are kept."""
+
+MARGIN = 3
+"""Width on either side of a window, in units of σ, in which there are filters but no eigenvalues are kept."""
+
+ZONE = 8
+"""Most windows that share one σ, and with it their sums over moments."""
+
+NARROWEST = 1e-6
+"""Half-width of a spectrum, relative to its largest eigenvalue, below which its levels count as one."""
+
+BROADEST = 0.04
+"""Largest σ, an angle. The filters must not reach from the end of the spectrum to the edges at θ = 0 and π."""
+
+PADDING = 1.05
+"""Half-width of the Chebyshev interval in units of that of the spectrum."""
+
+ROUNDING = 1e-12
+"""What counts as zero next to the largest pivot of a pencil, or in a sum over moments."""
+
+DYNAMIC_RANGE = 30.0
+"""How much more than its share a complex eigenvalue may contribute to a sum over moments: digits are lost to it."""
+
+CHUNK = 64
+"""Moments between two tests of whether there are enough."""
+
+GHOST = 1e-3
+"""Error of cos(qθ), with qσ = 1/2, above which an eigenvalue of a pencil is not one of H."""
+
+NARROW = 1 / 8
+"""Eigenvalues within σ of a filter that is to single out one of them, relative to the vectors of a block."""
+
+STEPS = 12
+"""Most filters that are applied for one eigenvector."""
+
+SINGLE = 1e-4
+"""Residual down to which filters are applied in single precision."""
+
+RESIDUAL = 2e-10
+"""Residual of an eigenvector, relative to the half-width of the spectrum, at which it is good enough."""
+
+REAL = 1e-11
+"""Imaginary part, relative to the half-width of the spectrum, below which a pair of eigenvalues counts as real."""
+
+TRACE_TOLERANCE = 1e-12
+"""Largest error of a trace in a certified spectrum, per √n and relative to the half-width of the spectrum.
+
+Rounding leaves about a tenth of it. An eigenvalue that is missing while another one counts twice changes the traces by
+their distance: so even at n = 10⁵ all but pairs closer than 3·10⁻¹⁰ would show, far less than the mean spacing, and for
+those it does not matter.
+"""
+
+ERROR_TOLERANCE = 1e-8
+"""Largest estimated error of an eigenvalue in a certified spectrum, relative to the half-width of the spectrum.
+
+The estimates are about a hundred times the actual errors. A ghost that just passed `GHOST` fails this by far.
+"""
+
+
+@dataclass(frozen=True)
+class FilteredSpectrum:
+    """Eigenvalues of a real matrix and what speaks for their being all and right.
+
+    Attributes
+    ----------
+    values : ndarray of complex, shape (count,)
+        In increasing order of the real part; complex ones come in exact conjugate pairs.
+    errors : ndarray, shape (count,)
+        Estimated errors, which are upper ones: the pencil's own error of the filters.
+    certified : bool
+        Whether there are as many eigenvalues as the matrix has and both traces agree.
+    dim : int
+        Dimension n of the matrix.
+    trace_error, trace2_error : float
+        |Σ (λ - c)ᵏ - tr (H - c)ᵏ| for k = 1 and 2, with c the middle of the spectrum.
+    attempts : int
+        Random starts that were made.
+    """
+
+    values: NDArray[np.complex128]
+    errors: NDArray[np.float64]
+    certified: bool
+    dim: int
+    trace_error: float
+    trace2_error: float
+    attempts: int
+
+    @property
+    def count(self) -> int:
+        """Number of eigenvalues found, with their multiplicities."""
+        return len(self.values)
+
+    @property
+    def report(self) -> str:
+        """What the certificate says, as a sentence.
+
+        Examples
+        --------
+        >>> import scipy.sparse
+        >>> filter_spectrum(scipy.sparse.diags([1.0, 2.0, 4.0]).tocsr()).report
+        'certified: 3 of 3 eigenvalues, traces agree to ... and ..., attempt 1'
+        """
+        return (
+            f"{'certified' if self.certified else 'not certified'}: {self.count} of {self.dim} eigenvalues, "
+            f"traces agree to {self.trace_error:.1g} and {self.trace2_error:.1g}, attempt {self.attempts}"
+        )
+
+
+def filter_spectrum(matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts: int = 3) -> FilteredSpectrum:
+    """Return all eigenvalues of a large real sparse matrix, with a certificate.
+
+    The spectrum should be near the real axis, and no eigenvalue more than a few times degenerate; if not, the
+    result is not certified. For dimensions below about 1000, a dense solver is faster. The moments take about
+    100 n bytes, far less than the n² of a dense matrix.
+
+    Parameters
+    ----------
+    matrix : csr_matrix, shape (n, n)
+        A real sparse matrix.
+    seed : int
+        Of the random vectors.
+    attempts : int
+        How many random starts may be made until a result is certified.
+
+    Returns
+    -------
+    FilteredSpectrum
+        The first certified result, or the last one; look at `certified` before using it.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is complex, not square or not finite, or a number is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mpsnh import models
+    >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
+    >>> found = filter_spectrum(matrix)
+    >>> found.certified, found.count
+    (True, 252)
+    >>> exact = np.linalg.eigvals(matrix.toarray())
+    >>> bool(np.isclose(found.values.imag.max(), exact.imag.max()))
+    True
+    """
+    _check(matrix)
+    require(seed >= 0, "seed", seed, "zero or positive")
+    require(attempts >= 1, "attempts", attempts, "positive")
+    operator = BlockOperator(matrix)
+    centre, half = _interval(matrix)
+    angles, density = _density(matrix, centre, half, np.random.default_rng([seed, 0]))
+    block, oversampling = BLOCK, OVERSAMPLING
+    for attempt in range(1, attempts + 1):
+        while True:
+            zones = _zones(angles, density, block, oversampling)
+            narrowest = min(zone.sigma for zone in zones)
+            moments = _moments(operator, centre, half, narrowest, block, np.random.default_rng([seed, attempt]))
+            if moments is not None:
+                break
+            block = _larger(block)
+            if block > LARGEST_BLOCK:
+                return _certify(matrix, centre, half, np.empty(0, complex), np.empty(0), attempt)
+        levels = _joined([window for zone in zones for window in _solve(zone, moments)])
+        spectrum = _certify(matrix, centre, half, *levels, attempt)
+        if spectrum.certified:
+            break
+        block, oversampling = _larger(block), 1.2 * oversampling
+    return spectrum
+
+
+def eigenvectors(
+    matrix: scipy.sparse.csr_matrix,
+    values: ArrayLike,
+    *,
+    side: Literal["right", "left"] = "right",
+    seed: int = 0,
+) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    """Return eigenvectors of a few known eigenvalues of a large real sparse matrix.
+
+    The vectors nearest to an eigenvalue are singled out of a random block by a narrow Gaussian filter, which favours
+    those with large imaginary parts, and a Rayleigh-Ritz step, repeatedly (subspace iteration).
+
+    Parameters
+    ----------
+    matrix : csr_matrix, shape (n, n)
+        A real sparse matrix.
+    values : array_like of complex, shape (m,)
+        Eigenvalues, as from `filter_spectrum`.
+    side : "right" or "left"
+        Whether H r = λ r or ⟨l| H = λ ⟨l|, that is Hᵀ l = λ* l.
+    seed : int
+        Of the random vectors.
+
+    Returns
+    -------
+    vectors : ndarray, shape (n, m)
+        Normalised vectors, as columns.
+    residuals : ndarray, shape (m,)
+        The norms of H r - λ r or Hᵀ l - λ* l, to be compared with that of H. They are below 1e-9 of it unless so many
+        eigenvalues of larger imaginary part are so near that the iteration ran out of steps.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is complex, not square or not finite, an eigenvalue not finite or the side unknown.
+    ArithmeticError
+        If the spectrum is too far from the real axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mpsnh import models
+    >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
+    >>> values = filter_spectrum(matrix).values
+    >>> steady = values[np.argmax(values.imag)]
+    >>> vectors, residuals = eigenvectors(matrix, [steady])
+    >>> bool(np.linalg.norm(matrix @ vectors[:, 0] - steady * vectors[:, 0]) < 1e-8)
+    True
+    """
+    _check(matrix)
+    require(side in ("right", "left"), "side", side, "'right' or 'left'")
+    require(seed >= 0, "seed", seed, "zero or positive")
+    targets = np.asarray(values, dtype=complex)
+    require(targets.ndim == 1, "values shape", targets.shape, "that of a list of numbers")
+    require(bool(np.isfinite(targets).all()), "values", targets, "finite")
+    n = matrix.shape[0]
+    centre, half = _interval(matrix)
+    angles, density = _density(matrix, centre, half, np.random.default_rng([seed, 0]))
+    acting = matrix if side == "right" else matrix.T.tocsr()
+    operators = [BlockOperator(acting, kind) for kind in (np.float32, np.float64)]
+    vectors, residuals = np.empty((n, len(targets)), complex), np.empty(len(targets))
+    for column, target in enumerate(targets if side == "right" else targets.conj()):
+        x = (target - centre) / half
+        angle = math.acos(np.clip(x.real, -1, 1))
+        sigma = min(NARROW * BLOCK / max(float(np.interp(angle, angles, density)), 1e-3), BROADEST)
+        # The real and imaginary parts of a conjugate pair span the same space, so that the upper one will do.
+        upper = complex(x.real, abs(x.imag))
+        vector, residual = _nearest_vector(operators, centre, half, upper, angle, sigma, np.random.default_rng(seed))
+        vectors[:, column] = vector if x.imag >= 0 else vector.conj()
+        residuals[column] = half * residual
+    return vectors, residuals
+
+
+def _nearest_vector(
+    operators: list[BlockOperator],
+    centre: float,
+    half: float,
+    target: complex,
+    angle: float,
+    sigma: float,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.complex128], float]:
+    """Return the eigenvector nearest to an eigenvalue x and its residual, relative to the half-width."""
+    single, double = operators
+    n, columns = double.dim, BLOCK
+    block = rng.standard_normal((n, min(columns, n)))
+    residual = math.inf
+    for _ in range(STEPS):
+        operator = single if residual > SINGLE else double
+        filtered = _filtered(operator, centre, half, angle, sigma, block.astype(operator.dtype))
+        if filtered is None:
+            sigma, columns = 2 * sigma, 2 * columns
+            block = rng.standard_normal((n, min(columns, n)))
+            continue
+        block = np.ascontiguousarray(np.linalg.qr(filtered.astype(np.float64)).Q)
+        image = double.apply(block, np.empty_like(block), scale=1 / half, shift=centre)
+        x, small = np.linalg.eig(block.T @ image)
+        nearest = np.argmin(np.abs(x - target))
+        vector = block @ small[:, nearest]
+        norm = np.linalg.norm(vector)
+        residual = float(np.linalg.norm(image @ small[:, nearest] - target * vector) / norm)
+        if residual < RESIDUAL:
+            break
+    if residual == math.inf:
+        raise ArithmeticError("the spectrum is too far from the real axis to filter an eigenvector out of it")
+    return vector / norm, residual
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _filtered(
+    operator: BlockOperator, centre: float, half: float, angle: float, sigma: float, block: NDArray[Any]
+) -> NDArray[Any] | None:
+    """Return f(H) applied to a block, f(cos θ) = exp[-(θ-φ)²/2σ²] up to a factor, or None if digits are lost."""
+    before, current = block, np.empty_like(block)
+    operator.apply(before, current, scale=1 / half, shift=centre)
+    total = before / 2 + math.exp(-(sigma**2) / 2) * math.cos(angle) * current
+    (axpy,) = scipy.linalg.get_blas_funcs(("axpy",), (total,))
+    rounding = np.finfo(total.dtype).eps
+    tall = np.linalg.norm(block) / math.sqrt(rounding)
+    for s in itertools.count(2):
+        before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
+        gauss = math.exp(-((s * sigma) ** 2) / 2)
+        axpy(current.reshape(-1), total.reshape(-1), a=gauss * math.cos(s * angle))
+        if s % CHUNK == 0:
+            largest = gauss * np.linalg.norm(current)
+            if not largest < tall:
+                return None
+            if largest < rounding * np.linalg.norm(total):
+                break
+    return total
+
+
+def _larger(block: int) -> int:
+    """Return the next larger number of random vectors, a multiple of 8 like the first."""
+    return block + 8 * (block // 16)
+
+
+def _check(matrix: Any) -> None:
+    require(scipy.sparse.issparse(matrix), "matrix", type(matrix).__name__, "a sparse matrix")
+    require(not np.iscomplexobj(matrix), "matrix dtype", matrix.dtype.name, "real")
+    require(matrix.shape[0] == matrix.shape[1] > 0, "matrix shape", matrix.shape, "square and not empty")
+    if not np.isfinite(matrix.data).all():
+        raise ValueError("the matrix has elements that are not finite")
+
+
+def _interval(matrix: scipy.sparse.csr_matrix) -> tuple[float, float]:
+    """Return centre and half-width of an interval that contains the real parts of all eigenvalues.
+
+    They lie between the extremal eigenvalues of the symmetric part.
+    """
+    symmetric = (matrix + matrix.T) / 2
+    n = matrix.shape[0]
+    if not symmetric.count_nonzero():
+        ends = np.zeros(2)
+    elif n <= 4 * BLOCK:
+        ends = np.linalg.eigvalsh(symmetric.toarray())
+    else:
+        start = np.random.default_rng(0).standard_normal(n)
+        ends = scipy.sparse.linalg.eigsh(symmetric, 2, which="BE", tol=1e-3, v0=start, return_eigenvectors=False)
+    low, high = float(ends.min()), float(ends.max())
+    half, largest = (high - low) / 2, max(abs(low), abs(high))
+    if half <= NARROWEST * largest:
+        half = largest or 1.0
+    return (low + high) / 2, PADDING * half
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _density(
+    matrix: scipy.sparse.csr_matrix, centre: float, half: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Estimate the number of eigenvalues per angle with the kernel polynomial method.
+
+    See Weiße et al., Rev. Mod. Phys. 78, 275 (2006); few moments suffice, in single precision.
+    """
+    n = matrix.shape[0]
+    order = min(1000, max(50, n // 10))
+    operator = BlockOperator(matrix, np.float32)
+    start = rng.choice(np.array([-1, 1], dtype=np.float32), size=(n, 32))
+    before, current = start.copy(), np.empty_like(start)
+    operator.apply(before, current, scale=1 / half, shift=centre)
+    moments = np.empty(order + 1)
+    moments[:2] = start.size, np.vdot(start, current)
+    for s in range(2, order + 1):
+        before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
+        if not np.linalg.norm(current) < 10 * np.linalg.norm(start):  # complex eigenvalues outgrow the others
+            order = s - 1
+            break
+        moments[s] = np.vdot(start, current)
+    indices = np.arange(order + 1)
+    end = np.pi / (order + 2)
+    jackson = ((order - indices + 2) * np.cos(indices * end) + np.sin(indices * end) / np.tan(end)) / (order + 2)
+    angles = np.linspace(0, np.pi, 4 * order)
+    sums = np.cos(np.outer(angles, indices)) @ (jackson * moments[: order + 1] * np.where(indices == 0, 1, 2))
+    return angles, n * sums / (np.pi * start.size)
+
+
+@dataclass(frozen=True)
+class _Zone:
+    """Some windows that share the width σ of their filters."""
+
+    start: float
+    sigma: float
+    windows: int
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """The angles at which the windows begin and end."""
+        return self.start + self.sigma * CENTRE * np.arange(self.windows + 1, dtype=float)
+
+    @property
+    def mean_angles(self) -> NDArray[np.float64]:
+        """The mean angles of all pairs of filters, σ/2 apart."""
+        first = self.start + self.sigma * (0.5 - MARGIN)
+        return first + self.sigma / 2 * np.arange(2 * (self.windows * CENTRE + 2 * MARGIN) - 1, dtype=float)
+
+
+def _probe(sigma: float) -> int:
+    """Return the index q of the polynomial T_q that tells eigenvalues from ghosts, qσ = 1/2."""
+    return round(0.5 / sigma)
+
+
+def _zones(angles: NDArray[np.float64], density: NDArray[np.float64], block: int, oversampling: float) -> list[_Zone]:
+    """Cover the spectrum with windows that have enough filters for the eigenvalues in them."""
+    widths = np.minimum(block / (oversampling * np.maximum(density, 1e-3)), BROADEST)
+    widths = np.minimum(widths, 8 * widths.min())
+
+    def narrowest(start: float, end: float) -> float:
+        inside = (angles >= start - angles[1]) & (angles <= end + angles[1])
+        return float(widths[inside].min())
+
+    edge = math.acos(1 / PADDING)
+    start, zones = edge - BROADEST, []
+    while start < np.pi - edge + BROADEST:
+        sigma = narrowest(start, start)
+        for _ in range(3):
+            sigma = narrowest(start - MARGIN * sigma, start + (CENTRE + MARGIN) * sigma)
+        windows = 1
+        while windows < ZONE and start + windows * CENTRE * sigma < np.pi - edge + BROADEST:
+            end = start + windows * CENTRE * sigma
+            if not 0.95 < narrowest(end, end + (CENTRE + MARGIN) * sigma) / sigma < 1.2:
+                break
+            windows += 1
+        zones.append(_Zone(start, sigma, windows))
+        start = float(zones[-1].edges[-1])
+    return zones
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|."""
+
+    values: NDArray[np.float64]
+    envelope: NDArray[np.float64]
+    dim: int
+
+
+def _damped(envelope: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Return the logarithms of bounds on the terms of a sum over moments."""
+    return envelope - (np.arange(len(envelope)) * sigma / 2) ** 2
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def _moments(
+    operator: BlockOperator, centre: float, half: float, sigma: float, block: int, rng: np.random.Generator
+) -> _Moments | None:
+    """Return as many moments as filters of width σ need, or None if complex eigenvalues outgrow all others.
+
+    T_s grows as exp(s |Im θ|), which the Gaussian exp(-s²σ²/4) tames in the end.
+    """
+    n = operator.dim
+    left = rng.standard_normal((block, n))
+    before, current = rng.standard_normal((n, block)), np.empty((n, block))
+    operator.apply(before, current, scale=1 / half, shift=centre)
+    tall, small = math.log(DYNAMIC_RANGE), math.log(ROUNDING)
+    probe = _probe(sigma)
+    # Enough for the fastest growth within the dynamic range; the system provides only the pages that are used.
+    capacity = math.ceil(2 * (math.sqrt(tall) + math.sqrt(tall - small)) / sigma) + probe + 2 * CHUNK
+    values, envelope = np.empty((capacity, block, block)), np.empty(capacity)
+    values[0], values[1] = left @ before, left @ current
+    norm = float(np.linalg.norm(values[0]))
+    s, needed = 2, capacity
+    while s < needed:
+        chunk = range(s, min(s + CHUNK, capacity))
+        for t in chunk:
+            before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
+            np.matmul(left, current, out=values[t])
+        s = chunk.stop
+        sizes = np.linalg.norm(values[:s] if chunk.start == 2 else values[chunk.start : s], axis=(1, 2)) / norm
+        envelope[s - len(sizes) : s] = np.log(sizes)
+        envelope[:s] = np.maximum.accumulate(envelope[:s])
+        terms = _damped(envelope[:s], sigma)
+        if not terms.max() < tall:
+            return None
+        if needed == capacity and terms[-1] < small:
+            needed = min(s + probe, capacity)
+    values[:s] /= norm  # in place: this is the largest array
+    return _Moments(values[:s].reshape(s, -1), envelope[:s], n)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Eigenvalues x = cos θ in an interval of Re θ and a little beyond, with their errors."""
+
+    low: float
+    high: float
+    overlap: float
+    values: NDArray[np.complex128]
+    errors: NDArray[np.float64]
+
+    @property
+    def angles(self) -> NDArray[np.float64]:
+        """Real parts of θ."""
+        return np.arccos(self.values).real
+
+
+def _solve(zone: _Zone, moments: _Moments) -> Iterator[_Window]:
+    """Yield the eigenvalues of the windows of a zone."""
+    sigma, probe = zone.sigma, _probe(zone.sigma)
+    order = int(np.flatnonzero(_damped(moments.envelope, sigma) > math.log(ROUNDING))[-1]) + 1
+    order = min(order, len(moments.values) - probe)
+    s = np.arange(order)
+    gauss = sigma * np.where(s == 0, 1, 2) * np.exp(-((s * sigma / 2) ** 2))
+    sums = np.cos(np.outer(zone.mean_angles, s)) * gauss
+    coefficients = np.concatenate([_times_chebyshev(sums, q, order + probe) for q in (0, 1, probe)])
+    block = math.isqrt(moments.values.shape[1])
+    filtered = (coefficients @ moments.values[: order + probe]).reshape(3, -1, block, block)
+    filters = np.arange(CENTRE + 2 * MARGIN)
+    overlap = np.exp(-(((filters[:, None] - filters) / 2) ** 2))[:, :, None, None]
+    size = len(filters) * block
+    # One eigenvalue contributes about this much: a window without any is not to take rounding errors for some.
+    smallest = ROUNDING / math.sqrt(moments.dim)
+    for number, (low, high) in enumerate(itertools.pairwise(zone.edges)):
+        pairs = 2 * CENTRE * number + filters[:, None] + filters
+        pencils = [(overlap * part[pairs]).transpose(0, 2, 1, 3).reshape(size, size) for part in filtered]
+        x, errors = _pencil_eigenvalues(pencils, probe, smallest)
+        angles = np.arccos(x).real
+        kept = (errors < GHOST) & (angles > low - sigma) & (angles < high + sigma)
+        # An error e of cos(qθ) at qσ = 1/2 is one of about 8eσ in θ.
+        yield _Window(low, high, sigma, x[kept], 8 * sigma * np.sin(angles[kept]) * errors[kept])
+
+
+def _times_chebyshev(sums: NDArray[np.float64], q: int, length: int) -> NDArray[np.float64]:
+    """Return the coefficients of Σ_s a_s T_s T_q, with T_s T_q = (T_{s+q} + T_{|s-q|}) / 2."""
+    order = sums.shape[1]
+    product = np.zeros((len(sums), length))
+    product[:, q : q + order] = sums / 2
+    product[:, : order - q] += sums[:, q:] / 2
+    product[:, 1 : q + 1] += sums[:, :q][:, ::-1] / 2
+    return product
+
+
+def _pencil_eigenvalues(
+    pencils: list[NDArray[np.float64]], q: int, smallest: float
+) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    """Return the eigenvalues x of H in a window, and by how much T_q(x) misses the expectation value of T_q(H).
+
+    The matrices of 1, H and T_q(H) are given. The first one, the metric, is singular, as there are more filters than
+    eigenvalues. A rank-revealing decomposition, Q Tᵀ Zᵀ with a triangular T, gives bases in which it is the identity.
+    """
+    metric, pencil, probe = pencils
+    q_basis, upper, pivots = scipy.linalg.qr(metric, pivoting=True, check_finite=False)
+    pivot_sizes = np.abs(np.diag(upper))
+    rank = int(np.count_nonzero(pivot_sizes > max(ROUNDING * pivot_sizes[0], smallest)))
+    if rank == 0:
+        return np.empty(0, complex), np.empty(0)
+    z_basis, triangle = scipy.linalg.qr(upper[:rank].T, mode="economic", check_finite=False)
+    weights = np.sqrt(np.abs(np.diag(triangle)))[:, None]
+    left = weights * scipy.linalg.solve_triangular(triangle, q_basis[:, :rank].T, trans=1, check_finite=False)
+    right = np.empty_like(z_basis)
+    right[pivots] = z_basis / weights.T
+    x, vectors = scipy.linalg.eig(left @ pencil @ right, check_finite=False)
+    expected = np.einsum("ij,ji->i", np.linalg.inv(vectors), left @ probe @ right @ vectors)
+    return x, np.abs(expected - np.cos(q * np.arccos(x)))
+
+
+def _joined(windows: list[_Window]) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    """Return the eigenvalues of all windows, cut where there are none.
+
+    Both windows next to an edge know the eigenvalues there. The cut is in the widest gap between them, so that
+    rounding can't make two of one or lose it.
+    """
+    cuts = [-np.inf]
+    for left, right in itertools.pairwise(windows):
+        reach = min(left.overlap, right.overlap) / 2
+        angles = np.concatenate([left.angles, right.angles])
+        near = angles[np.abs(angles - left.high) < reach]
+        points = np.sort(np.concatenate([near, [left.high - reach, left.high + reach]]))
+        widest = np.argmax(np.diff(points))
+        cuts.append(float(points[widest : widest + 2].mean()))
+    cuts.append(np.inf)
+    inside = [
+        (window.angles >= low) & (window.angles < high)
+        for window, (low, high) in zip(windows, itertools.pairwise(cuts), strict=True)
+    ]
+    return (
+        np.concatenate([window.values[kept] for window, kept in zip(windows, inside, strict=True)]),
+        np.concatenate([window.errors[kept] for window, kept in zip(windows, inside, strict=True)]),
+    )
+
+
+def _certify(
+    matrix: scipy.sparse.csr_matrix,
+    centre: float,
+    half: float,
+    x: NDArray[np.complex128],
+    errors: NDArray[np.float64],
+    attempt: int,
+) -> FilteredSpectrum:
+    """Compare the number of eigenvalues, their sum and the sum of their squares with those of the matrix."""
+    n = matrix.shape[0]
+    x = np.where(np.abs(x.imag) < REAL, x.real, x)
+    scaled = (matrix - centre * scipy.sparse.eye(n, format="csr")) / half
+    traces = math.fsum(scaled.diagonal()), math.fsum(scaled.multiply(scaled.T).data)
+    missed = [abs(math.fsum((x**k).real) - trace) for k, trace in enumerate(traces, start=1)]
+    traces_agree = max(missed) < TRACE_TOLERANCE * math.sqrt(n)
+    certified = len(x) == n and traces_agree and bool(errors.max() < ERROR_TOLERANCE)
+    order = np.lexsort((x.imag, x.real))
+    return FilteredSpectrum(
+        centre + half * x[order],
+        half * errors[order],
+        certified,
+        n,
+        half * missed[0],
+        half**2 * missed[1],
+        attempt,
+    )
