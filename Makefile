@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead clean
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra clean
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -17,6 +17,7 @@ help:
 	@echo "make wheel      build the wheel and use it from outside of the checkout"
 	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
 	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
+	@echo "make spectra    time exact spectra next to LAPACK and ARPACK, and check their certificates (an hour)"
 	@echo "make overhead   measure what a sweep costs besides its simulations"
 
 setup: $(STAMP)
@@ -53,6 +54,9 @@ accuracy: $(STAMP)
 
 overhead: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python benchmarks/sweep.py
+
+spectra: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python benchmarks/spectra.py
 
 clean:
 	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

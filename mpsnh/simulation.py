@@ -58,7 +58,7 @@ class Simulation(Generic[R]):
     ...     {"gap": observables.SteadyStateGap()},
     ... )
     >>> sorted(simulation.run().data_vars)
-    ['gap']
+    ['attempts', 'certified', 'gap']
     """
 
     model: Model

@@ -113,9 +113,9 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
 
         Examples
         --------
-        >>> from mpsnh.algorithms import ExactDiag
-        >>> ExactDiag(vectors="none").parameters()
-        {'type': 'mpsnh.algorithms.exact_diag.ExactDiag', 'vectors': 'none'}
+        >>> from mpsnh.observables import MidCurrent
+        >>> MidCurrent(half_width=2).parameters()
+        {'type': 'mpsnh.observables.current.MidCurrent', 'half_width': 2}
         """
         listed = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
         return {"type": _qualified_name(type(self)), **listed}
