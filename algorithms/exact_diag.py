@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
@@ -15,23 +13,12 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from mpsnh.algorithm import Algorithm
-from mpsnh.filter_diagonalisation import eigenvectors, filter_spectrum
+from mpsnh.eigenvectors import biorthonormal, inverse_iteration, is_hermitian
+from mpsnh.filter_diagonalisation import FilteredSpectrum, eigenvectors, filter_spectrum
 from mpsnh.model import Model
 from mpsnh.records import Spectrum
 from mpsnh.sector import require_memory
 from mpsnh.value import require
-
-EPS = float(np.finfo(float).eps)
-
-BIORTHOGONALITY = 1e-6
-"""Largest deviation of ⟨L_m|R_n⟩ from the identity that is accepted."""
-
-PARALLEL = 1e-10
-"""Squared sine of the angle below which two right vectors count as the same."""
-
-EXCEPTIONAL = 1e6
-"""Smallest condition number of a level that may be merging with another one at an exceptional point."""
-
 
 FILTER_FROM = 2500
 """Dimension from which filter diagonalisation is faster than LAPACK."""
@@ -168,7 +155,7 @@ class ExactDiag(Algorithm[Spectrum]):
         sparse = scipy.sparse.issparse(matrix)
         if not np.isfinite(matrix.data if sparse else matrix).all():
             raise ValueError(f"the matrix of {model!r} has elements that are not finite")
-        hermitian = _is_hermitian(matrix)
+        hermitian = is_hermitian(matrix)
         filters = sparse and not hermitian and not np.iscomplexobj(matrix)
         if self.method == "filter" and not filters:
             raise ValueError("method = 'filter' needs a sparse real matrix that is not symmetric; use 'auto'")
@@ -183,32 +170,40 @@ class ExactDiag(Algorithm[Spectrum]):
         return self.method == "filter" or (self.method == "auto" and few and dim >= FILTER_FROM)
 
     def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
+        """Find the spectrum by filter diagonalisation if that succeeds, else with LAPACK."""
         found = filter_spectrum(matrix, seed=self.seed, attempts=self.attempts)
-        if not found.certified:
+        problem = f"filter diagonalisation is {found.report}"
+        if found.certified:
             try:
-                require_memory(48.0 * matrix.shape[0] ** 2, "LAPACK")
-            except MemoryError as error:
-                raise ArithmeticError(f"the spectrum is {found.report}, and {error}") from error
-            return replace(self._dense(model, matrix.toarray(), hermitian=False), attempts=found.attempts)
-        values = _ordered(model, found.values)
+                return self._with_vectors(model, matrix, found)
+            except (ArithmeticError, np.linalg.LinAlgError) as error:
+                problem = f"{problem}, but {error}"
+        try:
+            require_memory(48.0 * matrix.shape[0] ** 2, "LAPACK")
+        except MemoryError as error:
+            raise ArithmeticError(f"{problem}, and {error}") from error
+        return replace(self._dense(model, matrix.toarray(), hermitian=False), attempts=found.attempts)
+
+    def _with_vectors(self, model: Model, matrix: scipy.sparse.csr_matrix, found: FilteredSpectrum) -> Spectrum:
+        values, norm = _ordered(model, found.values), scipy.sparse.linalg.norm(matrix)
         right = left = residuals = None
         if self.vectors != "none":
             right, residuals = eigenvectors(matrix, values[: self.leading], seed=self.seed)
-            _require_small(residuals, scipy.sparse.linalg.norm(matrix))
+            _require_small(residuals, norm)
         if self.vectors == "both" and right is not None:
-            left, rest = eigenvectors(matrix, values[: self.leading], side="left", seed=self.seed)
-            _require_small(rest, scipy.sparse.linalg.norm(matrix))
-            left = _biorthonormal(values[: self.leading], left, right)
+            left, others = eigenvectors(matrix, values[: self.leading], side="left", seed=self.seed)
+            _require_small(others, norm)
+            left = biorthonormal(values[: self.leading], left, right)
         return Spectrum(values, model.sector, right, left, residuals, attempts=found.attempts)
 
     def _dense(self, model: Model, dense: NDArray[Any], hermitian: bool) -> Spectrum:
         if not hermitian and self.vectors != "none" and self.leading is not None:
             values = _ordered(model, scipy.linalg.eigvals(dense))
-            right, left, residuals = _inverse_iteration(dense, values[: self.leading])
+            right, left, residuals = inverse_iteration(dense, values[: self.leading])
             _require_small(residuals, np.linalg.norm(dense))
             if self.vectors == "right":
                 return Spectrum(values, model.sector, right, None, residuals)
-            return Spectrum(values, model.sector, right, _biorthonormal(values[: self.leading], left, right), residuals)
+            return Spectrum(values, model.sector, right, biorthonormal(values[: self.leading], left, right), residuals)
         values, right, left = self._hermitian(dense) if hermitian else self._general(dense)
         order = np.lexsort((values.real, -model.growth(values)))
         first = order[: self.leading]
@@ -233,13 +228,7 @@ class ExactDiag(Algorithm[Spectrum]):
             values, right = scipy.linalg.eig(matrix)
             return values, right, None
         values, left, right = scipy.linalg.eig(matrix, left=True, right=True)
-        return values, right, _biorthonormal(values, left, right)
-
-
-def _is_hermitian(matrix: Any) -> bool:
-    if scipy.sparse.issparse(matrix):
-        return bool((matrix != matrix.conj().T).nnz == 0)
-    return np.array_equal(matrix, matrix.conj().T)
+        return values, right, biorthonormal(values, left, right)
 
 
 def _ordered(model: Model, values: NDArray[Any]) -> NDArray[np.complex128]:
@@ -248,61 +237,9 @@ def _ordered(model: Model, values: NDArray[Any]) -> NDArray[np.complex128]:
     return ordered
 
 
-def _inverse_iteration(
-    dense: NDArray[Any], values: NDArray[np.complex128]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-    """Return right and left vectors of a few levels, and the residuals of the right ones."""
-    n, norm = len(dense), np.linalg.norm(dense)
-    rng = np.random.default_rng(0)  # a degenerate level needs another start for each of its vectors
-    pairs, residuals = [], []
-    for value in values:
-        shift = value.real if value.imag == 0 and not np.iscomplexobj(dense) else value
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)  # singular it is, but for rounding
-            factors = scipy.linalg.lu_factor(dense - shift * np.eye(n), overwrite_a=True, check_finite=False)
-        pivots = np.einsum("ii->i", factors[0])
-        pivots[np.abs(pivots) < EPS * norm] = EPS * norm
-        pair = []
-        for adjoint in (0, 2):
-            vector = rng.normal(size=n)
-            for _ in range(2):
-                vector = scipy.linalg.lu_solve(factors, vector, trans=adjoint, check_finite=False)
-                vector = vector / np.linalg.norm(vector)
-            pair.append(vector)
-        pairs.append(pair)
-        residuals.append(np.linalg.norm(dense @ pair[0] - value * pair[0]))
-    right, left = (np.array(vectors).T for vectors in zip(*pairs, strict=True))
-    return right, left, np.array(residuals)
-
-
 def _require_small(residuals: NDArray[np.float64], norm: Any) -> None:
-    if residuals.max() > RESIDUAL * norm:
+    if not residuals.max() <= RESIDUAL * norm:
         raise ArithmeticError(
             f"an eigenvector has the residual {residuals.max():.1g}, but it should be below {RESIDUAL:g} of the norm "
             f"of the matrix, {norm:.3g}; use method='dense'"
         )
-
-
-def _biorthonormal(values: NDArray[Any], left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
-    """Combine left vectors, within degenerate levels too, so that ⟨L_m|R_n⟩ is the identity."""
-    overlaps = left.conj().T @ right
-    error, dual = np.inf, left
-    with contextlib.suppress(np.linalg.LinAlgError), np.errstate(all="ignore"):
-        dual = np.linalg.solve(overlaps.conj(), left.T).T
-        error = np.abs(dual.conj().T @ right - np.eye(len(overlaps))).max()
-    with np.errstate(over="ignore"):
-        condition = np.linalg.norm(dual, axis=0)
-    distances = np.abs(values[:, None] - values)
-    np.fill_diagonal(distances, np.inf)
-    nearest = distances.argmin(axis=1)
-    # Rounding moves a level by about eps · |E| · condition. Two levels closer than that have merged if their right
-    # vectors have too; if not, they are degenerate, as with a symmetry, and large numbers come from the skin effect.
-    moved = 10 * np.finfo(float).eps * np.abs(values).max(initial=1.0) * condition
-    parallel = 1 - np.abs(np.sum(right.conj() * right[:, nearest], axis=0)) ** 2 < PARALLEL
-    exceptional = (condition > EXCEPTIONAL) & (moved >= distances.min(axis=1)) & parallel
-    if not error <= BIORTHOGONALITY or exceptional.any():
-        raise ArithmeticError(
-            f"a level has condition number {condition.max():.1g} and ⟨L|R⟩ misses the identity by {error:.1g}: "
-            "in double precision the matrix is too close to an exceptional point; use vectors='right'"
-        )
-    return dual

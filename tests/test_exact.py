@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import re
+import types
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import scipy.optimize
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
+from mpsnh.filter_diagonalisation import filter_spectrum
 from mpsnh.sector import Sector
 
 
@@ -535,3 +539,117 @@ def test_the_memory_of_the_machine_decides(algorithm, model, monkeypatch):
     monkeypatch.setattr("mpsnh.sector.psutil.virtual_memory", Full)
     with pytest.raises(MemoryError, match=r"but only 6.1e-05 GiB are available"):
         nh.Simulation(model, algorithm, {})
+
+
+# ----------------------------------------------------------------------- filter diagonalisation, few eigenvectors
+
+
+def diagonalised(model: nh.Model, **options: Any) -> nh.Spectrum:
+    (spectrum,) = algorithms.ExactDiag(**options).records(model)
+    return spectrum
+
+
+def filtered(model: nh.Model, **options: Any) -> nh.Spectrum:
+    (spectrum,) = algorithms.ExactDiag(**({"method": "filter", "leading": 2} | options)).records(model)
+    return spectrum
+
+
+def assert_same_levels(a: nh.Spectrum, b: nh.Spectrum, tolerance: float) -> None:
+    assert len(a.values) == len(b.values)
+    distances = np.abs(a.values[:, None] - b.values)
+    assert distances[scipy.optimize.linear_sum_assignment(distances)].max() < tolerance
+
+
+@pytest.mark.parametrize("h", [2.0, 5.0])
+def test_filter_diagonalisation_is_lapack(h):
+    model = ring(10, gamma=0.1, h=h, seed=3)
+    ours, exact = filtered(model, vectors="both"), diagonalised(model, vectors="both")
+    assert ours.certified
+    assert ours.attempts >= 1
+    assert exact.attempts == 0
+    assert_same_levels(ours, exact, 1e-9)
+    matrix = model.matrix()
+    norm = np.linalg.norm(matrix.toarray())
+    values = ours.values[:2]
+    assert np.linalg.norm(matrix @ ours.right - ours.right * values) < 1e-8 * norm
+    assert np.linalg.norm(matrix.T @ ours.left - ours.left * values.conj()) < 1e-7 * norm
+    np.testing.assert_allclose(ours.left.conj().T @ ours.right, np.eye(2), atol=1e-7)
+
+
+@pytest.mark.parametrize("vectors", ["right", "both"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        ring(8, h=1.0),
+        ring(8, h=0.0, V=0.0),  # degenerate levels
+        models.NonHermitianXXZ(L=4, h=2.0, seed=1, boundary="periodic"),
+        models.NonHermitianXXZ(L=8, h=1.0, gamma=0.0),  # Hermitian
+        Lossy(L=6, h=1.0, boundary="periodic"),  # complex
+    ],
+    ids=repr,
+)
+def test_vectors_of_the_leading_levels(model, vectors):
+    some, every = diagonalised(model, vectors=vectors, leading=3), diagonalised(model, vectors="none")
+    np.testing.assert_allclose(some.values, every.values, atol=1e-10)
+    assert some.right.shape == (model.sector.dim, 3)
+    matrix = model.matrix()
+    assert np.abs(matrix @ some.right - some.right * some.values[:3]).max() < 1e-9
+    np.testing.assert_allclose(np.linalg.norm(some.right, axis=0), 1, rtol=1e-12)
+    if vectors == "both":
+        assert np.abs(matrix.conj().T @ some.left - some.left * some.values[:3].conj()).max() < 1e-8
+    with pytest.raises(ValueError, match="level = 3, but it must be one of the 3 that have eigenvectors"):
+        some.state(3)
+
+
+def test_lapack_follows_where_filter_diagonalisation_is_not_certain(monkeypatch):
+    model = ring(10, h=0.2, seed=1)
+    uncertain = dataclasses.replace(filter_spectrum(model.matrix()), certified=False, attempts=2)
+    monkeypatch.setattr("mpsnh.algorithms.exact_diag.filter_spectrum", lambda *_, **__: uncertain)
+    found = filtered(model)
+    assert (found.certified, found.attempts) == (True, 2)
+    np.testing.assert_array_equal(found.values, diagonalised(model, vectors="none").values)
+
+
+def test_no_memory_for_lapack_is_an_error(monkeypatch):
+    model = ring(10, h=2.0, seed=1)
+    uncertain = dataclasses.replace(filter_spectrum(model.matrix()), certified=False)
+    monkeypatch.setattr("mpsnh.algorithms.exact_diag.filter_spectrum", lambda *_, **__: uncertain)
+    algorithm = algorithms.ExactDiag(method="filter", leading=1)
+    records = algorithm.records(model)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: types.SimpleNamespace(available=2**21))
+    with pytest.raises(ArithmeticError, match=r"not certified.*and LAPACK needs .* GiB, but only"):
+        next(records)
+
+
+def test_vectors_that_are_not_accurate_lead_to_lapack(monkeypatch):
+    model = ring(10, gamma=0.1, h=2.0, seed=1)
+
+    def inaccurate(matrix, values, **_):
+        return np.zeros((matrix.shape[0], len(values)), complex), np.full(len(values), np.nan)
+
+    monkeypatch.setattr("mpsnh.algorithms.exact_diag.eigenvectors", inaccurate)
+    found = filtered(model)
+    assert np.abs(model.matrix() @ found.right - found.right * found.values[:2]).max() < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"leading": 0}, "leading = 0, but it must be at least 1"),
+        ({"attempts": 0}, "attempts = 0, but it must be at least 1"),
+        ({"seed": -1}, "seed = -1, but it must be zero or positive"),
+        ({"method": "fast"}, "method = 'fast', but it must be one of 'auto', 'dense', 'filter'"),
+        ({"method": "filter"}, "say how many with `leading`"),
+    ],
+)
+def test_options_that_are_not_allowed(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        algorithms.ExactDiag(**options)
+
+
+def test_matrices_that_filter_diagonalisation_can_not_treat():
+    for model in (Lossy(L=6, boundary="periodic"), models.NonHermitianXXZ(L=6, gamma=0.0)):
+        with pytest.raises(ValueError, match="method = 'filter' needs a sparse real matrix that is not symmetric"):
+            filtered(model)
+    with pytest.raises(ValueError, match="leading = 100, but it must be at most 20, the number of levels"):
+        nh.Simulation(ring(6), algorithms.ExactDiag(leading=100), {})

@@ -1,0 +1,256 @@
+"""The few levels that grow fastest, in sectors too large for dense diagonalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from mpsnh.algorithm import Algorithm
+from mpsnh.algorithms.exact_diag import ExactDiag
+from mpsnh.chebyshev import NumericalRange
+from mpsnh.eigenvectors import biorthonormal, is_hermitian
+from mpsnh.filter_diagonalisation import eigenvectors, filter_spectrum
+from mpsnh.model import FloquetModel, Model
+from mpsnh.records import Spectrum
+from mpsnh.sector import require_memory
+from mpsnh.subspace import growing_levels
+from mpsnh.value import require
+
+SMALL = 1000
+"""Largest dimension at which dense diagonalisation is tried first."""
+
+LARGEST_DENSE = 4000
+"""Largest dimension at which dense diagonalisation, which takes about 20 s for it, is tried at all."""
+
+TINY = 1e-11
+"""|Im E|, relative to half the width of the spectrum, below which an eigenvalue of a real matrix counts as real."""
+
+
+TIE = 1e-6
+"""Distance, relative to the largest element, below which eigenvalues of the matrix and its transpose are the same."""
+
+
+class SteadyState(Algorithm[Spectrum]):
+    """The k levels of largest Im E, and whether the spectrum is entirely real.
+
+    Levels with the same complex E count as often as they occur, and of the conjugate pairs of a real matrix only the
+    upper one counts. In an entirely real spectrum they are those of smallest E, as for `ExactDiag`.
+
+    Small sectors are diagonalised. In large ones a block of random vectors is evolved until it consists of the
+    levels that grow fastest (`mpsnh.subspace`), which is fast at weak disorder. If they do not stand out, all
+    eigenvalues are found and certified by their number and the traces of H and H² (`mpsnh.filter_diagonalisation`).
+    Only then is a spectrum called entirely real: when no |Im E| exceeds 1e-11 of half its width. If neither method
+    is certain of its result, a dense matrix of dimension up to 4000 is diagonalised; else there is an error.
+
+    Parameters
+    ----------
+    k : int
+        Number of levels.
+    vectors : "right", "both" or "none"
+        Which eigenvectors to return; left ones are biorthonormal to the right ones, which have unit norm. Those of
+        levels inside of a nearly real spectrum take longer than all eigenvalues together.
+    tolerance : float
+        Largest residual ‖H R - E R‖, relative to half the width of the spectrum; at least 1e-13. In a nearly real
+        spectrum residuals reach no less than about 1e-10.
+    seed : int
+        Of the random vectors.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or the model has no square sparse matrix or one that is not supported:
+        complex and Hermitian matrices are only diagonalised densely.
+    ArithmeticError
+        If no method is certain of its result.
+
+    Examples
+    --------
+    Hopping on a clean ring at V = 0 has the steady current 1 / sin(π/N):
+
+    >>> from mpsnh import models
+    >>> ring = models.NonHermitianXXZ(L=12, gamma=0.1, V=0.0, boundary="periodic")
+    >>> (spectrum,) = SteadyState(k=1).records(ring)
+    >>> bool(np.isclose(spectrum.values[0].imag, 0.1 / np.sin(np.pi / 12)))
+    True
+    """
+
+    yields = Spectrum
+    complete: ClassVar[bool] = False
+    k: int = 2
+    vectors: Literal["right", "both", "none"] = "right"
+    tolerance: float = 1e-9
+    seed: int = 0
+
+    def validate(self) -> None:
+        """Check ranges."""
+        require(self.k >= 1, "k", self.k, "at least 1")
+        require(1e-13 <= self.tolerance < 1, "tolerance", self.tolerance, "at least 1e-13 and less than 1")
+        require(self.seed >= 0, "seed", self.seed, "zero or positive")
+
+    def check(self, model: Model) -> None:
+        """Raise if the sector does not exist, has fewer than k levels or does not fit in memory.
+
+        Parameters
+        ----------
+        model : Model
+            Where to find the levels.
+
+        Raises
+        ------
+        ValueError
+            If the model has no such sector or a Floquet map instead of a Hamiltonian.
+        MemoryError
+            With the memory that is needed.
+        """
+        model.check()
+        if isinstance(model, FloquetModel):
+            raise ValueError(f"SteadyState needs the sparse matrix of a Hamiltonian, not {model!r}: use ExactDiag")
+        dim = model.sector.dim
+        require(self.k <= dim, "k", self.k, f"at most the dimension of the sector, {dim}")
+        require_memory(self.memory(model), f"finding levels of a matrix of dimension {dim}")
+
+    def memory(self, model: Model) -> float:
+        """Return the bytes of the sparse matrices and of the blocks of vectors.
+
+        Parameters
+        ----------
+        model : Model
+            Where to find the levels.
+
+        Returns
+        -------
+        float
+        """
+        dim = model.sector.dim
+        if dim <= SMALL:
+            return self._dense.memory(model)
+        # about three terms a site in each row, and a few copies while the parts of H are made; six blocks
+        return float(dim) * (100 * model.L + 6 * 16 * (self.k + 16))
+
+    def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
+        """Yield the levels, as one record.
+
+        Parameters
+        ----------
+        model : Model
+            Where to find the levels.
+        after : None
+            There is nothing to continue.
+
+        Yields
+        ------
+        Spectrum
+
+        Raises
+        ------
+        ValueError
+            If `after` is given, or the matrix is not supported.
+        ArithmeticError
+            If no method is certain of its result.
+        """
+        if after is not None:
+            raise ValueError("SteadyState has nothing to continue; leave out `after`")
+        self.check(model)
+        matrix = model.matrix()
+        require(scipy.sparse.issparse(matrix), f"matrix of {model!r}", type(matrix).__name__, "sparse")
+        require(matrix.shape == (model.sector.dim,) * 2, "shape of the matrix", matrix.shape, "that of the sector")
+        matrix = scipy.sparse.csr_matrix(matrix)
+        if not np.isfinite(matrix.data).all():
+            raise ValueError(f"the matrix of {model!r} has elements that are not finite")
+        if matrix.shape[0] <= SMALL:
+            yield self._diagonalised(model, matrix)
+            return
+        hermitian = is_hermitian(matrix)
+        if hermitian or np.iscomplexobj(matrix.data):
+            kind = "Hermitian, so that its spectrum is real" if hermitian else "complex"
+            allowed = f"at most {LARGEST_DENSE} for a matrix that is {kind}"
+            require(matrix.shape[0] <= LARGEST_DENSE, "dimension", matrix.shape[0], allowed)
+            yield self._diagonalised(model, matrix)
+            return
+        yield self._evolved(model, matrix) or self._filtered(model, matrix)
+
+    @property
+    def _dense(self) -> ExactDiag:
+        return ExactDiag(method="dense", vectors=self.vectors)
+
+    def _diagonalised(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
+        """Choose levels from a dense diagonalisation."""
+        (everything,) = self._dense.records(model)
+        counted = (everything.values.imag >= 0) | np.iscomplexobj(matrix.data)
+        require(self.k <= counted.sum(), "k", self.k, f"at most the number of levels, {counted.sum()}")
+        chosen = np.flatnonzero(counted)[: self.k]
+        return Spectrum(
+            everything.values[chosen],
+            everything.sector,
+            None if everything.right is None else everything.right[:, chosen],
+            None if everything.left is None else everything.left[:, chosen],
+            complete=False,
+            largest_imag=float(np.abs(everything.values.imag).max()),
+        )
+
+    def _evolved(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum | None:
+        """Find the levels by subspace iteration, or return None if they do not stand out."""
+        if self.k > matrix.shape[0] // 20:
+            return None
+        found = growing_levels(matrix, self.k, tolerance=self.tolerance, seed=self.seed)
+        if found is None:
+            return None
+        left = None
+        if self.vectors == "both":
+            mirrored = growing_levels(matrix.T.tocsr(), self.k, tolerance=self.tolerance, seed=self.seed + 1)
+            if mirrored is None:
+                return None
+            distances = np.abs(found.values[:, None] - mirrored.values).min(axis=1)
+            if distances.max() > TIE * abs(matrix).max():
+                return None  # more levels than k have the smallest of the Im E, so that the choice is arbitrary
+            left = mirrored.right.conj()
+        return self._spectrum(model, found.values, found.right, left, found.residuals)
+
+    def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
+        """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
+        found = filter_spectrum(matrix, seed=self.seed)
+        scale = NumericalRange.of(matrix).width
+        values = np.where(np.abs(found.values.imag) <= TINY * scale, found.values.real, found.values)
+        values = values[values.imag >= 0]
+        require(
+            not found.certified or self.k <= len(values), "k", self.k, f"at most the number of levels, {len(values)}"
+        )
+        values = values[np.lexsort((values.real, -values.imag))][: self.k]
+        doubt = "" if found.certified else f"all eigenvalues are {found.report}"
+        right, left, residuals = None, None, None
+        if found.certified and self.vectors != "none":
+            right, residuals = eigenvectors(matrix, values, seed=self.seed)
+            worst = residuals.max()
+            if self.vectors == "both":
+                left, others = eigenvectors(matrix, values, side="left", seed=self.seed)
+                worst = max(worst, others.max())
+            if worst > self.tolerance * scale:
+                doubt = f"the residuals are up to {worst:.1g}, above {self.tolerance * scale:.1g}"
+        if not doubt:
+            return self._spectrum(model, values, right, left, residuals)
+        if matrix.shape[0] <= LARGEST_DENSE:
+            return self._diagonalised(model, matrix)
+        raise ArithmeticError(
+            f"the levels of largest Im E are not certain: they do not stand out from the others, and {doubt}; "
+            "try another seed or a larger tolerance"
+        )
+
+    def _spectrum(
+        self,
+        model: Model,
+        values: NDArray[Any],
+        right: NDArray[Any] | None,
+        left: NDArray[Any] | None,
+        residuals: NDArray[np.float64] | None,
+    ) -> Spectrum:
+        if left is not None and right is not None:
+            left = biorthonormal(values, left, right)
+        spectrum = Spectrum(
+            values, model.sector, residuals=residuals, complete=False, largest_imag=float(values[0].imag)
+        )
+        return spectrum if self.vectors == "none" else replace(spectrum, right=right, left=left)
