@@ -198,12 +198,7 @@ class ExactDiag(Algorithm[Spectrum]):
 
     def _dense(self, model: Model, dense: NDArray[Any], hermitian: bool) -> Spectrum:
         if not hermitian and self.vectors != "none" and self.leading is not None:
-            values = _ordered(model, scipy.linalg.eigvals(dense))
-            right, left, residuals = inverse_iteration(dense, values[: self.leading])
-            _require_small(residuals, np.linalg.norm(dense))
-            if self.vectors == "right":
-                return Spectrum(values, model.sector, right, None, residuals)
-            return Spectrum(values, model.sector, right, biorthonormal(values[: self.leading], left, right), residuals)
+            return self._leading(model, dense, self.leading)
         values, right, left = self._hermitian(dense) if hermitian else self._general(dense)
         order = np.lexsort((values.real, -model.growth(values)))
         first = order[: self.leading]
@@ -213,6 +208,13 @@ class ExactDiag(Algorithm[Spectrum]):
             None if right is None else right[:, first],
             None if left is None else left[:, first],
         )
+
+    def _leading(self, model: Model, dense: NDArray[Any], count: int) -> Spectrum:
+        values = _ordered(model, scipy.linalg.eigvals(dense))
+        right, left, residuals = inverse_iteration(dense, values[:count])
+        _require_small(residuals, np.linalg.norm(dense))
+        both = biorthonormal(values[:count], left, right) if self.vectors == "both" else None
+        return Spectrum(values, model.sector, right, both, residuals)
 
     def _hermitian(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
         if self.vectors == "none":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
@@ -357,19 +356,3 @@ class ChebyshevPropagator(Propagator):
 
     def _advance(self, vector: NDArray[np.complex128]) -> NDArray[np.complex128]:
         return chebyshev_step(self._operator, self.expansion.coefficients, vector)
-
-    def _expand(self, vector: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        """Sum one series by the recursion T_{k+1}(x) = 2x T_k(x) - T_{k-1}(x)."""
-        first, *others = self.expansion.coefficients
-        result: NDArray[np.complex128] = first * vector
-        older, newer, term = vector, np.empty_like(vector), np.empty_like(vector)
-        for k, coefficient in enumerate(others):
-            # In the first step `newer` becomes T_1 = x T_0; later ones write over the older of the two.
-            older, newer = (older, newer) if k == 0 else (newer, older)
-            self._operator.apply(self._block(older), self._block(newer), scale=2 if k else 1, keep=-1 if k else 0)
-            result += np.multiply(newer, coefficient, out=term)
-        return result
-
-    def _block(self, vector: NDArray[np.complex128]) -> NDArray[Any]:
-        """View a vector as one complex column, or its real and imaginary parts as two real ones."""
-        return vector.view(self._operator.dtype).reshape(len(vector), -1)
