@@ -120,7 +120,7 @@ class ExactDiag(Algorithm[Spectrum]):
         """
         n = model.sector.dim
         if self._may_filter(n):
-            return 30e3 * n  # blocks of vectors, moments and pencils
+            return 45e3 * n  # blocks of vectors, moments and pencils
         if self.leading is not None:
             return 48.0 * n**2
         # matrix and LAPACK's copy; for each kind of vectors LAPACK's output, the complex one and the sorted one

@@ -165,7 +165,7 @@ def filter_spectrum(matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts:
     """Return all eigenvalues of a large real sparse matrix, with a certificate.
 
     The spectrum should be near the real axis, and no eigenvalue more than a few times degenerate; if not, the
-    result is not certified. For dimensions below about 1000, a dense solver is faster. It takes about
+    result is not certified. For dimensions below about 500, a dense solver is faster. It takes about
     20 n kilobytes: 1 GiB for n = 50 000.
 
     Parameters

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-import types
 from typing import Any
 
 import numpy as np
@@ -614,11 +613,14 @@ def test_no_memory_for_lapack_is_an_error(monkeypatch):
     model = ring(10, h=2.0, seed=1)
     uncertain = dataclasses.replace(filter_spectrum(model.matrix()), certified=False)
     monkeypatch.setattr("mpsnh.algorithms.exact_diag.filter_spectrum", lambda *_, **__: uncertain)
-    algorithm = algorithms.ExactDiag(method="filter", leading=1)
-    records = algorithm.records(model)
-    monkeypatch.setattr("psutil.virtual_memory", lambda: types.SimpleNamespace(available=2**21))
-    with pytest.raises(ArithmeticError, match=r"not certified.*and LAPACK needs .* GiB, but only"):
-        next(records)
+
+    def nothing_left(nbytes, what):
+        if what == "LAPACK":
+            raise MemoryError(f"{what} needs {nbytes} bytes, but there are none")
+
+    monkeypatch.setattr("mpsnh.algorithms.exact_diag.require_memory", nothing_left)
+    with pytest.raises(ArithmeticError, match=r"not certified.*and LAPACK needs 3048192.0 bytes, but there are none"):
+        filtered(model)
 
 
 def test_vectors_that_are_not_accurate_lead_to_lapack(monkeypatch):
