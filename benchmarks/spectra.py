@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--realisations", type=int, default=50, help="of each strength, for the certificates at N = 12")
     parser.add_argument("--no-lapack", action="store_true")
     options = parser.parse_args()
-    print(f"mpsnh {nh.__version__}, numpy {np.__version__}, scipy {scipy.__version__}, {platform.processor()}")
+    print(f"mpsnh {nh.__version__}, numpy {np.__version__}, scipy {scipy.__version__}, {platform.machine()}")
     lapack = not options.no_lapack
     with threadpoolctl.threadpool_limits(1):
         filter_spectrum(ring(8, 2.0, 0).matrix())  # compiles
