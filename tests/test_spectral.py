@@ -1,0 +1,127 @@
+"""Statistics of levels and properties of the steady state, against loops and random-matrix values."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import mpsnh as nh
+from mpsnh import algorithms, models, observables
+
+
+def ring(L=8, **parameters):
+    return models.NonHermitianXXZ(**{"L": L, "h": 1.0, "seed": 3, "boundary": "periodic"} | parameters)
+
+
+def spectrum(model, **options):
+    (record,) = algorithms.ExactDiag(**options).records(model)
+    return record
+
+
+def levels(values):
+    """A spectrum of given eigenvalues."""
+    return nh.Spectrum(np.asarray(values, complex), None)
+
+
+def slow_ratios(values):
+    """Complex spacing ratios by their definition, one level after the other."""
+    found = []
+    for k, level in enumerate(values):
+        others = np.delete(values, k)
+        nearest, second = others[np.argsort(np.abs(others - level))[:2]]
+        found.append((nearest - level) / (second - level))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.0])
+def test_complex_spacing_ratios_are_those_of_the_definition(threshold):
+    values = np.random.default_rng(0).normal(size=(200, 2)) @ [1, 1j]
+    counted = values if threshold is None else values[values.imag > threshold]
+    ratios = slow_ratios(counted)
+    expected = [np.mean(np.abs(ratios)), np.mean(ratios.real / np.abs(ratios))]
+    found = observables.ComplexSpacingRatio(threshold=threshold)(levels(values), None)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("draw", "modulus"),
+    [
+        (lambda rng: rng.uniform(size=3000), 1 / 2),
+        (lambda rng: rng.uniform(size=(3000, 2)) @ [1, 1j], 2 / 3),
+        (lambda rng: np.linalg.eigvals(rng.normal(size=(700, 700, 2)) @ [1, 1j]), 0.738),
+    ],
+    ids=["real, independent", "complex, independent", "GinUE"],
+)
+def test_complex_spacing_ratios_of_random_levels(draw, modulus):
+    rng = np.random.default_rng(1)
+    means = [observables.ComplexSpacingRatio()(levels(draw(rng)), None)[0] for _ in range(4)]
+    assert np.mean(means) == pytest.approx(modulus, abs=0.01)
+
+
+def test_degenerate_levels_have_no_spacing():
+    values = np.array([0.0, 0.0, 1.0, 3.0, 3.0, 3.0])
+    expected = np.abs(slow_ratios(np.array([0.0, 1.0, 3.0]))).mean()
+    assert observables.ComplexSpacingRatio()(levels(values), None)[0] == pytest.approx(expected)
+    with pytest.raises(ValueError, match="at least 3 distinct levels, but there are 2"):
+        observables.ComplexSpacingRatio()(levels([0.0, 1.0, 1.0]), None)
+
+
+def test_singular_values_repel_or_not():
+    """Random matrices, and independent singular values on the diagonal."""
+    rng = np.random.default_rng(2)
+    ratio = observables.SingularValueGapRatio()
+    real = SimpleNamespace(matrix=lambda: rng.normal(size=(600, 600)))
+    independent = SimpleNamespace(matrix=lambda: np.diag(rng.uniform(size=4000)))
+    assert np.mean([ratio(None, real) for _ in range(4)]) == pytest.approx(0.5307, abs=0.015)
+    assert ratio(None, independent) == pytest.approx(0.3863, abs=0.015)
+
+
+def test_singular_values_are_those_of_the_matrix():
+    model = ring()
+    gaps = np.diff(np.sort(scipy.linalg.svdvals(model.matrix().toarray())))
+    ratios = [min(a, b) / max(a, b) for a, b in zip(gaps[1:], gaps[:-1], strict=True)]
+    assert observables.SingularValueGapRatio()(None, model) == pytest.approx(np.mean(ratios), rel=1e-9)
+
+
+def test_the_entropy_is_that_of_the_eigenvector():
+    model = ring()
+    record = spectrum(model)
+    whole = model.sector.embed(record.right[:, 0]).reshape(16, 16)
+    weights = np.linalg.svd(whole, compute_uv=False) ** 2
+    weights = weights[weights > 1e-30] / weights.sum()
+    found = observables.SteadyStateEntropy()(record, model)
+    assert found == pytest.approx(-np.sum(weights * np.log(weights)), rel=1e-9)
+
+
+def test_the_condition_number_says_how_far_a_level_moves():
+    """First-order perturbation theory: the worst direction moves it by the condition number."""
+    model = ring(gamma=0.4)
+    record = spectrum(model, vectors="both")
+    number = observables.SteadyStateConditionNumber()(record, model)
+    assert number > 1.05
+    right, left = record.right[:, 0], record.left[:, 0] / np.linalg.norm(record.left[:, 0])
+    step = 1e-6
+    moved = np.linalg.eigvals(model.matrix().toarray() + step * np.outer(left, right.conj()))
+    assert np.abs(moved - record.values[0]).min() / step == pytest.approx(number, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("observable", "algorithm", "message"),
+    [
+        (observables.SteadyStateEntropy(), algorithms.ExactDiag(vectors="none"), "needs right eigenvectors"),
+        (observables.SteadyStateConditionNumber(), algorithms.ExactDiag(), "needs both eigenvectors"),
+        (observables.ComplexSpacingRatio(), algorithms.SteadyState(), "needs the whole spectrum"),
+        (observables.ImaginaryFraction(), algorithms.SteadyState(), "needs the whole spectrum"),
+        (observables.SteadyStateEntropy(bond=7), algorithms.ExactDiag(), "bond = 7, but it must be from 0 to 6"),
+    ],
+)
+def test_what_does_not_fit_is_refused(observable, algorithm, message):
+    with pytest.raises(ValueError, match=message):
+        nh.Simulation(ring(), algorithm, {"x": observable})
+
+
+@pytest.mark.parametrize("central", [0.0, -1.0, 1.5])
+def test_the_central_fraction(central):
+    with pytest.raises(ValueError, match=f"central = {central}, but it must be above 0, at most 1"):
+        observables.SingularValueGapRatio(central=central)
