@@ -31,15 +31,6 @@ def assert_same_bits(a, b):
     assert all(a[name].values.tobytes() == b[name].values.tobytes() for name in a.data_vars)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_default_client():
-    """Forget clients that lost their scheduler, which dask goes on to take for its default."""
-    yield
-    if "dask" in sys.modules:
-        for name in ("scheduler", "shuffle"):
-            sys.modules["dask"].config.config.pop(name, None)
-
-
 @contextlib.contextmanager
 def connected(**options):
     """Yield a client of two workers on this machine."""
