@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import functools
+import math
+import warnings
+import weakref
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from mpsnh.algorithm import TimeEvolution
-from mpsnh.canonical import move_left, move_right, normalised, right_canonical
+from mpsnh.blocks import BlockState, memory_needed
 from mpsnh.circuit import ORDERS, Gate, Layer, repeated
 from mpsnh.model import Model
 from mpsnh.mps import MPS
 from mpsnh.records import Snapshot
+from mpsnh.sector import LEAK, require_memory
+from mpsnh.symmetric import from_blocks, symmetric
 from mpsnh.value import require
-
-Array = NDArray[np.complex128]
 
 
 class NHTEBD(TimeEvolution):
@@ -26,6 +28,18 @@ class NHTEBD(TimeEvolution):
 
     Non-unitary gates destroy the canonical form, so each gate acts, and is truncated, at the orthogonality centre,
     which moves through a layer by QR. The norm is taken out after every gate and summed in `Snapshot.log_norm`.
+
+    If the gates conserve the charge of the sites and the initial state has a definite one, tensors are stored and
+    split by blocks of charge, and the states are `mpsnh.SymmetricMPS`; else they are dense.
+
+    A bond that has reached `max_bond` is truncated by projection on what the pair of sites makes of the old tensor
+    (one step of subspace iteration), which leaves out the decomposition. How much more weight that discards is
+    measured against a decomposition every few gates, and from then on so often that it stays below `excess`.
+
+    Non-unitary gates amplify noise. With the largest condition number κ of the gates of a step on one bond, an error
+    is taken to grow by κ a step, which is what is seen with the skin effect (see docs/conventions.md). `Snapshot.noise`
+    sums up rounding and the weight discarded at the worst bond in this way. It estimates the error of local values, and
+    `Snapshot.trust_time` is when it passes `tolerance`; there is a warning then.
 
     Parameters
     ----------
@@ -42,6 +56,13 @@ class NHTEBD(TimeEvolution):
     cutoff : float
         Largest weight (sum of squared singular values, relative to their total) that one truncation may discard
         as long as `max_bond` is not reached.
+    excess : float
+        Largest weight that a truncation may discard beyond that of a singular value decomposition, relative to it.
+        The infidelity of the state grows by about the same factor. With 0, all bonds are decomposed.
+    precision : "double" or "single"
+        Of the tensors; in single precision norms, spectra and what is measured are still computed in double.
+    tolerance : float
+        Relative error of local values by amplified noise that is tolerable.
     initial : "neel" or callable
         The initial state, as for `mpsnh.TimeEvolution`.
 
@@ -64,6 +85,9 @@ class NHTEBD(TimeEvolution):
     order: int = 2
     max_bond: int = 64
     cutoff: float = 1e-10
+    excess: float = 0.1
+    precision: Literal["double", "single"] = "double"
+    tolerance: float = 0.01
 
     def validate(self) -> None:
         """Check the parameters."""
@@ -71,6 +95,8 @@ class NHTEBD(TimeEvolution):
         require(self.order in ORDERS, "order", self.order, "one of " + ", ".join(map(str, ORDERS)))
         require(self.max_bond >= 1, "max_bond", self.max_bond, "at least 1")
         require(0 <= self.cutoff < 1, "cutoff", self.cutoff, "from 0 to below 1")
+        require(0 <= self.excess <= 1, "excess", self.excess, "from 0 to 1")
+        require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1")
 
     def check(self, model: Model) -> None:
         """Raise if a gate does not act on one site or two neighbouring ones, or the initial state does not fit.
@@ -91,10 +117,16 @@ class NHTEBD(TimeEvolution):
                     )
                 d = int(np.prod([model.sites[j].dim for j in gate.where]))
                 require(gate.matrix.shape == (d, d), f"gate shape on {gate.where}", gate.matrix.shape, f"({d}, {d})")
-        self.start(model)
+                if not np.isfinite(gate.matrix).all():
+                    raise ValueError(f"the gate on {gate.where} has elements that are not finite")
+        self._conserves(model)
+        require_memory(self.memory(model), f"an MPS of {model.L} sites with bond dimensions up to {self.max_bond}")
+        state = self.initial_state(model)
+        allowed_bond = f"≥ {state.max_bond()}, as the initial state needs"
+        require(self.max_bond >= state.max_bond(), "max_bond", self.max_bond, allowed_bond)
 
     def memory(self, model: Model) -> float:
-        """Return the bytes of the state, its copies in records, and the decomposition of a pair of sites.
+        """Return the most bytes that the state, a copy of it in a record and the buffers of a gate can take.
 
         Parameters
         ----------
@@ -105,15 +137,33 @@ class NHTEBD(TimeEvolution):
         -------
         float
         """
-        dims = [float(site.dim) for site in model.sites]
-        left = np.minimum(np.cumprod(dims), self.max_bond)[:-1]
-        right = np.minimum(np.cumprod(dims[::-1]), self.max_bond)[:-1][::-1]
-        bonds = np.concatenate([[1.0], np.minimum(left, right), [1.0]])
-        state = float(np.sum(bonds[:-1] * dims * bonds[1:]))
-        return 16 * (3 * state + 6 * (max(dims) * float(bonds.max())) ** 2)
+        conserved = self._conserves(model)
+        charges = [site.charges if conserved else (0,) * site.dim for site in model.sites]
+        return 2 * memory_needed(charges, self.max_bond, self._dtype)
+
+    @property
+    def _dtype(self) -> type[np.complex64 | np.complex128]:
+        return np.complex128 if self.precision == "double" else np.complex64
+
+    def _conserves(self, model: Model) -> bool:
+        """Tell whether all gates conserve the charge; if the model has one that they break, raise."""
+        if not any(any(site.charges) for site in model.sites):
+            return False
+        for gate in (gate for layer in model.step(self.dt, self.order) for gate in layer):
+            charges = _pair_charges(model, gate)
+            breaks = np.abs(gate.matrix) * (charges[:, None] != charges) > LEAK * np.abs(gate.matrix).max()
+            if breaks.any() and model.charge is not None:
+                out, into = np.argwhere(breaks)[0]
+                raise ValueError(
+                    f"the gate on sites {gate.where} takes a state of charge {charges[into]} to one of charge "
+                    f"{charges[out]}, but the model has charge = {model.charge}; use charge=None if none is conserved"
+                )
+            if breaks.any():
+                return False
+        return True
 
     def start(self, model: Model) -> Snapshot:
-        """Return the initial state, normalised, with the orthogonality centre on the first site.
+        """Return the initial state, normalised.
 
         Parameters
         ----------
@@ -123,19 +173,20 @@ class NHTEBD(TimeEvolution):
         Returns
         -------
         Snapshot
+
+        Raises
+        ------
+        FloatingPointError
+            If its norm is zero or not finite.
         """
         state = self.initial_state(model)
-        require(
-            self.max_bond >= state.max_bond(),
-            "max_bond",
-            self.max_bond,
-            f"≥ {state.max_bond()}, as the initial state needs",
-        )
-        tensors, _ = right_canonical(state.site_tensors())
-        return Snapshot(0.0, MPS.from_tensors(tensors, model.sites))
+        state = symmetric(state) if self._conserves(model) else state
+        workspace = state.workspace()
+        workspace.move_to(0)
+        return Snapshot(0.0, _visible(workspace, model), noise=_EPS[self.precision])
 
     def stepper(self, model: Model) -> Callable[[Snapshot, int], Snapshot]:
-        """Return the function that advances a snapshot.
+        """Return the function that advances a snapshot, in place if nobody else holds it.
 
         Parameters
         ----------
@@ -148,141 +199,90 @@ class NHTEBD(TimeEvolution):
         """
         step = model.step(self.dt, self.order)
         circuit = functools.lru_cache(lambda steps: repeated(step, steps))
+        conserved, growth = self._conserves(model), _amplification(step)
+        workspace: BlockState | None = None
+        produced: Callable[[], MPS | None] = _nothing
 
         def advance(snapshot: Snapshot, steps: int) -> Snapshot:
-            if not isinstance(snapshot.state, MPS):
-                raise TypeError(f"NHTEBD continues an MPS, not {type(snapshot.state).__name__}")
-            # A known gauge at each record makes a resumed run the same, bit for bit, as an uninterrupted one.
-            tensors, log_norm = right_canonical(snapshot.state.site_tensors())
-            centre, discarded = 0, 0.0
+            nonlocal workspace, produced
+            state = snapshot.state
+            if not isinstance(state, MPS):
+                raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
+            if workspace is None or state is not produced():
+                state = symmetric(state) if conserved else state
+                workspace = state.workspace(self.max_bond, self._dtype)
+                workspace.log_norm += snapshot.log_norm
+                workspace.recall(snapshot.memory)
+            time, discarded, noise = snapshot.time, snapshot.discarded, snapshot.noise
+            trusted = snapshot.trust_time
+            del snapshot, state
+            lost = np.zeros(model.L - 1)
             for layer in circuit(steps):
-                centre, lost, grown = apply_layer(tensors, centre, layer, self.max_bond, self.cutoff)
-                discarded += lost
-                log_norm += grown
+                lost += workspace.apply(layer, self.cutoff, self.excess)
+            # In the middle, from where a window there is measured without contracting the rest of the chain.
+            workspace.move_to(model.L // 2)
+            passed = noise > self.tolerance
+            weight = noise**2 + (_EPS[self.precision] ** 2 + float(lost.max()) / steps) * steps
+            noise = min(1.0, math.sqrt(weight) * math.exp(growth * steps))
+            if not passed:
+                trusted = time + self.dt * (steps + _steps_to(self.tolerance / noise, growth))
+            if noise > self.tolerance and not passed:
+                warnings.warn(
+                    f"NHTEBD: noise amplified by non-unitary gates may have reached {noise:.1g}, above tolerance = "
+                    f"{self.tolerance:g}, at t = {time + steps * self.dt:g}; use a larger max_bond or a shorter time",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+            visible = _visible(workspace, model)
+            produced = weakref.ref(visible)
             return Snapshot(
-                snapshot.time,
-                MPS.from_tensors(tensors, model.sites),
-                snapshot.log_norm + log_norm,
-                snapshot.discarded + discarded,
+                time,
+                visible,
+                workspace.log_norm,
+                discarded + float(lost.sum()),
+                float(lost.sum()) / steps,
+                noise,
+                trusted,
+                workspace.memory(),
             )
 
         return advance
 
 
-class LayerResult(NamedTuple):
-    """What applying a layer did besides changing the tensors.
-
-    Examples
-    --------
-    >>> LayerResult(centre=0, discarded=0.0, log_norm=0.1).log_norm
-    0.1
-    """
-
-    centre: int
-    discarded: float
-    log_norm: float
+_EPS = {"double": float(np.finfo(np.float64).eps), "single": float(np.finfo(np.float32).eps)}
 
 
-def apply_layer(tensors: list[Array], centre: int, layer: Layer, max_bond: int, cutoff: float) -> LayerResult:
-    """Apply a layer of gates in one sweep of the orthogonality centre, truncating each bond at the centre.
-
-    Parameters
-    ----------
-    tensors : list of ndarray, shape (left bond, d, right bond)
-        A normalised state in canonical form; changed in place.
-    centre : int
-        Its orthogonality centre.
-    layer : Layer
-        Gates on disjoint sites or pairs of neighbours.
-    max_bond : int
-        Largest bond dimension.
-    cutoff : float
-        Largest relative weight discarded at one bond, if `max_bond` allows.
-
-    Returns
-    -------
-    LayerResult
-        New centre, discarded weight summed over the bonds, and logarithm of the factor by which the norm grew.
-
-    Examples
-    --------
-    >>> tensors, _ = right_canonical([np.ones((1, 2, 1), complex)] * 2)
-    >>> round(float(np.exp(apply_layer(tensors, 0, (Gate(2 * np.eye(4), (0, 1)),), 4, 0.0).log_norm)), 12)
-    2.0
-    """
-    rightwards = 2 * centre <= len(tensors) - 1
-    discarded = log_norm = 0.0
-    for gate in sorted(layer, key=lambda gate: gate.where, reverse=not rightwards):
-        near, far = (gate.where[0], gate.where[-1]) if rightwards else (gate.where[-1], gate.where[0])
-        while centre < near:
-            log_norm += move_right(tensors, centre)
-            centre += 1
-        while centre > near:
-            log_norm += move_left(tensors, centre)
-            centre -= 1
-        if len(gate.where) == 1:
-            acted = np.tensordot(tensors[near], gate.matrix, (1, 1)).transpose(0, 2, 1)
-            tensors[near], grown = normalised(acted, gate.where)
-        else:
-            grown, lost = _apply_pair(tensors, gate, rightwards, max_bond, cutoff)
-            discarded += lost
-        log_norm += grown
-        centre = far
-    return LayerResult(centre, discarded, log_norm)
+def _visible(workspace: BlockState, model: Model) -> MPS:
+    """Return the state of a workspace, without copying it."""
+    return from_blocks(workspace.blocks(), model.sites, (workspace.centre, workspace.centre + 1))
 
 
-def _apply_pair(
-    tensors: list[Array], gate: Gate, rightwards: bool, max_bond: int, cutoff: float
-) -> tuple[float, float]:
-    """Apply a two-site gate at the centre; the centre goes to the side that the sweep moves to."""
-    i, j = gate.where
-    (left, d_i, _), (_, d_j, right) = tensors[i].shape, tensors[j].shape
-    pair = np.tensordot(tensors[i], tensors[j], 1).reshape(left, d_i * d_j, right)
-    pair = np.tensordot(pair, gate.matrix, (1, 1)).transpose(0, 2, 1)
-    pair, grown = normalised(pair, gate.where)
-    u, s, vh = _svd(pair.reshape(left * d_i, d_j * right))
-    kept, lost = truncated_rank(s, max_bond, cutoff)
-    norm = np.linalg.norm(s[:kept])
-    u, s, vh = u[:, :kept], s[:kept] / norm, vh[:kept]
-    u, vh = (u, s[:, None] * vh) if rightwards else (u * s, vh)
-    tensors[i], tensors[j] = u.reshape(left, d_i, kept), vh.reshape(kept, d_j, right)
-    return grown + float(np.log(norm)), lost
+def _pair_charges(model: Model, gate: Gate) -> NDArray[np.int64]:
+    charges = np.zeros(1, dtype=np.int64)
+    for j in gate.where:
+        charges = np.add.outer(charges, model.sites[j].charges).ravel()
+    return charges
 
 
-def truncated_rank(singular_values: NDArray[np.float64], max_bond: int, cutoff: float) -> tuple[int, float]:
-    """Choose how many singular values to keep.
-
-    Parameters
-    ----------
-    singular_values : ndarray
-        In decreasing order.
-    max_bond : int
-        Keep at most this many.
-    cutoff : float
-        Keep no more than needed for a discarded weight of at most this.
-
-    Returns
-    -------
-    kept : int
-        At least 1.
-    discarded : float
-        Sum of the squares of those dropped, relative to the sum of all squares.
-
-    Examples
-    --------
-    >>> kept, discarded = truncated_rank(np.array([1.0, 1e-3, 1e-6]), 10, 1e-10)
-    >>> kept, f"{discarded:.3g}"
-    (2, '1e-12')
-    """
-    tails = np.append(np.cumsum(singular_values[::-1] ** 2)[::-1], 0.0)  # tails[k]: weight lost by keeping k
-    tails /= tails[0]
-    kept = int(np.argmax(tails <= cutoff))
-    kept = max(1, min(kept, max_bond))
-    return kept, float(tails[kept])
+def _amplification(step: list[Layer]) -> float:
+    """Return the largest logarithm of the product of condition numbers of the gates of one step on the same sites."""
+    logarithms: dict[tuple[int, ...], float] = {}
+    for gate in (gate for layer in step for gate in layer):
+        singular = np.linalg.svd(gate.matrix, compute_uv=False)
+        with np.errstate(divide="ignore"):
+            spread = float(np.log(singular[0] / singular[-1])) if singular[0] > 0 else 0.0
+        logarithms[gate.where] = logarithms.get(gate.where, 0.0) + spread
+    return min(max(logarithms.values(), default=0.0), _MOST_GROWTH)
 
 
-def _svd(matrix: Array) -> tuple[Array, NDArray[np.float64], Array]:
-    try:
-        return np.linalg.svd(matrix, full_matrices=False)
-    except np.linalg.LinAlgError:  # the divide-and-conquer driver may fail where plain QR iteration converges
-        return scipy.linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd")  # type: ignore[no-any-return]
+_MOST_GROWTH = 50.0
+"""Growth in one step, as that of a projector, that already turns rounding into an error of order one."""
+
+
+def _nothing() -> None:
+    """Stand for the state of an evolution that has not begun."""
+
+
+def _steps_to(factor: float, growth: float) -> float:
+    """Return how many steps noise takes to grow by a factor: none if it is there already."""
+    return 0.0 if factor <= 1 else math.inf if growth < 1e-12 else math.log(factor) / growth

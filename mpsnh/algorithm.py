@@ -129,15 +129,18 @@ class TimeEvolution(Algorithm[Snapshot]):
         total = round(self.t_max / self.dt)
         if after is not None and (steps is None or not 0 <= steps <= total):
             require(False, "after.time", after.time, f"a multiple of dt = {self.dt} up to t_max = {self.t_max}")
-        snapshot = self.start(model) if after is None else after
-        if after is None:
-            yield snapshot
-        advance, done = self.stepper(model), steps or 0
+        first, done = after is None, steps or 0
+        # Popped from this list, a snapshot that nobody else holds belongs to `advance`, which need not copy it.
+        held = [self.start(model) if after is None else after]
+        del after
+        if first:
+            yield held[0]
+        advance = self.stepper(model)
         while done < total:
             chunk = min(self.every - done % self.every, total - done)
             done += chunk
-            snapshot = replace(advance(snapshot, chunk), time=done * self.dt)
-            yield snapshot
+            held.append(replace(advance(held.pop(), chunk), time=done * self.dt))
+            yield held[0]
 
     def initial_state(self, model: Model) -> MPS:
         """Return the state at time 0.

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 import cotengra
 import numpy as np
 import quimb.tensor as qtn
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from mpsnh.canonical import move_right, right_canonical
+from mpsnh.blocks import Blocks, BlockState, bond_dimensions, density_matrices, environments
+from mpsnh.canonical import right_canonical
 from mpsnh.compile import local_operator
 from mpsnh.mpo import MPO
 from mpsnh.opsum import OpSum
@@ -235,7 +236,7 @@ class MPS(qtn.MatrixProductState):
         >>> MPS.product([Spin(0.5)] * 2, ["up", "down"]).to_vector().real.tolist()
         [0.0, 1.0, 0.0, 0.0]
         """
-        return np.asarray(self.to_dense(optimize=PATHS)).reshape(-1)
+        return np.asarray(_network(_tensors(self)).to_dense(optimize=PATHS)).reshape(-1)
 
     def site_tensors(self) -> list[Array]:
         """Return the tensors, each of shape (left bond, d, right bond).
@@ -279,7 +280,8 @@ class MPS(qtn.MatrixProductState):
     @property
     def canonical_centre(self) -> int | None:
         """The site around which the state is in canonical form, or None if there is no such site."""
-        first, last = self.calc_current_orthog_center()
+        left, right = self._isometric()
+        first, last = (left, right - 1) if right == left + 1 else _network(_tensors(self)).calc_current_orthog_center()
         return int(first) if first == last else None
 
     def overlap(self, other: qtn.MatrixProductState) -> complex:
@@ -302,10 +304,12 @@ class MPS(qtn.MatrixProductState):
         1j
         """
         require(other.L == self.L, "number of sites of the other state", other.L, f"{self.L}")
-        environment = np.ones((1, 1), dtype=complex)
-        for bra, ket in zip(_tensors(other), _tensors(self), strict=True):
-            environment = _extended(environment, bra, ket)
-        return complex(environment[0, 0])
+        bra, ket = (state if isinstance(state, MPS) else MPS.from_TN(state) for state in (other, self))
+        (bras, charges), (kets, same) = bra.blocks(), ket.blocks()
+        if charges != same:  # only one of them is stored by charges
+            bras, kets = ([{(0, 0): tensor} for tensor in _tensors(state)] for state in (bra, ket))
+        *_, last = environments(kets, bras)
+        return complex(sum(each.item() for each in last.values()))
 
     def expect(self, op: OpSum | MPO) -> complex:
         """Return the normalised expectation value ⟨R|O|R⟩/⟨R|R⟩ of an operator of any range.
@@ -410,24 +414,52 @@ class MPS(qtn.MatrixProductState):
         [-1.0]
         """
         compiled = [local_operator(op, self._named_sites()) for op in each_operator(operators, self.L)]
-        tensors = _tensors(self)
-        lefts, rights = {0: np.ones((1, 1), complex)}, {self.L: np.ones((1, 1), complex)}
-        for j in range(max((span[0] for span, _ in compiled), default=0)):
-            lefts[j + 1] = _scaled(_extended(lefts[j], tensors[j], tensors[j]))
-        mirrored = [tensor.transpose(2, 1, 0) for tensor in tensors]
-        for j in range(self.L - 1, min((span[1] for span, _ in compiled), default=self.L - 1), -1):
-            rights[j] = _scaled(_extended(rights[j + 1], mirrored[j], mirrored[j]))
+        blocks, charges = self.blocks()
         values = np.empty(len(compiled), dtype=complex)
-        for k, ((first, last), matrix) in enumerate(compiled):
-            block = tensors[first]
-            for tensor in tensors[first + 1 : last + 1]:
-                block = np.tensordot(block, tensor, 1).reshape(block.shape[0], -1, tensor.shape[2])
-            surrounded = np.tensordot(np.tensordot(lefts[first], block, 1), rights[last + 1], (2, 1))
-            density = np.tensordot(surrounded, block.conj(), ((0, 2), (0, 2)))
+        densities = density_matrices(blocks, charges, [span for span, _ in compiled], self._isometric())
+        for k, ((_, matrix), density) in enumerate(zip(compiled, densities, strict=True)):
             with np.errstate(all="ignore"):
                 values[k] = np.sum(matrix * density.T) / np.trace(density)
         _require_finite(values)
         return values
+
+    def blocks(self) -> tuple[list[Blocks], list[tuple[int, ...]]]:
+        """Return the tensors by blocks of conserved charge (`mpsnh.blocks`): of this class, one block without charge.
+
+        Returns
+        -------
+        blocks : list of dict
+            For each site.
+        charges : list of tuple of int
+            Charge of each local state, for each site.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> blocks, charges = MPS.product([Spin(0.5)] * 2, ["up", "down"]).blocks()
+        >>> blocks[0][0, 0].shape, charges
+        ((1, 2, 1), [(0, 0), (0, 0)])
+        """
+        return [{(0, 0): tensor} for tensor in _tensors(self)], [(0,) * self.phys_dim(j) for j in range(self.L)]
+
+    def _dense(self, data: Any, j: int) -> Any:
+        """Return the data of the tensor of site j, with indices (left bond, physical, right bond), as an array."""
+        return data
+
+    def _isometric(self) -> tuple[int, int]:
+        """How many sites from the left are left-isometric, and where the right-isometric ones at the end begin.
+
+        quimb marks isometric tensors, and drops the mark when a tensor changes.
+        """
+        marks = [frozenset(self[j].left_inds or ()) for j in range(self.L)]
+        bonds = [frozenset()] + [frozenset(self[j].bonds(self[j + 1])) for j in range(self.L - 1)] + [frozenset()]
+        own = [frozenset([self.site_ind(j)]) for j in range(self.L)]
+        left, right = 0, self.L
+        while left < self.L - 1 and marks[left] == bonds[left] | own[left]:
+            left += 1
+        while right > left + 1 and marks[right - 1] == bonds[right] | own[right - 1]:
+            right -= 1
+        return left, right
 
     def entanglement_entropy(self, bond: int) -> float:
         """Return the von Neumann entanglement entropy across a bond, in natural units (ln 2 for a singlet).
@@ -455,11 +487,65 @@ class MPS(qtn.MatrixProductState):
         0.69314718056
         """
         require(0 <= bond < self.L - 1, "bond", bond, f"from 0 to {self.L - 2}")
-        tensors, _ = right_canonical(_tensors(self))
-        for j in range(bond):
-            move_right(tensors, j)
-        centre = tensors[bond]
-        return entropy(np.linalg.svd(centre.reshape(-1, centre.shape[2]), compute_uv=False))
+        return entropy(self.workspace().schmidt_values(bond))
+
+    def entanglement_profile(self) -> NDArray[np.float64]:
+        """Return the von Neumann entanglement entropy across every bond, in natural units.
+
+        Returns
+        -------
+        ndarray, shape (L - 1,)
+
+        Raises
+        ------
+        FloatingPointError
+            If the state has vanished or is not finite.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> MPS.product([Spin(0.5)] * 3, ["up", "down", "up"]).entanglement_profile().tolist()
+        [0.0, 0.0]
+        """
+        workspace = self.workspace()
+        return np.array([entropy(workspace.schmidt_values(bond)) for bond in range(self.L - 1)])
+
+    def workspace(self, max_bond: int | None = None, dtype: DTypeLike = np.complex128) -> BlockState:
+        """Return a copy, of unit norm and in canonical form, in memory where gates can act on it.
+
+        Parameters
+        ----------
+        max_bond : int, optional
+            Largest bond dimension that there is to be room for; that of this state if not given.
+        dtype : dtype
+            complex128 or complex64.
+
+        Returns
+        -------
+        BlockState
+
+        Raises
+        ------
+        ValueError
+            If `max_bond` is less than the state needs.
+        FloatingPointError
+            If the norm is zero or not finite.
+
+        Examples
+        --------
+        >>> from mpsnh.site import Spin
+        >>> MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2).workspace().bond_dimensions()
+        [1, 2, 1]
+        """
+        blocks, charges = self.blocks()
+        left, right = self._isometric()
+        canonical = right == left + 1
+        most = max_bond or max(bond_dimensions(blocks))
+        state = BlockState(blocks, charges, left if canonical else self.L - 1, most, dtype)
+        if not canonical:
+            state.move_to(0)
+        state.normalise()
+        return state
 
 
 def each_operator(operators: Sequence[str | OpSum], L: int) -> list[OpSum]:
@@ -537,7 +623,8 @@ def _tensors(mps: qtn.MatrixProductState) -> list[Array]:
     tensors = []
     for j in range(mps.L):
         inds = [*bonds[max(0, j - 1) : j], mps.site_ind(j), *bonds[j : j + 1]]
-        data = np.asarray(mps[j].transpose(*inds).data, dtype=complex)
+        data = mps[j].transpose(*inds).data
+        data = np.asarray(mps._dense(data, j) if isinstance(mps, MPS) else data, dtype=complex)
         data = data * 10.0 ** (mps.exponent / mps.L) if mps.exponent else data
         tensors.append(data.reshape(1 if j == 0 else data.shape[0], mps.phys_dim(j), -1))
     return tensors
@@ -546,17 +633,6 @@ def _tensors(mps: qtn.MatrixProductState) -> list[Array]:
 def _network(tensors: Sequence[Array]) -> qtn.MatrixProductState:
     first, *middle, last = tensors
     return qtn.MatrixProductState([first[0], *middle, last[:, :, 0]], shape="lpr")
-
-
-def _extended(environment: Array, bra: Array, ket: Array) -> Array:
-    """Absorb one site into an environment with indices (bra bond, ket bond)."""
-    return np.tensordot(bra.conj(), np.tensordot(environment, ket, 1), ((0, 1), (0, 1)))
-
-
-def _scaled(environment: Array) -> Array:
-    """Divide by the norm, which drops out of every ratio and would otherwise over- or underflow."""
-    norm = np.linalg.norm(environment)
-    return environment / norm if norm > 0 else environment
 
 
 def _require_finite(values: complex | NDArray[np.complex128]) -> None:

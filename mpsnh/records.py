@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, Self
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.exact_state import ExactState
+from mpsnh.mps import MPS
 from mpsnh.opsum import OpSum
 from mpsnh.sector import Sector
 from mpsnh.value import require
@@ -110,6 +112,15 @@ class Snapshot(Record):
         Natural logarithm of the norm of the un-normalised state, relative to the initial one.
     discarded : float
         Discarded weight (relative squared norm) summed over all truncations so far.
+    discarded_step : float
+        Discarded weight of a time step, on average since the snapshot before.
+    noise : float
+        Estimated relative error of local values from rounding and truncation, amplified since by gates that are not
+        unitary; see `mpsnh.algorithms.NHTEBD`.
+    trust_time : float
+        When this estimate passes, or passed, the one that the algorithm was given as tolerable.
+    memory : mapping of str to ndarray
+        What else the algorithm must know for the same result as that of an uninterrupted run.
 
     Examples
     --------
@@ -122,22 +133,41 @@ class Snapshot(Record):
     diagnostics: ClassVar[Mapping[str, Diagnostic]] = {
         "log_norm": Diagnostic("log_norm", "logarithm of the norm of the un-normalised state"),
         "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),
+        "discarded_step": Diagnostic("discarded_step", "discarded weight of a time step"),
+        "max_bond": Diagnostic("max_bond", "largest bond dimension"),
+        "noise": Diagnostic("noise", "estimated relative error by amplified noise"),
+        "trust_time": Diagnostic("trust_time", "time to which the noise is estimated to be tolerable"),
     }
     time: float
     state: State
     log_norm: float = 0.0
     discarded: float = 0.0
+    discarded_step: float = 0.0
+    noise: float = 0.0
+    trust_time: float = math.inf
+    memory: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    _NUMBERS: ClassVar[tuple[str, ...]] = ("time", "log_norm", "discarded", "discarded_step", "noise", "trust_time")
+
+    @property
+    def max_bond(self) -> int:
+        """The largest bond dimension of the state; 1 if it is no matrix-product state."""
+        return int(self.state.max_bond()) if isinstance(self.state, MPS) else 1
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the record as arrays for a checkpoint."""
-        numbers = {name: np.array(getattr(self, name)) for name in ("time", "log_norm", "discarded")}
-        return numbers | {f"state.{name}": array for name, array in self.state.arrays().items()}
+        numbers = {name: np.array(getattr(self, name)) for name in self._NUMBERS}
+        memory = {f"memory.{name}": array for name, array in self.memory.items()}
+        return numbers | memory | {f"state.{name}": array for name, array in self.state.arrays().items()}
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return a snapshot from the arrays of another one with the same kind of state."""
-        state = {name.removeprefix("state."): a for name, a in arrays.items() if name.startswith("state.")}
-        numbers = {name: float(arrays[name]) for name in ("time", "log_norm", "discarded")}
-        return replace(self, state=self.state.with_arrays(state), **numbers)
+        state, memory = (
+            {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            for prefix in ("state.", "memory.")
+        )
+        numbers = {name: float(arrays[name]) for name in self._NUMBERS}
+        return replace(self, state=self.state.with_arrays(state), memory=memory, **numbers)
 
 
 @dataclass(frozen=True)

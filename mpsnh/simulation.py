@@ -182,12 +182,15 @@ class Simulation(Generic[R]):
             if checkpoint is not None:
                 run = checkpoint.load(lambda: next(iter(self.algorithm.records(self.model))))
             records = self.algorithm.records(self.model, cast("R", run.record))
-            for record in tqdm(records, initial=len(run.rows), disable=not progress, unit="record"):
-                row = {name: getattr(record, detail.field) for name, detail in details.items()}
-                row |= {name: measure(record, self.model) for name, measure in self.observables.items()}
-                run.add(record, getattr(record, axis) if axis else None, row)
-                if checkpoint is not None:
-                    checkpoint.tick()
+            with tqdm(initial=len(run.rows), disable=not progress, unit="record") as bar:
+                for record in records:
+                    row = {name: getattr(record, detail.field) for name, detail in details.items()}
+                    row |= {name: measure(record, self.model) for name, measure in self.observables.items()}
+                    run.add(record if checkpoint else None, getattr(record, axis) if axis else None, row)
+                    del record  # the algorithm changes a state in place that nobody holds
+                    if checkpoint is not None:
+                        checkpoint.tick()
+                    bar.update()
         rows, labels = run.rows, run.labels
         if not rows:
             raise ValueError(f"there is nothing to run: {after!r} is the end")

@@ -20,12 +20,14 @@ from hypothesis import strategies as st
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
-from mpsnh.algorithms.nhtebd import apply_layer, truncated_rank
 from mpsnh.canonical import right_canonical
 from mpsnh.circuit import repeated
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import peers
+from dense_tebd import apply_layer, truncated_rank
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*noise amplified by:RuntimeWarning")  # truncated on purpose
 
 UNTRUNCATED = {"max_bond": 2**20, "cutoff": 0.0}
 SPINS = (nh.Spin(0.5),) * 8
@@ -403,7 +405,7 @@ def test_truncated_evolution_equals_the_dense_reference(L, max_bond, cutoff, ord
     model, parameters = chain(L, 0.5), {"order": order, "max_bond": max_bond, "cutoff": cutoff}
     # About 30 layers for each order: every truncation amplifies rounding when two Schmidt values are close.
     dt, steps = (0.3, 4) if order == 4 else (0.1, 12)
-    snapshot = tebd(model, dt, steps, **parameters)
+    snapshot = tebd(model, dt, steps, **parameters, excess=0.0)
     reference = truncated_reference(model, dt, steps, **parameters)
     assert reference.discarded > 1e-5
     assert distance(snapshot.state.to_vector(), reference.state.to_vector()) < 1e-10
@@ -515,14 +517,21 @@ def test_the_gauge_of_the_initial_state_does_not_matter():
     [
         (nh.Gate(np.diag([1, 0, 0, 0]).astype(complex), (2, 3)), r"norm of the state became 0.0 on sites \(2, 3\)"),
         (nh.Gate(np.diag([0, 1]).astype(complex), (4,)), r"norm of the state became 0.0 on sites \(4,\)"),
-        (nh.Gate(np.full((4, 4), np.nan, complex), (2, 3)), r"norm of the state became nan on sites \(2, 3\)"),
-        (nh.Gate(np.full((2, 2), np.inf, complex), (0,)), r"norm of the state became (nan|inf) on sites \(0,\)"),
+        (nh.Gate(np.full((4, 4), 1e300, complex), (2, 3)), r"norm of the state became inf on sites \(2, 3\)"),
+        (nh.Gate(np.full((2, 2), 1e300, complex), (0,)), r"norm of the state became inf on sites \(0,\)"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_a_gate_that_annihilates_the_state_is_reported(gate, message):
     with pytest.raises(FloatingPointError, match=message):
         tebd(Circuit(L=8, period=((gate,),)), 1, 1)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("where", [(2, 3), (0,)])
+def test_a_gate_that_is_not_finite_is_refused_before_any_work(number, where):
+    gate = nh.Gate(np.full((2 ** len(where),) * 2, number, complex), where)
+    with pytest.raises(ValueError, match=rf"the gate on \({where[0]}.* has elements that are not finite"):
+        next(iter(algorithms.NHTEBD(dt=1, t_max=1).records(Circuit(L=8, period=((gate,),)))))
 
 
 @pytest.mark.parametrize("factor", [1e100, 1e-100])
@@ -536,7 +545,7 @@ def test_log_norm_outlives_double_precision(factor):
 # ---------------------------------------------------------------------------------------------------------- peers
 
 
-@pytest.mark.parametrize("max_bond", [8, 16, 24])
+@pytest.mark.parametrize("max_bond", [10, 16, 24])  # at 8 what is kept hangs on rounding, which mixes charges in quimb
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_truncation_is_as_good_as_that_of_the_peers(seed, max_bond):
     """Each route at t = 5 against the untruncated state of its own splitting."""

@@ -1,0 +1,575 @@
+"""Matrix-product states by blocks of conserved charge, and the workspace in which gates change them in place.
+
+A *site's blocks* are a mapping of (charge of the left bond, local charge) to an array of shape (left bond, local states
+of this charge, right bond). The charge of a bond is the sum over all sites to its left. Where nothing is conserved all
+charges are 0, and the one block is the tensor itself.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from mpsnh.circuit import Layer
+from mpsnh.kernels import tebd
+from mpsnh.value import require
+
+Array = NDArray[Any]
+Blocks = dict[tuple[int, int], Array]
+Charges = Sequence[Sequence[int]]
+"""Charge of each local state, for each site."""
+
+NEGLIGIBLE = 1e-13
+"""Amplitude, relative to the norm, below which it is rounding that a state has another charge as well."""
+
+
+def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | None:
+    """Bring a state to the form of blocks, or return None if it has no definite total charge.
+
+    Parameters
+    ----------
+    tensors : sequence of ndarray, shape (left bond, d, right bond)
+        Any MPS, of any gauge.
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+
+    Returns
+    -------
+    list of dict, or None
+        The blocks of each site: left-canonical but for the last one.
+
+    Examples
+    --------
+    >>> neel = [np.array([[[1.0], [0.0]]]), np.array([[[0.0], [1.0]]])]
+    >>> [list(blocks) for blocks in charge_blocks(neel, [(1, -1)] * 2)]
+    [[(0, 1)], [(1, -1)]]
+    """
+    # rest[q]: what stands between the left bond's part of charge q and the tensor of the next site
+    rest = {0: np.eye(1)}
+    found: list[Blocks] = []
+    for tensor, of_states in zip(tensors, charges, strict=True):
+        rows: dict[int, dict[tuple[int, int], Array]] = {}
+        states = local_states(of_states)
+        for q, factor in rest.items():
+            for c, chosen in states.items():
+                rows.setdefault(q + c, {})[q, c] = np.tensordot(factor, tensor[:, chosen], 1)
+        rest, blocks = {}, Blocks()
+        sizes = {r: math.sqrt(sum(np.linalg.norm(part) ** 2 for part in parts.values())) for r, parts in rows.items()}
+        for r, parts in rows.items():
+            if sizes[r] <= NEGLIGIBLE * max(sizes.values()):
+                continue
+            stacked = np.concatenate([part.reshape(-1, part.shape[2]) for part in parts.values()])
+            q_factor, r_factor, order = scipy.linalg.qr(stacked, mode="economic", pivoting=True)
+            kept = int(np.sum(np.abs(np.diag(r_factor)) > NEGLIGIBLE * sizes[r]))
+            rest[r] = np.empty_like(r_factor[:kept])
+            rest[r][:, order] = r_factor[:kept]
+            ends = np.cumsum([part.shape[0] * part.shape[1] for part in parts.values()])
+            for (key, part), piece in zip(parts.items(), np.split(q_factor[:, :kept], ends[:-1]), strict=True):
+                blocks[key] = piece.reshape(*part.shape[:2], kept)
+        found.append(blocks)
+    if len(rest) != 1:
+        return None
+    (norm,) = rest.values()
+    return [*found[:-1], {key: block * norm.item() for key, block in found[-1].items()}]
+
+
+def local_states(charges: Sequence[int]) -> dict[int, list[int]]:
+    """Group the local states of a site by charge.
+
+    Parameters
+    ----------
+    charges : sequence of int
+        Of each state.
+
+    Returns
+    -------
+    dict of int to list of int
+        In order of increasing charge.
+
+    Examples
+    --------
+    >>> local_states([1, 0, 1])
+    {0: [1], 1: [0, 2]}
+    """
+    return {q: [s for s, other in enumerate(charges) if other == q] for q in sorted(set(charges))}
+
+
+def bond_dimensions(blocks: Sequence[Blocks]) -> list[int]:
+    """Return the dimension of each bond, with those of the ends.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        Those of each site.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> bond_dimensions([{(0, 0): np.ones((1, 2, 3))}])
+    [1, 3]
+    """
+    lefts = [{q: block.shape[0] for (q, _), block in site.items()} for site in blocks]
+    right = {q + c: block.shape[2] for (q, c), block in blocks[-1].items()}
+    return [sum(each.values()) for each in [*lefts, right]]
+
+
+def environments(
+    blocks: Sequence[Blocks], bra: Sequence[Blocks] | None = None, skip: int = 0
+) -> Iterator[dict[int, Array]]:
+    """Contract a state with the conjugate of another one, site by site from the left end.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The state.
+    bra : sequence of dict, optional
+        The other state; the same one if not given.
+    skip : int
+        How many sites are left-isometric, so that they contract to identities; only without `bra`.
+
+    Yields
+    ------
+    dict of int to ndarray, shape (bra bond, ket bond)
+        For each charge of the bond left of site `skip`, of the next one, and so on to the right end; scaled to unit
+        norm without `bra`.
+
+    Examples
+    --------
+    >>> up = {(0, 1): np.ones((1, 1, 1))}
+    >>> [list(each) for each in environments([up, up])]
+    [[0], [1], [2]]
+    """
+    environment = {0: np.eye(1)}
+    if skip:
+        environment = {q + c: np.eye(block.shape[2]) for (q, c), block in blocks[skip - 1].items()}
+    yield environment
+    others = blocks if bra is None else bra
+    for ket, other in zip(blocks[skip:], others[skip:], strict=True):
+        extended: dict[int, Array] = {}
+        for (q, c), block in ket.items():
+            if q in environment and (q, c) in other:
+                term = np.tensordot(environment[q], block, 1)
+                extended[q + c] = extended.get(q + c, 0) + np.tensordot(other[q, c].conj(), term, ((0, 1), (0, 1)))
+        if bra is None:  # the norm drops out of every ratio and would otherwise over- or underflow
+            norm = math.sqrt(sum(np.linalg.norm(part) ** 2 for part in extended.values()))
+            extended = {q: part / norm for q, part in extended.items()} if norm > 0 else extended
+        environment = extended
+        yield environment
+
+
+def mirrored(blocks: Sequence[Blocks], charges: Charges) -> tuple[list[Blocks], int]:
+    """Return the mirror image of a state, in which charges are summed from the right end.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The state.
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+
+    Returns
+    -------
+    blocks : list of dict
+        Those of the last site first.
+    total : int
+        The charge of the state: that of a bond is now this number less what it was.
+
+    Examples
+    --------
+    >>> mirrored([{(0, 1): np.ones((1, 1, 1))}, {(1, -1): np.ones((1, 1, 1))}], [(1, -1)] * 2)[0][0].keys()
+    dict_keys([(0, -1)])
+    """
+    total = next((q + c for q, c in blocks[-1]), 0)
+    return [
+        {(total - q - c, c): block.transpose(2, 1, 0) for (q, c), block in site.items()} for site in reversed(blocks)
+    ], total
+
+
+def density_matrices(
+    blocks: Sequence[Blocks], charges: Charges, spans: Sequence[tuple[int, int]], isometric: tuple[int, int]
+) -> list[Array]:
+    """Return the reduced density matrices of a few neighbouring sites at many places, in one sweep from each side.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The state.
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+    spans : sequence of (int, int)
+        First and last site of each place.
+    isometric : (int, int)
+        How many sites from the left end are left-isometric, and the first one of those at the right end that are
+        right-isometric.
+
+    Returns
+    -------
+    list of ndarray, shape (D, D)
+        Not normalised; row = ket, column = bra.
+
+    Examples
+    --------
+    >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
+    >>> density_matrices(up_up, [(1, -1)] * 2, [(0, 1)], (0, 2))[0].diagonal().tolist()
+    [1.0, 0.0, 0.0, 0.0]
+    """
+    L = len(blocks)
+    if not spans:
+        return []
+    skip = min(isometric[0], min(first for first, _ in spans))
+    most = max(first for first, _ in spans)
+    lefts = dict(zip(range(skip, most + 1), environments(blocks[:most], skip=skip), strict=True))
+    mirror, total = mirrored(blocks, charges)
+    skip = min(L - isometric[1], min(L - 1 - last for _, last in spans))
+    most = max(L - 1 - last for _, last in spans)
+    rights = dict(zip(range(skip, most + 1), environments(mirror[:most], skip=skip), strict=True))
+    found = []
+    for first, last in spans:
+        pieces: dict[tuple[int, tuple[int, ...]], Array] = {(q, ()): np.eye(len(e)) for q, e in lefts[first].items()}
+        for j in range(first, last + 1):
+            longer: dict[tuple[int, tuple[int, ...]], Array] = {}
+            for (q, cs), piece in pieces.items():
+                for c in local_states(charges[j]):
+                    if (q + sum(cs), c) in blocks[j]:
+                        block = np.tensordot(piece, blocks[j][q + sum(cs), c], 1)
+                        longer[q, (*cs, c)] = block.reshape(len(piece), -1, block.shape[-1])
+            pieces = longer
+        states = [local_states(of_site) for of_site in charges[first : last + 1]]
+        shape = [len(of_site) for of_site in charges[first : last + 1]]
+        density = np.zeros((math.prod(shape),) * 2, dtype=complex)
+        for (q, cs), ket in pieces.items():
+            right = rights[L - 1 - last].get(total - q - sum(cs))
+            if right is None:
+                continue
+            around = np.tensordot(np.tensordot(lefts[first][q], ket, 1), right, (2, 1))
+            rows = np.ravel_multi_index(np.ix_(*(of[c] for of, c in zip(states, cs, strict=True))), shape).ravel()
+            for (other, others), bra in pieces.items():
+                if other == q and sum(others) == sum(cs):
+                    places = np.ix_(*(of[c] for of, c in zip(states, others, strict=True)))
+                    columns = np.ravel_multi_index(places, shape).ravel()
+                    density[np.ix_(rows, columns)] += np.tensordot(around, bra.conj(), ((0, 2), (0, 2)))
+        found.append(density)
+    return found
+
+
+_NORMALISED = 1000
+"""Deviation of the norm from 1, in units of the precision, that sweeps make by rounding."""
+
+
+class BlockState:
+    """The workspace of a sweep: a matrix-product state by blocks, in memory that is allocated once.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The blocks of each site, in canonical form.
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+    centre : int
+        The orthogonality centre of `blocks`.
+    max_bond : int
+        Largest bond dimension that there is room for.
+    dtype : dtype
+        complex128 or complex64.
+
+    Attributes
+    ----------
+    log_norm : float
+        Logarithm of the norm that was taken out so far.
+
+    Raises
+    ------
+    ValueError
+        If the state has a larger bond dimension.
+
+    Examples
+    --------
+    >>> state = BlockState(charge_blocks([np.ones((1, 2, 1))] * 3, [(0, 0)] * 3), [(0, 0)] * 3, 2, max_bond=4)
+    >>> state.normalise()
+    >>> round(float(np.exp(state.log_norm)) ** 2, 12), state.bond_dimensions()
+    (8.0, [1, 1, 1, 1])
+    """
+
+    def __init__(
+        self, blocks: Sequence[Blocks], charges: Charges, centre: int, max_bond: int, dtype: Any = np.complex128
+    ) -> None:
+        self.charges, self.max_bond, self.dtype = [tuple(each) for each in charges], max_bond, np.dtype(dtype)
+        # The kernel counts charges from 0 at each site, in steps of their common divisor.
+        lows = [min(each) for each in self.charges]
+        self._unit = math.gcd(*(q - low for each, low in zip(self.charges, lows, strict=True) for q in each)) or 1
+        self._low = np.concatenate([[0], np.cumsum(lows)])
+        self._order = [np.argsort(each, kind="stable") for each in self.charges]
+        counted = [(np.sort(each) - low) // self._unit for each, low in zip(self.charges, lows, strict=True)]
+        self._pad = max(int(each[-1]) for each in counted)
+        L = len(self.charges)
+        dims = np.zeros((L + 1, sum(int(each[-1]) for each in counted) + 1 + 2 * self._pad), dtype=np.int64)
+        local = np.zeros((L, max(map(len, counted))), dtype=np.int64)
+        for j, (each, site) in enumerate(zip(counted, blocks, strict=True)):
+            local[j, : len(each)] = each
+            for (q, c), block in site.items():
+                dims[j, self._index(j, q)], dims[j + 1, self._index(j + 1, q + c)] = block.shape[0], block.shape[2]
+        widest = int(dims.sum(axis=1).max())
+        require(max_bond >= widest, "max_bond", max_bond, f"≥ {widest}, as the initial state needs")
+        capacity, work = _sizes(counted, max_bond, dims.sum(axis=1).tolist())
+        sizes = np.array([len(each) for each in counted])
+        self._chain = tebd.Chain(
+            store=np.zeros(sum(capacity), dtype=self.dtype),
+            start=np.concatenate([[0], np.cumsum(capacity)[:-1]]),
+            dims=dims,
+            span=np.array([[np.flatnonzero(row)[0], np.flatnonzero(row)[-1]] for row in dims]),
+            charges=local,
+            local=sizes,
+            centre=np.array([centre, 1]),
+            reference=np.full(L + 1, -1.0),
+            age=np.zeros(L + 1, dtype=np.int64),
+            patience=np.full(L + 1, 2, dtype=np.int64),
+        )
+        self._work = tebd.workspace(*work, dims.shape[1], local.shape[1], self.dtype)
+        self._lease: Callable[[], Array | None] = _nobody
+        self.log_norm = 0.0
+        for target, source in zip(self.blocks(), blocks, strict=True):
+            for key, block in source.items():
+                target[key][...] = block
+
+    def _index(self, bond: int, charge: int) -> int:
+        return int((charge - self._low[bond]) // self._unit) + self._pad
+
+    def _charge(self, bond: int, index: int) -> int:
+        return int((index - self._pad) * self._unit + self._low[bond])
+
+    @property
+    def centre(self) -> int:
+        """The orthogonality centre."""
+        return int(self._chain.centre[0])
+
+    def bond_dimensions(self) -> list[int]:
+        """Return the dimensions of all bonds, with those of the ends, which are 1."""
+        dimensions: list[int] = self._chain.dims.sum(axis=1).tolist()
+        return dimensions
+
+    def blocks(self) -> list[Blocks]:
+        """Return the blocks of each site, as views of this memory.
+
+        The next sweep moves to other memory if any of them is still in use, so that they never change.
+        """
+        # A view of `lease` keeps it alive, whereas it would not keep alive a view of the store.
+        lease = np.asarray(memoryview(self._chain.store))
+        self._lease = weakref.ref(lease)
+        return [self._site_blocks(lease, j) for j in range(len(self.charges))]
+
+    def _site_blocks(self, store: Array, j: int) -> Blocks:
+        chain, work = self._chain, self._work
+        direction = 1 if j < self.centre else -1 if j > self.centre else int(chain.centre[1])
+        outer, inner = (j, j + 1) if direction > 0 else (j + 1, j)
+        rows, first, offset = work.tables[0], work.tables[1], work.near
+        tebd.layout(chain, j, direction, rows, first, offset)
+        states = {q: len(chosen) for q, chosen in local_states(self.charges[j]).items()}
+        found, s = Blocks(), 0
+        for q, degeneracy in states.items():
+            step = chain.charges[j, s]
+            for c in range(chain.span[inner, 0], chain.span[inner, 1] + 1):
+                width, height = chain.dims[inner, c], chain.dims[outer, c - direction * step]
+                if height * width:
+                    begin = chain.start[j] + first[c]
+                    grouped = store[begin : begin + rows[c] * width].reshape(width, rows[c])
+                    part = grouped[:, offset[c, s] :][:, : degeneracy * height].reshape(width, degeneracy, height)
+                    left = c - step if direction > 0 else c
+                    found[self._charge(j, left), q] = part.T if direction > 0 else part
+            s += degeneracy
+        return found
+
+    def _own(self) -> None:
+        """Move to other memory if views of this one are in use."""
+        if self._lease() is None:
+            return
+        chain = self._chain
+        store = np.zeros_like(chain.store)
+        for j, begin in enumerate(chain.start):
+            outer, inner = chain.dims[j], chain.dims[j + 1]
+            size = sum(
+                int(np.dot(outer[: len(inner) - step or None] if step else outer, inner[step:]))
+                for step in chain.charges[j, : chain.local[j]]
+            )
+            store[begin : begin + size] = chain.store[begin : begin + size]
+        self._chain = chain._replace(store=store)
+        self._lease = _nobody
+
+    def apply(self, layer: Layer, cutoff: float, excess: float) -> NDArray[np.float64]:
+        """Apply a layer of gates in one sweep of the orthogonality centre, truncating each bond at the centre.
+
+        The norm is taken out and added to `log_norm`.
+
+        Parameters
+        ----------
+        layer : Layer
+            Gates on disjoint sites or pairs of neighbours.
+        cutoff : float
+            Largest relative weight discarded at one bond, if `max_bond` allows.
+        excess : float
+            Largest weight discarded beyond that of a singular value decomposition, relative to it.
+
+        Returns
+        -------
+        ndarray, shape (L - 1,)
+            Relative weight discarded at each bond.
+
+        Raises
+        ------
+        FloatingPointError
+            If the norm is zero or not finite.
+        """
+        self._own()
+        L = len(self.charges)
+        direction = 1 if 2 * self.centre <= L - 1 else -1
+        gates = sorted(layer, key=lambda gate: gate.where, reverse=direction < 0)
+        where = np.array([(gate.where[0], gate.where[-1]) for gate in gates], dtype=np.int64).reshape(-1, 2)
+        largest = max((len(gate.matrix) for gate in gates), default=1)
+        matrices = np.zeros((len(gates), largest, largest), dtype=complex)
+        for packed, gate in zip(matrices, gates, strict=True):
+            order = self._pair_order(gate.where)
+            packed[: len(order), : len(order)] = gate.matrix[np.ix_(order, order)]
+        lost = np.zeros(L + 1)
+        log_norm, failed = tebd.apply_layer(
+            self._chain, self._work, direction, where, matrices, self.max_bond, float(cutoff), float(excess), lost
+        )
+        if failed >= 0:
+            raise FloatingPointError(f"the norm of the state became {log_norm} on sites {gates[failed].where}")
+        self.log_norm += log_norm
+        return lost[:-2]
+
+    def _pair_order(self, where: tuple[int, ...]) -> NDArray[np.intp]:
+        first, *second = (self._order[j] for j in where)
+        return (first[:, None] * len(second[0]) + second[0]).ravel() if second else first
+
+    def move_to(self, site: int) -> None:
+        """Move the orthogonality centre to a site, from where all that follows depends on the state and `memory` alone.
+
+        Parameters
+        ----------
+        site : int
+            Where to.
+        """
+        self._own()
+        self._work.random[0] = tebd.SEED
+        log_norm = tebd.move_to(self._chain, self._work, site)
+        if not math.isfinite(log_norm):
+            raise FloatingPointError(f"the norm of the state became {math.exp(log_norm)}")
+        self.log_norm += log_norm
+
+    def normalise(self) -> None:
+        """Take out the norm, unless it is 1 up to rounding, so that doing it again changes no bit.
+
+        Raises
+        ------
+        FloatingPointError
+            If it is zero or not finite.
+        """
+        self._own()
+        centre = self.blocks()[self.centre].values()
+        norm = math.sqrt(sum(np.linalg.norm(block) ** 2 for block in centre))
+        if not 0 < norm < math.inf:
+            raise FloatingPointError(f"the norm of the state became {norm}")
+        if abs(norm - 1) > _NORMALISED * np.finfo(self.dtype).eps:
+            for block in centre:
+                block /= norm
+            self.log_norm += math.log(norm)
+
+    def schmidt_values(self, bond: int) -> NDArray[np.float64]:
+        """Return the Schmidt values across a bond.
+
+        Parameters
+        ----------
+        bond : int
+            Between sites `bond` and `bond` + 1, the first of which becomes the centre.
+
+        Returns
+        -------
+        ndarray
+            In no particular order.
+        """
+        self.move_to(bond)
+        parts: dict[int, list[Array]] = {}
+        for (q, c), block in self.blocks()[bond].items():
+            parts.setdefault(q + c, []).append(block.reshape(-1, block.shape[2]))
+        return np.concatenate([np.linalg.svd(np.concatenate(rows), compute_uv=False) for rows in parts.values()])
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Return what the truncation of the next gates depends on besides the state.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
+        return {name: getattr(self._chain, name).copy() for name in ("reference", "age", "patience")}
+
+    def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        """Go on with what `memory` returned.
+
+        Parameters
+        ----------
+        memory : mapping of str to ndarray
+            May be empty.
+        """
+        for name, array in memory.items():
+            getattr(self._chain, name)[...] = array
+
+
+def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -> float:
+    """Return the bytes that a `BlockState` takes if all of its memory is used.
+
+    Parameters
+    ----------
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+    max_bond : int
+        Largest bond dimension.
+    dtype : dtype
+        complex128 or complex64.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(memory_needed([(1, -1)] * 560, 768) / 2**30, 1)
+    5.4
+    """
+    capacity, work = _sizes(charges, max_bond)
+    return float(sum(capacity)) * np.dtype(dtype).itemsize + tebd.workspace_bytes(*work, np.dtype(dtype))
+
+
+def _nobody() -> None:
+    """Stand for the owner of memory that nobody looks at."""
+
+
+def _sizes(charges: Charges, max_bond: int, present: Sequence[int] = ()) -> tuple[list[int], tuple[int, int, int, int]]:
+    """Return the largest size of each tensor, and of what a gate needs: elements, rows, singular values, column.
+
+    A state that is given may have bonds (`present`) that are larger than those that it needs.
+    With n local states of each charge, a tensor between bonds of dimensions a and b has at most n a b elements.
+    """
+    dims = [len(each) for each in charges]
+    left, right = [1], [1]
+    for d, other in zip(dims, reversed(dims), strict=True):
+        left.append(min(max_bond, left[-1] * d))
+        right.append(min(max_bond, right[-1] * other))
+    bonds = [min(a, b) for a, b in zip(left, reversed(right), strict=True)]
+    bonds = [max(pair) for pair in zip(bonds, present or bonds, strict=True)]
+    same = [max(map(len, local_states(each).values())) for each in charges]
+    capacity = [n * a * b for n, a, b in zip(same, bonds, bonds[1:], strict=False)]
+    pairs = list(zip(same, same[1:], dims, dims[1:], bonds, bonds[2:], strict=False))
+    elements = max(min(n * a * e * b, d * a * m * b) for n, m, d, e, a, b in pairs)
+    rows = max(max(n * a, m * b) for n, m, _, _, a, b in pairs)
+    values = max(max(d * a, e * b) for _, _, d, e, a, b in pairs)
+    column = max(max(d * e * max(a, b), d * a, e * b) for _, _, d, e, a, b in pairs)
+    return capacity, (max(elements, *capacity), rows, values, column)

@@ -1,0 +1,69 @@
+"""BLAS and LAPACK, called from compiled code in the precision of its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import llvmlite.binding
+from llvmlite import ir
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.extending import get_cython_function_address, intrinsic
+
+ROUTINES = {"blas": ("gemm", "herk"), "lapack": ("gesdd", "gesvd", "heevd", "geqrf", "ungqr")}
+"""What `fortran` can call, by the library it comes from."""
+
+PRECISIONS = {types.complex64: "c", types.complex128: "z"}
+"""First letter of the routines for each type of array."""
+
+# Compiled code calls the routines by these names, not by their addresses, so that it can be kept on disk.
+for library, routines in ROUTINES.items():
+    for name in routines:
+        for letter in PRECISIONS.values():
+            address = get_cython_function_address(f"scipy.linalg.cython_{library}", letter + name)
+            llvmlite.binding.add_symbol(f"mpsnh_{letter}{name}", address)
+
+
+def _call(typing_context: Any, routine: Any, *arguments: Any) -> tuple[Any, Callable[..., Any]]:
+    """Call one of the `ROUTINES` with the arguments of its Fortran interface.
+
+    Letters are constant strings, integers and scalars are given by value, and arrays are contiguous.
+    The precision is that of the first complex array; scalars must have it.
+    """
+    if len(arguments) == 1 and isinstance(arguments[0], types.BaseTuple):
+        arguments = tuple(arguments[0])
+    if not isinstance(routine, types.StringLiteral):
+        raise TypingError("the routine must be a constant")
+    letters = [PRECISIONS.get(kind.dtype) for kind in arguments if isinstance(kind, types.Array)]
+    letter = next((letter for letter in letters if letter), None)
+    if letter is None:
+        raise TypingError(f"{routine.literal_value} needs a complex array")
+    symbol = f"mpsnh_{letter}{routine.literal_value}"
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        address = ir.IntType(8).as_pointer()
+        pointers = []
+        for position, kind in enumerate(arguments):
+            value = builder.extract_value(values[1], position)
+            if isinstance(kind, types.Array):
+                place = context.make_array(kind)(context, builder, value).data
+            elif isinstance(kind, types.StringLiteral):
+                place = context.insert_const_string(builder.module, kind.literal_value)
+            else:
+                if isinstance(kind, types.Integer | types.IntegerLiteral):
+                    value = builder.trunc(value, ir.IntType(32))
+                with builder.goto_entry_block():
+                    place = builder.alloca(value.type)  # there, a loop does not use up the stack
+                builder.store(value, place)
+            pointers.append(builder.bitcast(place, address))
+        function = builder.module.globals.get(symbol) or ir.Function(
+            builder.module, ir.FunctionType(ir.VoidType(), [address] * len(pointers)), symbol
+        )
+        builder.call(function, pointers)
+        return context.get_dummy_value()
+
+    return types.void(routine, types.StarArgTuple(arguments)), generate
+
+
+fortran: Any = intrinsic(prefer_literal=True)(_call)
