@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -163,6 +163,10 @@ SCALES = {
 """The sizes that `reproduce` knows by name."""
 
 
+def _chain(L: int, h: float, seed: int, boundary: Literal["open", "periodic"]) -> models.NonHermitianXXZ:
+    return models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary=boundary)
+
+
 def ring(L: int, h: float, seed: int) -> Simulation[Spectrum]:
     """Return the simulation behind one realisation of Figures 1 and 2: the exact spectrum of a periodic chain.
 
@@ -185,7 +189,7 @@ def ring(L: int, h: float, seed: int) -> Simulation[Spectrum]:
     ['attempts', 'certified', 'complex_fraction', 'current', 'gap', 'real_spectrum']
     """
     return Simulation(
-        models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary="periodic"),
+        _chain(L, h, seed, "periodic"),
         algorithms.ExactDiag(vectors="right", leading=1),
         {
             "current": observables.SteadyStateCurrent(),
@@ -223,7 +227,7 @@ def evolution(L: int, h: float, seed: int, time: float) -> Simulation[Snapshot]:
     {'time': 21}
     """
     return Simulation(
-        models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary="periodic"),
+        _chain(L, h, seed, "periodic"),
         algorithms.ExactEvolution(dt=time / 20, t_max=time),
         {},
     )
@@ -251,7 +255,7 @@ def quench(h: float, seed: int, scale: Scale) -> Simulation[Snapshot]:
     48
     """
     return Simulation(
-        models.NonHermitianXXZ(L=scale.chain, gamma=GAMMA, V=V, h=h, seed=seed, boundary="open"),
+        _chain(scale.chain, h, seed, "open"),
         algorithms.NHTEBD(dt=scale.dt, t_max=scale.t_max, every=round(0.5 / scale.dt), max_bond=scale.max_bond),
         {
             "current": observables.MidCurrent(half_width=scale.half_width),
