@@ -18,17 +18,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from comparison import assert_same_bits
 
 import mpsnh as nh
 from mpsnh.store import DONE, Store
 
 functions = importlib.import_module("sweep_functions")
 GRID = {"h": [0.5, 2.0], "seed": list(range(10))}
-
-
-def assert_same_bits(a, b):
-    assert a.identical(b)
-    assert all(a[name].values.tobytes() == b[name].values.tobytes() for name in a.data_vars)
 
 
 @contextlib.contextmanager
