@@ -516,7 +516,7 @@ def _fig3a(study: Study, axes: Axes) -> xr.Dataset:
         axes.fill_between(point["time"], mean - error, mean + error, color=_colour(k, 4), alpha=0.2, lw=0)
         axes.plot(window, [float(point["plateau"])] * 2, "--", color=_colour(k, 4), lw=1.5)
     axes.axvspan(*window, color="0.9", zorder=0)
-    axes.text(np.mean(window), 0.88, "plateau window", ha="center", transform=axes.get_xaxis_transform(), fontsize=6.5)
+    axes.text(sum(window) / 2, 0.88, "plateau window", ha="center", transform=axes.get_xaxis_transform(), fontsize=6.5)
     axes.set(xlabel="time $t$  ($1/J$)", ylabel=r"mid current per bond $\langle I_\mathrm{mid}\rangle/2\ell_0$  ($J$)")
     axes.set_xlim(0, study.scale.t_max)
     axes.set_ylim(top=1.25 * float((data["mean"] + data["error"]).max()))  # room for the legend
