@@ -32,6 +32,9 @@ STYLE: Any = {
 LEGEND_ENTRIES = 10
 """Lines that a legend names; of more lines it names some, evenly spaced."""
 
+LEGEND_INSIDE = 4
+"""Entries up to which a legend stands among the lines; a longer one stands beside them."""
+
 
 def results(place: str | Path) -> xr.Dataset:
     """Read what a store or a netCDF file has so far.
@@ -202,7 +205,7 @@ def _part_of(values: xr.DataArray, at: Mapping[str, str]) -> xr.DataArray:
         labels = values[axis].values
         places = [k for k, label in enumerate(labels) if _same(label, text)]
         _require_known(text, [text] if places else labels, f"coordinate of {axis}")
-        values = values.isel({axis: places[0]}, drop=True)
+        values = values.isel({axis: places[0]})
     return values
 
 
@@ -234,6 +237,8 @@ def _mean(values: xr.DataArray, over: str | None) -> xr.Dataset:
 def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
     """Draw means with error bars, one line for each combination of the axes that are left.
 
+    Axes with one coordinate only are named above the picture.
+
     Parameters
     ----------
     axes : matplotlib Axes
@@ -241,7 +246,7 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
     lines : Dataset
         What `averaged` returned.
     log : bool
-        Whether the vertical axis is logarithmic.
+        Whether the vertical axis is logarithmic, without the means that are not positive.
 
     Examples
     --------
@@ -252,6 +257,8 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
     (['L = 6', 'L = 8'], 'h')
     """
     *others, against = lines["mean"].dims
+    lines = lines.squeeze([dim for dim in others if lines.sizes[dim] == 1])
+    *others, _ = lines["mean"].dims
     places = list(itertools.product(*(range(lines.sizes[dim]) for dim in others)))
     named = set(np.linspace(0, len(places) - 1, min(len(places), LEGEND_ENTRIES)).round().astype(int).tolist())
     colours = mpl.colormaps["viridis"](0.85 * np.linspace(0, 1, max(2, len(places))))
@@ -259,13 +266,14 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
         line = lines.isel(dict(zip(others, place, strict=True)))
         there = line["mean"].notnull().values
         x, mean, error = (line[name].values[there] for name in (against, "mean", "error"))
+        mean = np.where(mean > 0, mean, np.nan) if log else mean  # no line leads to where no point can be
         x = x if x.dtype.kind in "iuf" else x.astype(str)
         label = ", ".join(_coordinate(str(dim), line[dim].values[()]) for dim in others)
         axes.errorbar(
             x,
             mean,
             np.nan_to_num(error) if np.any(np.isfinite(error)) else None,
-            fmt="o-" if there.size <= 50 else "-",
+            fmt=_format(x.dtype.kind, there.size),
             ms=3,
             lw=0.8,
             elinewidth=0.6,
@@ -273,15 +281,27 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
             label=label if k in named else "_",
         )
     axes.set_xlabel(_described(str(against), lines[against].attrs))
-    axes.set_ylabel(_described(str(lines.attrs.get("name", "")), lines.attrs))
+    axes.set_ylabel(_described(str(lines.attrs.get("name", "")), lines.attrs), wrap=True)
     if log:
-        axes.set_yscale("log", nonpositive="mask")
+        axes.set_yscale("log")
+    said = [_coordinate(str(name), each.values[()]) for name, each in lines.coords.items() if not each.dims]
     if over := lines.attrs.get("over"):
         counts = lines["count"].values[lines["count"].values > 0]
         number = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-        axes.set_title(_plain(f"mean over {over}, {number} values"), fontsize=6.5, loc="right")
+        said.append(_plain(f"mean over {over}, {number} values"))
+    axes.set_title(", ".join(said), fontsize=6.5, loc="right")
     if others:
-        axes.legend()
+        beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+        axes.legend(**(beside if len(named) > LEGEND_INSIDE else {}))
+
+
+def _format(kind: str, size: int) -> str:
+    """Return how matplotlib draws a line: names and many counted things, such as levels, are not joined."""
+    if kind == "U":
+        return "o"
+    if size <= 50:
+        return "o-"
+    return "-" if kind == "f" else "."
 
 
 def _coordinate(name: str, label: Any) -> str:

@@ -428,8 +428,7 @@ class _Grid:
         for place, point in task.points():
             outcome.status[place] = FAILED
             outcome.failures.append({"point": point, "error": described})
-        if self.store is not None:
-            self.store.write(task.region, outcome.values, outcome.status, outcome.failures)
+        _save(task, outcome)
         self.keep(task.region, outcome)
 
     def result(self) -> xr.Dataset:

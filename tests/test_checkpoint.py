@@ -16,17 +16,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from checkpointed import METHODS, simulation
+from comparison import assert_same_bits
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
 
 HERE = Path(__file__).parent
 every_method = pytest.mark.parametrize("method", METHODS)
-
-
-def assert_same_bits(a, b):
-    assert a.identical(b)
-    assert all(a[name].values.tobytes() == b[name].values.tobytes() for name in a.variables)
 
 
 def started(method, place, out, pause):

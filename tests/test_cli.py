@@ -225,6 +225,45 @@ def test_without_realisations_there_are_no_error_bars():
     assert not picture(averaged(one)).axes[0].containers[0].has_yerr
 
 
+def test_on_a_logarithmic_axis_errors_as_large_as_means_are_seen_and_no_line_leads_to_zero():
+    data = xr.Dataset({"x": (("h", "seed"), [[1.0, 3.0], [0.0, 0.0], [0.0, 2.0]])}, {"h": [1, 2, 3], "seed": [0, 1]})
+    axes = picture(averaged(data), log=True).axes[0]
+    line, _, (bars,) = axes.containers[0].lines
+    np.testing.assert_array_equal(line.get_ydata(), [2, np.nan, 1])
+    first, _, third = bars.get_segments()
+    np.testing.assert_array_equal(third[:, 1], [0, 2])
+    assert np.isfinite(axes.transData.transform([*first, *third])).all()
+
+
+def test_a_long_label_and_a_long_legend_are_inside_the_picture_and_beside_the_lines():
+    name = {"long_name": "a quantity whose name has so many words that one line of text can't hold it", "units": "J"}
+    data = xr.Dataset({"x": (("k", "t"), np.ones((6, 3)), name)}, {"k": range(6), "t": [0, 1, 2]})
+    figure = picture(averaged(data, against="t"))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    label, legend = axes.yaxis.label.get_window_extent(), axes.get_legend().get_window_extent()
+    assert figure.bbox.y0 <= label.y0 < label.y1 <= figure.bbox.y1
+    assert (
+        figure.bbox.x0 <= label.x0 < label.x1 <= axes.bbox.x0 < axes.bbox.x1 <= legend.x0 < legend.x1 <= figure.bbox.x1
+    )
+
+
+def test_what_all_lines_share_is_named_above_them():
+    data = xr.Dataset({"x": (("L", "h", "seed"), np.ones((1, 2, 3)))}, {"L": [8], "h": [0.5, 1], "seed": range(3)})
+    axes = picture(averaged(data)).axes[0]
+    assert axes.get_title(loc="right") == "L = 8, mean over seed, 3 values"
+    assert axes.get_legend() is None
+    axes = picture(averaged(data, against="seed", at={"h": "0.5"})).axes[0]
+    assert axes.get_title(loc="right") == "L = 8, h = 0.5"
+
+
+def test_names_and_many_levels_are_not_joined_by_lines():
+    data = xr.Dataset({"x": ("name", [1.0, 2.0]), "E": ("level", np.ones(60)), "y": ("t", np.ones(60))})
+    data = data.assign_coords(name=["a", "b"], level=range(60), t=np.linspace(0, 1, 60))
+    styles = [picture(averaged(data, each)).axes[0].containers[0].lines[0].get_linestyle() for each in ("x", "E", "y")]
+    assert styles == ["None", "None", "-"]
+
+
 def test_any_axis_can_be_averaged_over_or_be_the_only_one(partly):
     over_h = averaged(results(partly), "gap", against="seed", over="h")
     assert over_h["count"].values.tolist() == [3, 2, 3, 3, 2]

@@ -18,17 +18,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from comparison import assert_same_bits
 
 import mpsnh as nh
 from mpsnh.store import DONE, Store
 
 functions = importlib.import_module("sweep_functions")
 GRID = {"h": [0.5, 2.0], "seed": list(range(10))}
-
-
-def assert_same_bits(a, b):
-    assert a.identical(b)
-    assert all(a[name].values.tobytes() == b[name].values.tobytes() for name in a.data_vars)
 
 
 @contextlib.contextmanager
@@ -41,7 +37,7 @@ def connected(**options):
         warnings.catch_warnings(),
         dask.config.set({f"distributed.{name}": value for name, value in patience.items()}),
         distributed.LocalCluster(**local, **options) as cluster,
-        distributed.Client(cluster) as client,
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
@@ -154,7 +150,8 @@ def start(tmp_path):
     def start(*options, timeout=10):
         scheduler = process("scheduler", "--host", "127.0.0.1", "--port", "0", *options)
         process("worker", "--nthreads", "2", "--no-nanny", "--local-directory", str(tmp_path))
-        client = distributed.Client(scheduler_file=file, timeout=timeout)  # also for a scheduler that is lost
+        # the timeout also holds for a scheduler that is lost
+        client = distributed.Client(scheduler_file=file, timeout=timeout, set_as_default=False)
         held.callback(client.close, timeout=1)
         client.wait_for_workers(1)
         return scheduler, client

@@ -55,6 +55,13 @@ def finished(tmp_path_factory):
     return out, written
 
 
+def test_no_two_sizes_look_the_same():
+    for scale in brighi2025.SCALES.values():
+        count = len(scale.sizes)
+        assert len({brighi2025._colour(k, count) for k in range(count)}) == count
+        assert len(set(brighi2025.MARKERS[:count])) == count
+
+
 def test_every_figure_is_written_as_picture_print_and_dataset(finished):
     out, written = finished
     expected = {f"{figure}.{suffix}" for figure in brighi2025.FIGURES for suffix in ("png", "pdf", "nc")}

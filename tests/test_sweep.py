@@ -24,6 +24,7 @@ import pytest
 import sweep_functions as functions
 import threadpoolctl
 import xarray as xr
+from comparison import assert_same_bits
 from sweep_functions import draw, logged
 
 import mpsnh as nh
@@ -32,14 +33,6 @@ from mpsnh.store import DONE, Store
 GRID = {"h": [0.5, 2.0], "seed": [4, 0, 7, 1, 9]}
 POINTS = [(h, seed) for h in GRID["h"] for seed in GRID["seed"]]
 LONG = {"h": [0.5, 2.0], "seed": list(range(30))}
-
-
-def assert_identical(a: xr.Dataset, b: xr.Dataset) -> None:
-    """Compare names, values, labels and attributes, bit for bit."""
-    xr.testing.assert_identical(a, b)
-    for name in a.variables:
-        assert a[name].dtype == b[name].dtype
-        assert a[name].values.tobytes() == b[name].values.tobytes()
 
 
 def reference(over: dict[str, Any] = GRID) -> xr.Dataset:
@@ -83,8 +76,8 @@ def pool(context):
 def test_spawned_processes_change_no_bit(workers, tmp_path):
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as spawned:
         for batch in (1, 3, 7, "auto"):
-            assert_identical(nh.sweep(draw, GRID, spawned, batch=batch), reference())
-            assert_identical(nh.sweep(draw, GRID, spawned, tmp_path / f"{batch}.zarr", batch), reference())
+            assert_same_bits(nh.sweep(draw, GRID, spawned, batch=batch), reference())
+            assert_same_bits(nh.sweep(draw, GRID, spawned, tmp_path / f"{batch}.zarr", batch), reference())
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -93,7 +86,7 @@ def test_spawned_processes_change_no_bit(workers, tmp_path):
 def test_neither_threads_nor_batches_nor_a_store_change_a_bit(threads, batch, stored, tmp_path):
     with ThreadPoolExecutor(threads) if threads else contextlib.nullcontext() as executor:
         data = nh.sweep(draw, GRID, executor, tmp_path / "data.zarr" if stored else None, batch)
-    assert_identical(data, reference())
+    assert_same_bits(data, reference())
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -101,13 +94,13 @@ def test_the_order_of_coordinates_and_axes_changes_no_value(stored, tmp_path):
     for k, over in enumerate(({"h": [2.0, 0.5], "seed": [0, 1, 4, 7, 9]}, {"seed": [9, 4, 1, 7, 0], "h": [0.5, 2.0]})):
         data = nh.sweep(draw, over, store=tmp_path / str(k) if stored else None, batch=3)
         assert data.sizes == {**{name: len(labels) for name, labels in over.items()}, "level": 3}
-        assert_identical(data.sel(GRID).transpose("h", "seed", "level"), reference())
+        assert_same_bits(data.sel(GRID).transpose("h", "seed", "level"), reference())
 
 
 def test_a_store_gives_any_order_of_coordinates(tmp_path):
     nh.sweep(draw, GRID, store=tmp_path / "data.zarr", batch=3)
     turned = {"h": [2.0, 0.5], "seed": [9, 7, 4, 1, 0]}
-    assert_identical(nh.sweep(draw, turned, store=tmp_path / "data.zarr"), reference(turned))
+    assert_same_bits(nh.sweep(draw, turned, store=tmp_path / "data.zarr"), reference(turned))
 
 
 @pytest.mark.parametrize("executor", [None, "threads", "processes"])
@@ -151,7 +144,7 @@ def test_a_failed_point_is_not_counted_as_zero(tmp_path):
 
 def test_thousands_of_points(pool, tmp_path):
     over = {"h": [0.5, 1.0, 2.0], "seed": range(1000)}
-    assert_identical(nh.sweep(draw, over, pool, tmp_path / "data.zarr"), reference(over))
+    assert_same_bits(nh.sweep(draw, over, pool, tmp_path / "data.zarr"), reference(over))
 
 
 def test_points_run_on_one_thread_and_others_get_theirs_back(monkeypatch):
@@ -194,11 +187,11 @@ def test_what_was_interrupted_continues(batch, threads, tmp_path):
     assert 0 < done < 60
     before = logged(log)
     kept = {(LONG["h"][i], LONG["seed"][j]) for i, j in np.argwhere(store.status() == DONE)}
-    assert_identical(nh.sweep(make, LONG, store=store.url), reference(LONG))
+    assert_same_bits(nh.sweep(make, LONG, store=store.url), reference(LONG))
     again = logged(log) - before
     assert not kept & set(again)
     assert again.total() == 60 - done
-    assert_identical(nh.sweep(make, LONG, store=store.url), reference(LONG))
+    assert_same_bits(nh.sweep(make, LONG, store=store.url), reference(LONG))
     assert (logged(log) - before).total() == 60 - done
 
 
@@ -229,10 +222,10 @@ def test_a_store_is_extended_by_what_is_missing(larger, batch, tmp_path):
     make = functools.partial(draw, log=log)
     nh.sweep(make, GRID, store=store, batch=batch)
     before = logged(log)
-    assert_identical(nh.sweep(make, larger, store=store), reference(larger))
+    assert_same_bits(nh.sweep(make, larger, store=store), reference(larger))
     new = {(h, seed) for h in larger["h"] for seed in larger["seed"]} - set(POINTS)
     assert logged(log) - before == dict.fromkeys(new, 1)
-    assert_identical(nh.sweep(make, GRID, store=store), reference())
+    assert_same_bits(nh.sweep(make, GRID, store=store), reference())
     assert (logged(log) - before).total() == len(new)
 
 
@@ -240,27 +233,27 @@ def test_one_point_grows_to_a_grid(tmp_path):
     """The parameters that vary are those of the grid asked for, not of the first call."""
     for over in ({"h": [0.5], "seed": [4]}, {"h": [0.5], "seed": [4, 0]}, GRID, {"h": [2.0], "seed": [0]}):
         data = nh.sweep(draw, over, store=tmp_path / "data.zarr")
-        assert_identical(data, reference(over))
+        assert_same_bits(data, reference(over))
 
 
 def test_an_axis_may_change_a_parameter_of_another_name(tmp_path):
     for fields in ([1.0], [1.0, 2.0], [2.0], [3.0]):
         over = {"h": fields, "seed": [0, 1]}
         data = nh.sweep(functions.squared, over, store=tmp_path / "data.zarr")
-        assert_identical(data, nh.sweep(functions.squared, over))
+        assert_same_bits(data, nh.sweep(functions.squared, over))
 
 
 def test_whole_numbers_are_extended_by_fractions(tmp_path):
     nh.sweep(draw, {"h": [1, 2], "seed": [0, 1]}, store=tmp_path / "data.zarr")
     over = {"h": [1.0, 1.5, 2.0], "seed": [0, 1]}
-    assert_identical(nh.sweep(draw, over, store=tmp_path / "data.zarr"), reference(over))
+    assert_same_bits(nh.sweep(draw, over, store=tmp_path / "data.zarr"), reference(over))
 
 
 def test_names_are_extended_by_longer_ones(tmp_path):
     for kinds in (["a", "bb"], ["a", "bb", "much longer", "much loner"]):
         over = {"kind": kinds, "seed": [0, 1]}
         data = nh.sweep(functions.named, over, store=tmp_path / "data.zarr")
-        assert_identical(data, nh.sweep(functions.named, over))
+        assert_same_bits(data, nh.sweep(functions.named, over))
 
 
 # ---------------------------------------------------------------------------------------------------- killed
@@ -284,7 +277,7 @@ def test_a_worker_may_be_killed(seed, context, tmp_path):
         stored = store.url if seed % 2 else None
         data = nh.sweep(functools.partial(draw, log=log, pause=0.004), LONG, executor, stored, batch)
         killer.join()
-    assert_identical(data, reference(LONG))
+    assert_same_bits(data, reference(LONG))
     if stored:
         assert sum(repeated(log, LONG).values()) <= 2 * batch
 
@@ -303,7 +296,7 @@ def test_the_process_that_sweeps_may_be_killed(seed, context, tmp_path):
     sweeping.kill()
     sweeping.join()
     try:
-        assert_identical(nh.sweep(make, LONG, store=store.url, batch=batch), reference(LONG))
+        assert_same_bits(nh.sweep(make, LONG, store=store.url, batch=batch), reference(LONG))
     finally:
         for orphan in orphans:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -320,7 +313,7 @@ def test_a_kill_while_the_store_is_made(step, monkeypatch, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         nh.sweep(draw, GRID, store=tmp_path / "data.zarr")
     monkeypatch.undo()
-    assert_identical(nh.sweep(draw, GRID, store=tmp_path / "data.zarr"), reference())
+    assert_same_bits(nh.sweep(draw, GRID, store=tmp_path / "data.zarr"), reference())
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -342,7 +335,7 @@ def test_a_kill_while_the_store_is_extended(number, monkeypatch, tmp_path):
         nh.sweep(draw, larger, store=tmp_path / "data.zarr")
     monkeypatch.undo()
     for over in (GRID, larger):
-        assert_identical(nh.sweep(draw, over, store=tmp_path / "data.zarr"), reference(over))
+        assert_same_bits(nh.sweep(draw, over, store=tmp_path / "data.zarr"), reference(over))
 
 
 def interrupted_at(monkeypatch: pytest.MonkeyPatch, name: str, condition: Any) -> None:
@@ -403,12 +396,12 @@ def test_failed_points_run_again_on_request_only(tmp_path):
         first = nh.sweep(faulty, GRID, store=store.url, batch=3)
     before = logged(log)
     with pytest.warns(UserWarning, match="4 points failed"):
-        assert_identical(nh.sweep(mended, GRID, store=store.url), first)
+        assert_same_bits(nh.sweep(mended, GRID, store=store.url), first)
     assert logged(log) == before
     assert len(store.failures()) == 4
     assert store.retry() == 4
     assert store.failures() == []
-    assert_identical(nh.sweep(mended, GRID, store=store.url), reference())
+    assert_same_bits(nh.sweep(mended, GRID, store=store.url), reference())
     assert logged(log) - before == {(h, seed): 1 for h in GRID["h"] for seed in FAULTS}
     assert store.retry() == 0
 
@@ -484,7 +477,7 @@ def test_a_point_that_kills_its_process_fails_alone(batch, stored, pool, tmp_pat
     assert all(f["error"].startswith("the worker died: BrokenProcessPool") for f in failures)
     if stored:
         assert store.retry() == 2
-        assert_identical(nh.sweep(draw, GRID, store=store.url), reference())
+        assert_same_bits(nh.sweep(draw, GRID, store=store.url), reference())
 
 
 def test_a_point_that_kills_its_process_stops_a_sweep_on_request(pool):
@@ -601,7 +594,7 @@ def test_other_processes_need_what_can_be_sent(make, message, pool):
 def test_any_executor_may_be_used_again(pool):
     for executor in (pool, None):
         assert isinstance(executor, Executor | None)
-        assert_identical(nh.sweep(draw, GRID, executor), reference())
+        assert_same_bits(nh.sweep(draw, GRID, executor), reference())
 
 
 # ------------------------------------------------------------------------------------------------------- long points
@@ -639,7 +632,7 @@ def test_long_points_go_on_after_kill_9(processes, context, tmp_path):
     assert set(steps) == {(float(k), seed) for k in range(20) for seed in (0, 1)}
     assert steps.total() <= 40 + 2 * 2 * 5, "at most what fits between two checkpoints of each point, for each kill"
     undisturbed = nh.sweep(functools.partial(functions.quench, log=tmp_path / "other", pause=0.0), over)
-    assert_identical(data, undisturbed)
+    assert_same_bits(data, undisturbed)
     assert list((tmp_path / "data.zarr.checkpoints").iterdir()) == []
 
 

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,6 +37,10 @@ from mpsnh.value import Value, require
 GAMMA, V = 0.1, 1.1
 CLAIMED_TRANSITION = 4.5
 """Disorder strength at which spectral indicators had suggested a transition (the paper's green line)."""
+TYPICAL_REALISATIONS = 10
+"""Realisations with a current from which a typical mean is drawn."""
+MARKERS = "os^Dv"
+"""How points of different sizes look."""
 
 
 class Scale(Value):
@@ -163,6 +167,10 @@ SCALES = {
 """The sizes that `reproduce` knows by name."""
 
 
+def _chain(L: int, h: float, seed: int, boundary: Literal["open", "periodic"]) -> models.NonHermitianXXZ:
+    return models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary=boundary)
+
+
 def ring(L: int, h: float, seed: int) -> Simulation[Spectrum]:
     """Return the simulation behind one realisation of Figures 1 and 2: the exact spectrum of a periodic chain.
 
@@ -185,7 +193,7 @@ def ring(L: int, h: float, seed: int) -> Simulation[Spectrum]:
     ['attempts', 'certified', 'complex_fraction', 'current', 'gap', 'real_spectrum']
     """
     return Simulation(
-        models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary="periodic"),
+        _chain(L, h, seed, "periodic"),
         algorithms.ExactDiag(vectors="right", leading=1),
         {
             "current": observables.SteadyStateCurrent(),
@@ -223,7 +231,7 @@ def evolution(L: int, h: float, seed: int, time: float) -> Simulation[Snapshot]:
     {'time': 21}
     """
     return Simulation(
-        models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary="periodic"),
+        _chain(L, h, seed, "periodic"),
         algorithms.ExactEvolution(dt=time / 20, t_max=time),
         {},
     )
@@ -251,7 +259,7 @@ def quench(h: float, seed: int, scale: Scale) -> Simulation[Snapshot]:
     48
     """
     return Simulation(
-        models.NonHermitianXXZ(L=scale.chain, gamma=GAMMA, V=V, h=h, seed=seed, boundary="open"),
+        _chain(scale.chain, h, seed, "open"),
         algorithms.NHTEBD(dt=scale.dt, t_max=scale.t_max, every=round(0.5 / scale.dt), max_bond=scale.max_bond),
         {
             "current": observables.MidCurrent(half_width=scale.half_width),
@@ -430,18 +438,19 @@ def _fig1a(study: Study, axes: Axes) -> xr.Dataset:
     current = study.current()
     data = mean_with_error(current).assign(typical=typical(current), fraction_nonzero=(current > 0).mean("seed"))
     _draw_by_size(axes, data, study.fits(current), r"\alpha")
+    enough = data["typical"].where((current > 0).sum("seed") >= TYPICAL_REALISATIONS)
     for k, L in enumerate(study.scale.sizes):
-        axes.plot(data["h"], data["typical"].sel(L=L), ":", color=_colour(k), lw=0.9)
-    axes.plot([], [], "k:", lw=0.9, label="typical, non-real spectra")
+        axes.plot(data["h"], enough.sel(L=L), ":", color=_colour(k, len(study.scale.sizes)), lw=0.9)
     evolved, scale = mean_with_error(study.evolved), study.scale
     seen = evolved.where(evolved["mean"] > 1 / (GAMMA * scale.evolved_time))  # below, the norm may as well oscillate
-    label = rf"$N={scale.evolved}$, evolved to $t=10^{{{np.log10(scale.evolved_time):.2g}}}$"
+    label = f"$N={scale.evolved}$, evolved"
     axes.errorbar(seen["h"], seen["mean"], seen["error"], fmt="kx", ms=4, lw=0.8, label=label)
+    axes.plot([], [], "k:", lw=0.9, label=r"typical, $I_\mathrm{tot}>0$")
     data = data.assign(evolved=evolved["mean"], evolved_error=evolved["error"])
     axes.set(ylabel=r"steady current $I_\mathrm{tot}=\mathrm{Im}\,E_1/\gamma$  ($J$)")
     right = axes.secondary_yaxis("right", functions=(_times_gamma, _over_gamma))
     right.set_ylabel(r"$J_\infty=\mathrm{Im}\,E_1$  ($J$)")
-    axes.legend()
+    axes.legend(loc="lower left", handlelength=1.5)
     return data
 
 
@@ -460,8 +469,8 @@ def _fig2a(study: Study, axes: Axes) -> xr.Dataset:
     data = mean_with_error(study.spectra["real_spectrum"])
     _draw_by_size(axes, data)
     axes.set(ylabel=r"fraction of real spectra $f_\mathrm{noSS}$", ylim=(-0.03, 1.03))
-    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.7))
-    inset = axes.inset_axes((0.62, 0.16, 0.34, 0.36))
+    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.72))
+    inset = axes.inset_axes((0.62, 0.14, 0.34, 0.42))
     chosen = [h for h in (2, 3, 4, 5, 6) if h in study.scale.strengths]
     for k, h in enumerate(chosen):
         colour = plt.get_cmap("plasma")(0.1 + 0.75 * k / len(chosen))
@@ -487,7 +496,7 @@ def _fig2a(study: Study, axes: Axes) -> xr.Dataset:
 def _fig2b(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the fraction of complex eigenvalues against disorder."""
     data = mean_with_error(study.spectra["complex_fraction"])
-    _draw_by_size(axes, data)
+    _draw_by_size(axes, data.where(data["mean"] > 0))
     axes.set(ylabel=r"fraction of complex eigenvalues $f_\mathrm{Im}$", yscale="log")
     axes.legend()
     return data
@@ -500,17 +509,18 @@ def _fig3a(study: Study, axes: Axes) -> xr.Dataset:
     window = study.scale.plateau
     discarded = study.quenches["discarded_weight"].sel(time=window[1], method="nearest", drop=True).mean("seed")
     data = data.assign(plateau=plateau["mean"], plateau_error=plateau["error"], discarded_weight=discarded)
-    axes.axvspan(*window, color="0.9", zorder=0, label="plateau window")
     for k, h in enumerate(study.scale.quench_strengths):
         point = data.sel(h=h)
         mean, error = point["mean"], point["error"]
-        axes.plot(point["time"], mean, color=_colour(k, 4), label=f"$h={h:g}$")
+        axes.plot(point["time"], mean, color=_colour(k, 4), label=f"$h/J={h:g}$")
         axes.fill_between(point["time"], mean - error, mean + error, color=_colour(k, 4), alpha=0.2, lw=0)
         axes.plot(window, [float(point["plateau"])] * 2, "--", color=_colour(k, 4), lw=1.5)
+    axes.axvspan(*window, color="0.9", zorder=0)
+    axes.text(sum(window) / 2, 0.88, "plateau window", ha="center", transform=axes.get_xaxis_transform(), fontsize=6.5)
     axes.set(xlabel="time $t$  ($1/J$)", ylabel=r"mid current per bond $\langle I_\mathrm{mid}\rangle/2\ell_0$  ($J$)")
     axes.set_xlim(0, study.scale.t_max)
     axes.set_ylim(top=1.25 * float((data["mean"] + data["error"]).max()))  # room for the legend
-    axes.legend(ncols=3, loc="upper right", columnspacing=1.0)
+    axes.legend(ncols=4, loc="upper right", columnspacing=1.0, handlelength=1.5)
     return data.assign_attrs(plateau_window=list(window))
 
 
@@ -520,21 +530,20 @@ def _fig3b(study: Study, axes: Axes) -> xr.Dataset:
     exact = mean_with_error(study.current() / study.spectra["L"])
     for k, L in enumerate(study.scale.sizes):
         point = exact.sel(L=L)
-        axes.errorbar(
-            point["h"], point["mean"], point["error"], fmt="o-", ms=3, lw=0.8, color=_colour(k), label=f"exact, $N={L}$"
-        )
+        style = {"fmt": f"{MARKERS[k]}-", "ms": 3, "lw": 0.8, "color": _colour(k, len(study.scale.sizes))}
+        axes.errorbar(point["h"], point["mean"], point["error"], label=f"exact, $N={L}$", **style)
     axes.errorbar(
         plateau["h"],
         plateau["mean"],
         plateau["error"],
-        fmt="s",
-        ms=4,
+        fmt="*",
+        ms=6,
         color="crimson",
         label=rf"quench, $N={study.scale.chain}$, $\chi={study.scale.max_bond}$",
     )
     axes.plot(fit.x, fit(fit.x), "--", color="crimson", lw=1, label=rf"$\propto e^{{-{fit.rate:.2f}h}}$")
     axes.set(xlabel="disorder strength $h/J$", ylabel="current per bond $j_0$  ($J$)", yscale="log")
-    axes.set_xlim(0, max(study.scale.quench_strengths) + 1)
+    axes.set_xlim(0, max(study.scale.quench_strengths) + 1.2)
     axes.set_ylim(bottom=0.3 * float(exact["mean"].sel(h=slice(0, axes.get_xlim()[1])).min()))
     axes.legend()
     renamed = exact.rename(mean="exact", error="exact_error", h="h_exact")
@@ -641,7 +650,7 @@ def _over_gamma(growth: Any) -> Any:
     return np.asarray(growth) / GAMMA
 
 
-def _colour(k: int, n: int = 3) -> Any:
+def _colour(k: int, n: int) -> Any:
     return plt.get_cmap("viridis")(0.85 * k / max(1, n - 1))
 
 
@@ -649,20 +658,20 @@ def _draw_by_size(axes: Axes, data: xr.Dataset, fits: Sequence[ExponentialFit] |
     """Draw mean and error against h for each size, with the fitted exponentials and the claimed transition."""
     axes.axvline(CLAIMED_TRANSITION, color="tab:green", lw=4, alpha=0.25, zorder=0)
     for k, L in enumerate(data["L"].values):
-        point = data.sel(L=L)
+        point, colour = data.sel(L=L), _colour(k, data.sizes["L"])
         label = f"$N={L}$"
         if fits is not None:
             fit = fits[k]
-            axes.plot(fit.x, fit(fit.x), "--", color=_colour(k), lw=0.8)
+            axes.plot(fit.x, fit(fit.x), "--", color=colour, lw=0.8)
             label += rf", ${rate}={fit.rate:.2f}\pm{fit.error:.2f}$"
         axes.errorbar(
             point["h"],
             point["mean"],
             point["error"],
-            fmt="o-" if fits is None else "o",
+            fmt=MARKERS[k] + ("-" if fits is None else ""),
             ms=3,
             lw=0.8,
-            color=_colour(k),
+            color=colour,
             label=label,
         )
     axes.set(xlabel="disorder strength $h/J$")
