@@ -370,7 +370,7 @@ class BlockState:
         chain, work = self._chain, self._work
         direction = 1 if j < self.centre else -1 if j > self.centre else int(chain.centre[1])
         outer, inner = (j, j + 1) if direction > 0 else (j + 1, j)
-        rows, first, offset = work.tables[0], work.tables[1], work.near
+        rows, first, offset = work.rows, work.first, work.near
         tebd.layout(chain, j, direction, rows, first, offset)
         states = {q: len(chosen) for q, chosen in local_states(self.charges[j]).items()}
         found, s = Blocks(), 0

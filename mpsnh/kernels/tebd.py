@@ -87,7 +87,7 @@ class Work(NamedTuple):
     weights: Floats
     sorted: Floats
     rows: Integers
-    """For each charge: rows and place (`first`) of the blocks of the tensor at hand, of the far one and of a new one."""
+    """For each charge: rows and place (`first`) of the blocks of a tensor, of the far one and of a new one."""
     first: Integers
     far_rows: Integers
     far_first: Integers
@@ -443,7 +443,7 @@ def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-
 
 @_jit
 def _subspace_split(chain, work, bond, near_store, far_store):  # type: ignore[no-untyped-def]
-    """Project the pair on what it makes of the old far tensor, with the dimensions as they are; returns the weight kept."""
+    """Project the pair on what it makes of the old far tensor, all dimensions kept; returns the weight kept."""
     one = work.x.dtype.type(1)
     zero = work.x.dtype.type(0)
     written, position, kept_weight = 0, 0, 0.0
@@ -509,13 +509,13 @@ def _find_sketched(work, x, p, n, guess, known, size, u, v, g, weights):  # type
 
 
 @_jit
-def _full_split(  # type: ignore[no-untyped-def]
-    chain, work, bond, near_store, far_store, max_bond, cutoff, sketch, weight
-):
+def _full_split(chain, work, bond, near_store, far_store, limits, sketch, weight):  # type: ignore[no-untyped-def]
     """Truncate the pair by its singular values, found exactly or, block by block, within a random subspace.
 
-    Returns the weight discarded, or -1 if a decomposition failed, and whether `max_bond` limited it.
+    `limits` are `max_bond` and the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether
+    `max_bond` limited it.
     """
+    max_bond, cutoff = limits
     rows, columns, found, begin, sketched = work.rows, work.far_rows, work.found, work.begin, work.sketched
     low, high = chain.span[bond, 0], chain.span[bond, 1]
     count, left, right, place, captured = 0, 0, 0, 0, 0.0
@@ -676,7 +676,7 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type
         chain.age[bond] += 1
     if due:
         sketch = excess > 0 and max_bond >= SMALL and reference > GRAM_RESOLUTION
-        least, limited = _full_split(chain, work, bond, near_store, far_store, max_bond, cutoff, sketch, weight)
+        least, limited = _full_split(chain, work, bond, near_store, far_store, (max_bond, cutoff), sketch, weight)
         if least < 0:
             return np.nan, 0.0
         if projects:
