@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import Algorithm
+from mpsnh.algorithm import Diagonalisation
 from mpsnh.eigenvectors import biorthonormal, inverse_iteration, is_hermitian
 from mpsnh.filter_diagonalisation import FilteredSpectrum, eigenvectors, filter_spectrum
 from mpsnh.model import Model
@@ -27,7 +26,7 @@ RESIDUAL = 1e-8
 """Largest residual of an eigenvector, relative to the norm of the matrix, that is accepted."""
 
 
-class ExactDiag(Algorithm[Spectrum]):
+class ExactDiag(Diagonalisation):
     """All eigenvalues of a model in its charge sector, ordered by decreasing growth.
 
     Real matrices are diagonalised in real arithmetic, so that complex eigenvalues come in exact conjugate pairs
@@ -68,7 +67,6 @@ class ExactDiag(Algorithm[Spectrum]):
     True
     """
 
-    yields = Spectrum
     method: Literal["auto", "dense", "filter"] = "auto"
     vectors: Literal["none", "right", "both"] = "right"
     leading: int | None = None
@@ -127,43 +125,35 @@ class ExactDiag(Algorithm[Spectrum]):
         per_element = {"none": 32, "right": 32 + 48, "both": 32 + 2 * 48 + 40}[self.vectors]
         return float(per_element) * n**2
 
-    def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
-        """Yield the spectrum, as one record.
+    def spectrum(self, model: Model, matrix: Any) -> Spectrum:
+        """Return all levels of a matrix.
 
         Parameters
         ----------
         model : Model
-            What to diagonalise.
-        after : None
-            There is nothing to continue.
+            Says in which order levels grow.
+        matrix : ndarray or sparse matrix, shape (n, n)
+            Its matrix.
 
-        Yields
-        ------
+        Returns
+        -------
         Spectrum
 
         Raises
         ------
         ValueError
-            If `after` is given, or the matrix is not one for filter diagonalisation, which was asked for.
+            If the matrix is not one for filter diagonalisation, which was asked for.
         ArithmeticError
             If left and right vectors can't be made biorthonormal, or are not accurate.
         """
-        if after is not None:
-            raise ValueError("ExactDiag has nothing to continue; leave out `after`")
-        self.check(model)
-        matrix = model.matrix()
         sparse = scipy.sparse.issparse(matrix)
-        if not np.isfinite(matrix.data if sparse else matrix).all():
-            raise ValueError(f"the matrix of {model!r} has elements that are not finite")
         hermitian = is_hermitian(matrix)
         filters = sparse and not hermitian and not np.iscomplexobj(matrix)
         if self.method == "filter" and not filters:
             raise ValueError("method = 'filter' needs a sparse real matrix that is not symmetric; use 'auto'")
         if filters and self._may_filter(model.sector.dim):
-            yield self._filtered(model, matrix)
-            return
-        dense = matrix.toarray() if sparse else np.asarray(matrix)
-        yield self._dense(model, dense, hermitian)
+            return self._filtered(model, matrix)
+        return self._dense(model, matrix.toarray() if sparse else np.asarray(matrix), hermitian)
 
     def _may_filter(self, dim: int) -> bool:
         few = self.vectors == "none" or self.leading is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +9,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import Algorithm
+from mpsnh.algorithm import Diagonalisation
 from mpsnh.algorithms.exact_diag import ExactDiag
 from mpsnh.chebyshev import NumericalRange
 from mpsnh.eigenvectors import biorthonormal, is_hermitian
@@ -35,7 +34,7 @@ TIE = 1e-6
 """Distance, relative to the largest element, below which eigenvalues of the matrix and its transpose are the same."""
 
 
-class SteadyState(Algorithm[Spectrum]):
+class SteadyState(Diagonalisation):
     """The k levels of largest Im E, and whether the spectrum is entirely real.
 
     Levels with the same complex E count as often as they occur, and of the conjugate pairs of a real matrix only the
@@ -79,7 +78,6 @@ class SteadyState(Algorithm[Spectrum]):
     True
     """
 
-    yields = Spectrum
     complete: ClassVar[bool] = False
     k: int = 2
     vectors: Literal["right", "both", "none"] = "right"
@@ -132,47 +130,38 @@ class SteadyState(Algorithm[Spectrum]):
         # about three terms a site in each row, and a few copies while the parts of H are made; six blocks
         return float(dim) * (100 * model.L + 6 * 16 * (self.k + 16))
 
-    def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
-        """Yield the levels, as one record.
+    def spectrum(self, model: Model, matrix: Any) -> Spectrum:
+        """Return the levels of a matrix.
 
         Parameters
         ----------
         model : Model
-            Where to find the levels.
-        after : None
-            There is nothing to continue.
+            Says how levels grow.
+        matrix : sparse matrix, shape (n, n)
+            Its matrix.
 
-        Yields
-        ------
+        Returns
+        -------
         Spectrum
 
         Raises
         ------
         ValueError
-            If `after` is given, or the matrix is not supported.
+            If the matrix is not supported.
         ArithmeticError
             If no method is certain of its result.
         """
-        if after is not None:
-            raise ValueError("SteadyState has nothing to continue; leave out `after`")
-        self.check(model)
-        matrix = model.matrix()
         require(scipy.sparse.issparse(matrix), f"matrix of {model!r}", type(matrix).__name__, "sparse")
-        require(matrix.shape == (model.sector.dim,) * 2, "shape of the matrix", matrix.shape, "that of the sector")
         matrix = scipy.sparse.csr_matrix(matrix)
-        if not np.isfinite(matrix.data).all():
-            raise ValueError(f"the matrix of {model!r} has elements that are not finite")
         if matrix.shape[0] <= SMALL:
-            yield self._diagonalised(model, matrix)
-            return
+            return self._diagonalised(model, matrix)
         hermitian = is_hermitian(matrix)
         if hermitian or np.iscomplexobj(matrix.data):
             kind = "Hermitian, so that its spectrum is real" if hermitian else "complex"
             allowed = f"at most {LARGEST_DENSE} for a matrix that is {kind}"
             require(matrix.shape[0] <= LARGEST_DENSE, "dimension", matrix.shape[0], allowed)
-            yield self._diagonalised(model, matrix)
-            return
-        yield self._evolved(model, matrix) or self._filtered(model, matrix)
+            return self._diagonalised(model, matrix)
+        return self._evolved(model, matrix) or self._filtered(model, matrix)
 
     @property
     def _dense(self) -> ExactDiag:
@@ -180,7 +169,8 @@ class SteadyState(Algorithm[Spectrum]):
 
     def _diagonalised(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
         """Choose levels from a dense diagonalisation."""
-        (everything,) = self._dense.records(model)
+        self._dense.check(model)
+        everything = self._dense.spectrum(model, matrix)
         counted = (everything.values.imag >= 0) | np.iscomplexobj(matrix.data)
         require(self.k <= counted.sum(), "k", self.k, f"at most the number of levels, {counted.sum()}")
         chosen = np.flatnonzero(counted)[: self.k]
