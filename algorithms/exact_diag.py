@@ -33,8 +33,8 @@ class ExactDiag(Diagonalisation):
     and real ones are exactly real; Hermitian matrices go to the Hermitian solver.
 
     Large real matrices whose spectrum lies near the real axis go to filter diagonalisation, of which only the result
-    that is certified counts: as many levels as the matrix has, which reproduce its first two traces. If it finds none,
-    as for weak disorder, LAPACK follows.
+    that is certified counts: as many levels as the matrix has, which reproduce its first two traces. If there is none,
+    LAPACK follows.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class ExactDiag(Diagonalisation):
         if self._may_filter(n):
             return 45e3 * n  # blocks of vectors, moments and pencils
         if self.leading is not None:
-            return 48.0 * n**2
+            return _lapack_bytes(n)
         # matrix and LAPACK's copy; for each kind of vectors LAPACK's output, the complex one and the sorted one
         per_element = {"none": 32, "right": 32 + 48, "both": 32 + 2 * 48 + 40}[self.vectors]
         return float(per_element) * n**2
@@ -169,13 +169,13 @@ class ExactDiag(Diagonalisation):
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 problem = f"{problem}, but {error}"
         try:
-            require_memory(48.0 * matrix.shape[0] ** 2, "LAPACK")
+            require_memory(_lapack_bytes(matrix.shape[0]), "LAPACK")
         except MemoryError as error:
             raise ArithmeticError(f"{problem}, and {error}") from error
         return replace(self._dense(model, matrix.toarray(), hermitian=False), attempts=found.attempts)
 
     def _with_vectors(self, model: Model, matrix: scipy.sparse.csr_matrix, found: FilteredSpectrum) -> Spectrum:
-        values, norm = _ordered(model, found.values), scipy.sparse.linalg.norm(matrix)
+        values, norm = found.values[_order(model, found.values)], scipy.sparse.linalg.norm(matrix)
         right = left = residuals = None
         if self.vectors != "none":
             right, residuals = eigenvectors(matrix, values[: self.leading], seed=self.seed)
@@ -190,7 +190,7 @@ class ExactDiag(Diagonalisation):
         if not hermitian and self.vectors != "none" and self.leading is not None:
             return self._leading(model, dense, self.leading)
         values, right, left = self._hermitian(dense) if hermitian else self._general(dense)
-        order = np.lexsort((values.real, -model.growth(values)))
+        order = _order(model, values)
         first = order[: self.leading]
         return Spectrum(
             values[order],
@@ -200,7 +200,8 @@ class ExactDiag(Diagonalisation):
         )
 
     def _leading(self, model: Model, dense: NDArray[Any], count: int) -> Spectrum:
-        values = _ordered(model, scipy.linalg.eigvals(dense))
+        values = scipy.linalg.eigvals(dense).astype(complex)
+        values = values[_order(model, values)]
         right, left, residuals = inverse_iteration(dense, values[:count])
         _require_small(residuals, np.linalg.norm(dense))
         both = biorthonormal(values[:count], left, right) if self.vectors == "both" else None
@@ -223,10 +224,14 @@ class ExactDiag(Diagonalisation):
         return values, right, biorthonormal(values, left, right)
 
 
-def _ordered(model: Model, values: NDArray[Any]) -> NDArray[np.complex128]:
-    """Sort eigenvalues by decreasing growth, and those that grow alike by Re E."""
-    ordered: NDArray[np.complex128] = values[np.lexsort((values.real, -model.growth(values)))].astype(complex)
-    return ordered
+def _order(model: Model, values: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the indices that sort eigenvalues by decreasing growth, and those that grow alike by Re E."""
+    return np.lexsort((values.real, -model.growth(values)))
+
+
+def _lapack_bytes(n: int) -> float:
+    """Return the memory for all eigenvalues and a few vectors: the matrix, and complex factors and temporaries."""
+    return 48.0 * n**2
 
 
 def _require_small(residuals: NDArray[np.float64], norm: Any) -> None:
