@@ -214,13 +214,16 @@ class SteadyState(Diagonalisation):
         doubt = "" if found.certified else f"all eigenvalues are {found.report}"
         right, left, residuals = None, None, None
         if found.certified and self.vectors != "none":
-            right, residuals = eigenvectors(matrix, values, seed=self.seed)
-            worst = residuals.max()
-            if self.vectors == "both":
-                left, others = eigenvectors(matrix, values, side="left", seed=self.seed)
-                worst = max(worst, others.max())
-            if worst > self.tolerance * scale:
-                doubt = f"the residuals are up to {worst:.1g}, above {self.tolerance * scale:.1g}"
+            try:
+                right, residuals = eigenvectors(matrix, values, seed=self.seed)
+                worst = residuals.max()
+                if self.vectors == "both":
+                    left, others = eigenvectors(matrix, values, side="left", seed=self.seed)
+                    worst = max(worst, others.max())
+                if not worst <= self.tolerance * scale:
+                    doubt = f"the residuals are up to {worst:.1g}, above {self.tolerance * scale:.1g}"
+            except (ArithmeticError, np.linalg.LinAlgError) as error:
+                doubt = f"all eigenvalues are {found.report}, but {error}"
         if not doubt:
             return self._spectrum(model, values, right, left, residuals)
         if matrix.shape[0] <= LARGEST_DENSE:

@@ -218,6 +218,30 @@ def test_what_is_not_certain_is_not_returned(monkeypatch):
         steady(ring(10, h=3.0))
 
 
+@pytest.mark.parametrize("trouble", [np.nan, ArithmeticError("lost digits"), np.linalg.LinAlgError("no convergence")])
+@pytest.mark.parametrize("fallback", ["large", "certain"])
+def test_vectors_that_fail_are_not_returned(trouble, fallback, request, monkeypatch):
+    """A matrix is diagonalised instead if it is small enough."""
+    request.getfixturevalue(fallback)
+    model = ring(10, h=3.0)
+
+    def failing(matrix: Any, values: Any, **_: Any) -> Any:
+        if isinstance(trouble, Exception):
+            raise trouble
+        return np.zeros((matrix.shape[0], len(values)), complex), np.full(len(values), trouble)
+
+    monkeypatch.setattr("mpsnh.algorithms.steady_state.growing_levels", lambda *_, **__: None)
+    monkeypatch.setattr("mpsnh.algorithms.steady_state.eigenvectors", failing)
+    if fallback == "large":
+        found = steady(model)
+        np.testing.assert_allclose(found.values, lapack(model)[:2], atol=1e-11)
+        check_vectors(found, model)
+    else:
+        reason = f"but {trouble}" if isinstance(trouble, Exception) else "residuals are up to nan"
+        with pytest.raises(ArithmeticError, match=f"not certain: .* {reason}"):
+            steady(model)
+
+
 @pytest.mark.usefixtures("large")
 def test_without_certificate_a_matrix_is_diagonalised(monkeypatch):
     model = ring(10, h=3.0)
