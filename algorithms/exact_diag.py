@@ -12,8 +12,8 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from mpsnh.algorithm import Diagonalisation
-from mpsnh.eigenvectors import biorthonormal, inverse_iteration, is_hermitian
-from mpsnh.filter_diagonalisation import FilteredSpectrum, eigenvectors, filter_spectrum
+from mpsnh.eigenvectors import biorthonormal, inverse_iteration, is_hermitian, require_small
+from mpsnh.filter_diagonalisation import FilteredSpectrum, filter_spectrum, right_and_left
 from mpsnh.model import Model
 from mpsnh.records import Spectrum
 from mpsnh.sector import require_memory
@@ -175,15 +175,13 @@ class ExactDiag(Diagonalisation):
         return replace(self._dense(model, matrix.toarray(), hermitian=False), attempts=found.attempts)
 
     def _with_vectors(self, model: Model, matrix: scipy.sparse.csr_matrix, found: FilteredSpectrum) -> Spectrum:
-        values, norm = found.values[_order(model, found.values)], scipy.sparse.linalg.norm(matrix)
+        values = found.values[_order(model, found.values)]
         right = left = residuals = None
         if self.vectors != "none":
-            right, residuals = eigenvectors(matrix, values[: self.leading], seed=self.seed)
-            _require_small(residuals, norm)
-        if self.vectors == "both" and right is not None:
-            left, others = eigenvectors(matrix, values[: self.leading], side="left", seed=self.seed)
-            _require_small(others, norm)
-            left = biorthonormal(values[: self.leading], left, right)
+            allowed = RESIDUAL * float(scipy.sparse.linalg.norm(matrix))
+            right, left, residuals = right_and_left(
+                matrix, values[: self.leading], left=self.vectors == "both", largest_residual=allowed, seed=self.seed
+            )
         return Spectrum(values, model.sector, right, left, residuals, attempts=found.attempts)
 
     def _dense(self, model: Model, dense: NDArray[Any], hermitian: bool) -> Spectrum:
@@ -203,7 +201,7 @@ class ExactDiag(Diagonalisation):
         values = scipy.linalg.eigvals(dense).astype(complex)
         values = values[_order(model, values)]
         right, left, residuals = inverse_iteration(dense, values[:count])
-        _require_small(residuals, np.linalg.norm(dense))
+        require_small(residuals, RESIDUAL * float(np.linalg.norm(dense)))
         both = biorthonormal(values[:count], left, right) if self.vectors == "both" else None
         return Spectrum(values, model.sector, right, both, residuals)
 
@@ -232,11 +230,3 @@ def _order(model: Model, values: NDArray[Any]) -> NDArray[np.intp]:
 def _lapack_bytes(n: int) -> float:
     """Return the memory for all eigenvalues and a few vectors: the matrix, and complex factors and temporaries."""
     return 48.0 * n**2
-
-
-def _require_small(residuals: NDArray[np.float64], norm: Any) -> None:
-    if not residuals.max() <= RESIDUAL * norm:
-        raise ArithmeticError(
-            f"an eigenvector has the residual {residuals.max():.1g}, but it should be below {RESIDUAL:g} of the norm "
-            f"of the matrix, {norm:.3g}; use method='dense'"
-        )

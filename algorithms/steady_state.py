@@ -13,7 +13,7 @@ from mpsnh.algorithm import Diagonalisation
 from mpsnh.algorithms.exact_diag import ExactDiag
 from mpsnh.chebyshev import NumericalRange
 from mpsnh.eigenvectors import biorthonormal, is_hermitian
-from mpsnh.filter_diagonalisation import eigenvectors, filter_spectrum
+from mpsnh.filter_diagonalisation import filter_spectrum, right_and_left
 from mpsnh.model import FloquetModel, Model
 from mpsnh.records import Spectrum
 from mpsnh.sector import require_memory
@@ -198,7 +198,7 @@ class SteadyState(Diagonalisation):
             distances = np.abs(found.values[:, None] - mirrored.values).min(axis=1)
             if distances.max() > TIE * abs(matrix).max():
                 return None  # more levels than k have the smallest of the Im E, so that the choice is arbitrary
-            left = mirrored.right.conj()
+            left = biorthonormal(found.values, mirrored.right.conj(), found.right)
         return self._spectrum(model, found.values, found.right, left, found.residuals)
 
     def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
@@ -211,21 +211,21 @@ class SteadyState(Diagonalisation):
             not found.certified or self.k <= len(values), "k", self.k, f"at most the number of levels, {len(values)}"
         )
         values = values[np.lexsort((values.real, -values.imag))][: self.k]
-        doubt = "" if found.certified else f"all eigenvalues are {found.report}"
-        right, left, residuals = None, None, None
-        if found.certified and self.vectors != "none":
+        doubt = f"all eigenvalues are {found.report}"
+        if found.certified:
+            right = left = residuals = None
             try:
-                right, residuals = eigenvectors(matrix, values, seed=self.seed)
-                worst = residuals.max()
-                if self.vectors == "both":
-                    left, others = eigenvectors(matrix, values, side="left", seed=self.seed)
-                    worst = max(worst, others.max())
-                if not worst <= self.tolerance * scale:
-                    doubt = f"the residuals are up to {worst:.1g}, above {self.tolerance * scale:.1g}"
+                if self.vectors != "none":
+                    right, left, residuals = right_and_left(
+                        matrix,
+                        values,
+                        left=self.vectors == "both",
+                        largest_residual=self.tolerance * scale,
+                        seed=self.seed,
+                    )
+                return self._spectrum(model, values, right, left, residuals)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
-                doubt = f"all eigenvalues are {found.report}, but {error}"
-        if not doubt:
-            return self._spectrum(model, values, right, left, residuals)
+                doubt = f"{doubt}, but {error}"
         if matrix.shape[0] <= LARGEST_DENSE:
             return self._diagonalised(model, matrix)
         raise ArithmeticError(
@@ -241,8 +241,6 @@ class SteadyState(Diagonalisation):
         left: NDArray[Any] | None,
         residuals: NDArray[np.float64] | None,
     ) -> Spectrum:
-        if left is not None and right is not None:
-            left = biorthonormal(values, left, right)
         spectrum = Spectrum(
             values, model.sector, residuals=residuals, complete=False, largest_imag=float(values[0].imag)
         )

@@ -26,6 +26,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 from numpy.typing import ArrayLike, NDArray
 
+from mpsnh.eigenvectors import biorthonormal, require_small
 from mpsnh.kernels.block import BlockOperator
 from mpsnh.value import require
 
@@ -297,6 +298,58 @@ def eigenvectors(
         vectors[:, column] = vector if x.imag >= 0 else vector.conj()
         residuals[column] = half * residual
     return vectors, residuals
+
+
+def right_and_left(
+    matrix: scipy.sparse.csr_matrix, values: ArrayLike, *, left: bool, largest_residual: float, seed: int = 0
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128] | None, NDArray[np.float64]]:
+    """Return accurate right eigenvectors of a few known eigenvalues, and left ones that are biorthonormal to them.
+
+    Parameters
+    ----------
+    matrix : csr_matrix, shape (n, n)
+        A real sparse matrix.
+    values : array_like of complex, shape (m,)
+        Eigenvalues, as from `filter_spectrum`.
+    left : bool
+        Whether left vectors are wanted.
+    largest_residual : float
+        Largest norm of H r - λ r, and of Hᵀ l - λ* l for l of unit norm, that is accepted.
+    seed : int
+        Of the random vectors.
+
+    Returns
+    -------
+    right : ndarray, shape (n, m)
+        Normalised vectors, as columns.
+    left : ndarray, shape (n, m), or None
+        The left ones.
+    residuals : ndarray, shape (m,)
+        Those of the right ones.
+
+    Raises
+    ------
+    ArithmeticError
+        If a residual is larger, the spectrum is too far from the real axis or a level too close to an exceptional
+        point.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mpsnh import models
+    >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
+    >>> steady = filter_spectrum(matrix).values[:2]
+    >>> right, left, residuals = right_and_left(matrix, steady, left=True, largest_residual=1e-8)
+    >>> bool(np.allclose(left.conj().T @ right, np.eye(2)))
+    True
+    """
+    right, residuals = eigenvectors(matrix, values, seed=seed)
+    require_small(residuals, largest_residual)
+    if not left:
+        return right, None, residuals
+    others, other_residuals = eigenvectors(matrix, values, side="left", seed=seed)
+    require_small(other_residuals, largest_residual)
+    return right, biorthonormal(np.asarray(values), others, right), residuals
 
 
 def _nearest_vector(

@@ -629,7 +629,7 @@ def test_vectors_that_are_not_accurate_lead_to_lapack(monkeypatch):
     def inaccurate(matrix, values, **_):
         return np.zeros((matrix.shape[0], len(values)), complex), np.full(len(values), np.nan)
 
-    monkeypatch.setattr("mpsnh.algorithms.exact_diag.eigenvectors", inaccurate)
+    monkeypatch.setattr("mpsnh.filter_diagonalisation.eigenvectors", inaccurate)
     found = filtered(model)
     assert np.abs(model.matrix() @ found.right - found.right * found.values[:2]).max() < 1e-9
 
