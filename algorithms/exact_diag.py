@@ -180,7 +180,12 @@ class ExactDiag(Diagonalisation):
         if self.vectors != "none":
             allowed = RESIDUAL * float(scipy.sparse.linalg.norm(matrix))
             right, left, residuals = right_and_left(
-                matrix, values[: self.leading], left=self.vectors == "both", largest_residual=allowed, seed=self.seed
+                matrix,
+                found,
+                values[: self.leading],
+                left=self.vectors == "both",
+                largest_residual=allowed,
+                seed=self.seed,
             )
         return Spectrum(values, model.sector, right, left, residuals, attempts=found.attempts)
 

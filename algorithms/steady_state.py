@@ -51,8 +51,7 @@ class SteadyState(Diagonalisation):
     k : int
         Number of levels.
     vectors : "right", "both" or "none"
-        Which eigenvectors to return; left ones are biorthonormal to the right ones, which have unit norm. Those of
-        levels inside of a nearly real spectrum take longer than all eigenvalues together.
+        Which eigenvectors to return; left ones are biorthonormal to the right ones, which have unit norm.
     tolerance : float
         Largest residual ‖H R - E R‖, relative to half the width of the spectrum; at least 1e-13. In a nearly real
         spectrum residuals reach no less than about 1e-10.
@@ -218,6 +217,7 @@ class SteadyState(Diagonalisation):
                 if self.vectors != "none":
                     right, left, residuals = right_and_left(
                         matrix,
+                        found,
                         values,
                         left=self.vectors == "both",
                         largest_residual=self.tolerance * scale,

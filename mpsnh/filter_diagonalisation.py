@@ -24,6 +24,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 import scipy.sparse.linalg
+import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
 from mpsnh.eigenvectors import biorthonormal, require_small
@@ -78,14 +79,35 @@ CHUNK = 64
 GHOST = 1e-3
 """Error of cos(qθ), with qσ = 1/2, above which an eigenvalue of a pencil is not one of H."""
 
-NARROW = 1 / 8
-"""Eigenvalues within σ of a filter that is to single out one of them, relative to the vectors of a block."""
+BANK = 8
+"""Filters at neighbouring angles, in whose common space the eigenvector of one level is sought."""
+
+BATCH = 16
+"""Chebyshev polynomials that enter the sums over them at once."""
+
+SPACING = 2.0
+"""Distance of these angles, relative to 1 / M for filters of degree M."""
+
+SPARE = 16
+"""Filtered vectors that are more than the levels which the filters may leave."""
+
+STEEPNESS = (27.0, 40.0, 60.0)
+"""Parameters β of the filters for eigenvectors that are tried; beyond the nearest levels they are about exp(-β)."""
+
+DEGREES = np.geomspace(0.05, 3.0, 24)
+"""Degrees of these filters that are tried, relative to the one at which the nearest levels are just not damped."""
+
+DIGITS = 26.0
+"""Logarithm of how much a filter should damp all other levels: by more than single out one of 10¹¹."""
+
+NOISE = 9.0
+"""Logarithm of how much a filter may amplify rounding errors relative to the level it is for."""
 
 STEPS = 12
 """Most filters that are applied for one eigenvector."""
 
-SINGLE = 1e-4
-"""Residual down to which filters are applied in single precision."""
+GROUP = 8
+"""Eigenvectors whose first filters are applied together."""
 
 RESIDUAL = 2e-10
 """Residual of an eigenvector, relative to the half-width of the spectrum, at which it is good enough."""
@@ -126,10 +148,12 @@ class FilteredSpectrum:
         |Σ (λ - c)ᵏ - tr (H - c)ᵏ| for k = 1 and 2, with c the middle of the spectrum.
     attempts : int
         Random starts that were made.
+    centre, half_width : float
+        Of an interval that contains the real parts of all eigenvalues.
 
     Examples
     --------
-    >>> FilteredSpectrum(np.array([1 + 0j]), np.array([1e-12]), False, 2, 0.1, 0.2, 1).count
+    >>> FilteredSpectrum(np.array([1 + 0j]), np.array([1e-12]), False, 2, 0.1, 0.2, 1, 0.0, 1.0).count
     1
     """
 
@@ -140,6 +164,8 @@ class FilteredSpectrum:
     trace_error: float
     trace2_error: float
     attempts: int
+    centre: float
+    half_width: float
 
     @property
     def count(self) -> int:
@@ -229,22 +255,28 @@ def filter_spectrum(matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts:
 
 def eigenvectors(
     matrix: scipy.sparse.csr_matrix,
+    spectrum: FilteredSpectrum,
     values: ArrayLike,
     *,
     side: Literal["right", "left"] = "right",
     seed: int = 0,
 ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-    """Return eigenvectors of a few known eigenvalues of a large real sparse matrix.
+    """Return eigenvectors of a few eigenvalues of a large real sparse matrix whose spectrum is known.
 
-    The vectors nearest to an eigenvalue are singled out of a random block by a narrow Gaussian filter, which favours
-    those with large imaginary parts, and a Rayleigh-Ritz step, repeatedly (subspace iteration).
+    A few filters single an eigenvalue and others near it out of a random block, and a Rayleigh-Ritz step tells these
+    apart; that is repeated if need be (subspace iteration). Each filter is the Fourier transform of a Kaiser
+    window, sinh √(β² - M²(θ-φ)²), the narrowest known one for its degree M and for how much it damps (Kaiser and
+    Schafer, IEEE Trans. Acoust. Speech Signal Process. 28, 105 (1980)). As it favours complex eigenvalues, M and β are
+    chosen knowing all of them.
 
     Parameters
     ----------
     matrix : csr_matrix, shape (n, n)
         A real sparse matrix.
+    spectrum : FilteredSpectrum
+        All of its eigenvalues, from `filter_spectrum`.
     values : array_like of complex, shape (m,)
-        Eigenvalues, as from `filter_spectrum`.
+        Those of them whose vectors are wanted.
     side : "right" or "left"
         Whether H r = λ r or ⟨l| H = λ ⟨l|, that is Hᵀ l = λ* l.
     seed : int
@@ -270,9 +302,9 @@ def eigenvectors(
     >>> import numpy as np
     >>> from mpsnh import models
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
-    >>> values = filter_spectrum(matrix).values
-    >>> steady = values[np.argmax(values.imag)]
-    >>> vectors, residuals = eigenvectors(matrix, [steady])
+    >>> found = filter_spectrum(matrix)
+    >>> steady = found.values[np.argmax(found.values.imag)]
+    >>> vectors, residuals = eigenvectors(matrix, found, [steady])
     >>> bool(np.linalg.norm(matrix @ vectors[:, 0] - steady * vectors[:, 0]) < 1e-8)
     True
     """
@@ -282,35 +314,55 @@ def eigenvectors(
     targets = np.asarray(values, dtype=complex)
     require(targets.ndim == 1, "values shape", targets.shape, "that of a list of numbers")
     require(bool(np.isfinite(targets).all()), "values", targets, "finite")
-    n = matrix.shape[0]
-    centre, half = _interval(matrix)
-    angles, density = _density(matrix, centre, half, np.random.default_rng([seed, 0]))
-    acting = matrix if side == "right" else matrix.T.tocsr()
-    operators = [BlockOperator(acting, kind) for kind in (np.float32, np.float64)]
+    n, centre, half = matrix.shape[0], spectrum.centre, spectrum.half_width
+    operator = BlockOperator(matrix if side == "right" else matrix.T.tocsr())
+    # The real and imaginary parts of a conjugate pair span the same space, so that the upper one will do.
+    x = (targets - centre) / half
+    upper = x.real + 1j * np.abs(x.imag)
+    angles = np.arccos((spectrum.values - centre) / half)
+    filters = [_Filter.of(target, angles, n) for target in upper]
     vectors, residuals = np.empty((n, len(targets)), complex), np.empty(len(targets))
-    for column, target in enumerate(targets if side == "right" else targets.conj()):
-        x = (target - centre) / half
-        angle = math.acos(np.clip(x.real, -1, 1))
-        sigma = min(NARROW * BLOCK / max(float(np.interp(angle, angles, density)), 1e-3), BROADEST)
-        # The real and imaginary parts of a conjugate pair span the same space, so that the upper one will do.
-        upper = complex(x.real, abs(x.imag))
-        vector, residual = _nearest_vector(operators, centre, half, upper, angle, sigma, np.random.default_rng(seed))
-        vectors[:, column] = vector if x.imag >= 0 else vector.conj()
-        residuals[column] = half * residual
+    for first in range(0, len(targets), GROUP):
+        group = range(first, min(first + GROUP, len(targets)))
+        start = np.random.default_rng(seed).standard_normal((n, min(BLOCK, n)))
+        blocks = _filtered(operator, centre, half, [filters[level] for level in group], start)
+        for level, block in zip(group, blocks, strict=True):
+            for _ in range(STEPS):
+                block = np.ascontiguousarray(np.linalg.qr(block).Q)
+                image = operator.apply(block, np.empty_like(block), scale=1 / half, shift=centre)
+                ritz, small = np.linalg.eig(block.T @ image)
+                nearest = np.argmin(np.abs(ritz - upper[level]))
+                vector = block @ small[:, nearest]
+                norm = np.linalg.norm(vector)
+                residual = np.linalg.norm(image @ small[:, nearest] - upper[level] * vector) / norm
+                if residual < RESIDUAL:
+                    break
+                (block,) = _filtered(operator, centre, half, [filters[level]], block)
+            conjugate = (x[level].imag < 0) != (side == "left")
+            vectors[:, level] = (vector.conj() if conjugate else vector) / norm
+            residuals[level] = half * residual
     return vectors, residuals
 
 
 def right_and_left(
-    matrix: scipy.sparse.csr_matrix, values: ArrayLike, *, left: bool, largest_residual: float, seed: int = 0
+    matrix: scipy.sparse.csr_matrix,
+    spectrum: FilteredSpectrum,
+    values: ArrayLike,
+    *,
+    left: bool,
+    largest_residual: float,
+    seed: int = 0,
 ) -> tuple[NDArray[np.complex128], NDArray[np.complex128] | None, NDArray[np.float64]]:
-    """Return accurate right eigenvectors of a few known eigenvalues, and left ones that are biorthonormal to them.
+    """Return accurate right eigenvectors of a few eigenvalues, and left ones that are biorthonormal to them.
 
     Parameters
     ----------
     matrix : csr_matrix, shape (n, n)
         A real sparse matrix.
+    spectrum : FilteredSpectrum
+        All of its eigenvalues, from `filter_spectrum`.
     values : array_like of complex, shape (m,)
-        Eigenvalues, as from `filter_spectrum`.
+        Those of them whose vectors are wanted.
     left : bool
         Whether left vectors are wanted.
     largest_residual : float
@@ -338,77 +390,88 @@ def right_and_left(
     >>> import numpy as np
     >>> from mpsnh import models
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
-    >>> steady = filter_spectrum(matrix).values[:2]
-    >>> right, left, residuals = right_and_left(matrix, steady, left=True, largest_residual=1e-8)
+    >>> found = filter_spectrum(matrix)
+    >>> right, left, residuals = right_and_left(matrix, found, found.values[:2], left=True, largest_residual=1e-8)
     >>> bool(np.allclose(left.conj().T @ right, np.eye(2)))
     True
     """
-    right, residuals = eigenvectors(matrix, values, seed=seed)
+    right, residuals = eigenvectors(matrix, spectrum, values, seed=seed)
     require_small(residuals, largest_residual)
     if not left:
         return right, None, residuals
-    others, other_residuals = eigenvectors(matrix, values, side="left", seed=seed)
+    others, other_residuals = eigenvectors(matrix, spectrum, values, side="left", seed=seed)
     require_small(other_residuals, largest_residual)
     return right, biorthonormal(np.asarray(values), others, right), residuals
 
 
-def _nearest_vector(
-    operators: list[BlockOperator],
-    centre: float,
-    half: float,
-    target: complex,
-    angle: float,
-    sigma: float,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.complex128], float]:
-    """Return the eigenvector nearest to an eigenvalue x and its residual, relative to the half-width."""
-    single, double = operators
-    n, columns = double.dim, BLOCK
-    block = rng.standard_normal((n, min(columns, n)))
-    residual = math.inf
-    for _ in range(STEPS):
-        operator = single if residual > SINGLE else double
-        filtered = _filtered(operator, centre, half, angle, sigma, block.astype(operator.dtype))
-        if filtered is None:
-            sigma, columns = 2 * sigma, 2 * columns
-            block = rng.standard_normal((n, min(columns, n)))
-            continue
-        block = np.ascontiguousarray(np.linalg.qr(filtered.astype(np.float64)).Q)
-        image = double.apply(block, np.empty_like(block), scale=1 / half, shift=centre)
-        x, small = np.linalg.eig(block.T @ image)
-        nearest = np.argmin(np.abs(x - target))
-        vector = block @ small[:, nearest]
-        norm = np.linalg.norm(vector)
-        residual = float(np.linalg.norm(image @ small[:, nearest] - target * vector) / norm)
-        if residual < RESIDUAL:
-            break
-    if residual == math.inf:
-        raise ArithmeticError("the spectrum is too far from the real axis to filter an eigenvector out of it")
-    return vector / norm, residual
+@dataclass(frozen=True)
+class _Filter:
+    """Filters of degree M at a few angles next to each other."""
 
+    angles: NDArray[np.float64]
+    steepness: float
+    degree: int
 
-@np.errstate(over="ignore", invalid="ignore")
-def _filtered(
-    operator: BlockOperator, centre: float, half: float, angle: float, sigma: float, block: NDArray[Any]
-) -> NDArray[Any] | None:
-    """Return f(H) applied to a block, f(cos θ) = exp[-(θ-φ)²/2σ²] up to a factor, or None if digits are lost."""
-    before, current = block, np.empty_like(block)
-    operator.apply(before, current, scale=1 / half, shift=centre)
-    total = before / 2 + math.exp(-(sigma**2) / 2) * math.cos(angle) * current
-    (axpy,) = scipy.linalg.get_blas_funcs(("axpy",), (total,))
-    rounding = np.finfo(total.dtype).eps
-    tall = np.linalg.norm(block) / math.sqrt(rounding)
-    for s in itertools.count(2):
-        before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
-        gauss = math.exp(-((s * sigma) ** 2) / 2)
-        axpy(current.reshape(-1), total.reshape(-1), a=gauss * math.cos(s * angle))
-        if s % CHUNK == 0:
-            largest = gauss * np.linalg.norm(current)
-            if not largest < tall:
-                return None
-            if largest < rounding * np.linalg.norm(total):
+    @classmethod
+    def of(cls, x: complex, angles: NDArray[np.complex128], dim: int) -> _Filter:
+        """Return the cheapest ones for the eigenvalue x among those at some angles."""
+        target = np.arccos(x)
+        kept = min(BANK * BLOCK - SPARE, dim - 1)
+        away = np.abs(angles.real - target.real)
+        nearest = max(float(np.partition(away, kept)[kept]), 1e-6)
+        best, cheapest = None, math.inf
+        for steepness, factor in itertools.product(STEEPNESS, DEGREES):
+            degree = math.ceil(factor * steepness / nearest)
+            own = float(_log_filter(steepness, degree, 1j * abs(target.imag)))
+            noise = float(_log_filter(steepness, degree, 1j * np.abs(angles.imag).max())) - own
+            if noise > NOISE:
                 break
-    return total
+            reach = SPACING / degree * (BANK - 1) / 2
+            others = _log_filter(steepness, degree, np.maximum(away - reach, 0) + 1j * angles.imag)
+            contrast = own - float(np.partition(others, -kept - 1)[-kept - 1])
+            if contrast > 1 and (cost := degree * math.ceil(DIGITS / contrast)) < cheapest:
+                bank = target.real + SPACING / degree * (np.arange(BANK) - (BANK - 1) / 2)
+                best, cheapest = cls(bank, steepness, degree), cost
+        if best is None:
+            raise ArithmeticError("the spectrum is too far from the real axis to filter an eigenvector out of it")
+        return best
+
+    @property
+    def coefficients(self) -> NDArray[np.float64]:
+        """Those of the Chebyshev polynomials, a row for each angle."""
+        s = np.arange(self.degree + 1)
+        argument = self.steepness * np.sqrt(1 - (s / (self.degree + 1)) ** 2)
+        window = scipy.special.ive(0, argument) * np.exp(argument - self.steepness) * np.where(s == 0, 1, 2)
+        return np.asarray(window * np.cos(np.outer(self.angles, s)))
+
+
+def _log_filter(steepness: float, degree: int, angle: ArrayLike) -> NDArray[np.float64]:
+    """Return a bound on the logarithm of a filter at complex angles from its middle."""
+    root = np.sqrt(steepness**2 - (degree * np.asarray(angle, dtype=complex)) ** 2)
+    return np.abs(root.real) - np.log(np.maximum(np.abs(root), 1))
+
+
+def _filtered(
+    operator: BlockOperator, centre: float, half: float, filters: list[_Filter], block: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """Return several sets of filters applied to a block, those of each set side by side."""
+    series = [each.coefficients for each in filters]
+    totals = [np.zeros((block.size, BANK), order="F") for _ in filters]
+    # T_s R of one batch after the other, all of which enter the sums at once
+    batch = np.empty((BATCH, *block.shape))
+    batch[0] = block
+    operator.apply(block, batch[1], scale=1 / half, shift=centre)
+    for first in range(0, max(rows.shape[1] for rows in series), BATCH):
+        for k in range(2 if first == 0 else 0, BATCH):
+            # batch[k - 1] and batch[k - 2] are the last two, also where k - 1 and k - 2 are negative
+            np.copyto(batch[k], batch[k - 2])
+            operator.apply(batch[k - 1], batch[k], scale=2 / half, shift=centre, keep=-1.0)
+        for rows, total in zip(series, totals, strict=True):
+            part = rows[:, first : first + BATCH].T
+            if len(part):
+                terms = batch[: len(part)].reshape(len(part), -1).T
+                scipy.linalg.blas.dgemm(1.0, terms, part, beta=1.0, c=total, overwrite_c=True)
+    return [total.T.reshape(BANK, *block.shape).transpose(1, 0, 2).reshape(len(block), -1) for total in totals]
 
 
 def _larger(block: int) -> int:
@@ -706,4 +769,6 @@ def _certify(
         half * missed[0],
         half**2 * missed[1],
         attempt,
+        centre,
+        half,
     )

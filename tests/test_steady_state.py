@@ -225,7 +225,7 @@ def test_vectors_that_fail_are_not_returned(trouble, fallback, request, monkeypa
     request.getfixturevalue(fallback)
     model = ring(10, h=3.0)
 
-    def failing(matrix: Any, values: Any, **_: Any) -> Any:
+    def failing(matrix: Any, spectrum: Any, values: Any, **_: Any) -> Any:
         if isinstance(trouble, Exception):
             raise trouble
         return np.zeros((matrix.shape[0], len(values)), complex), np.full(len(values), trouble)
