@@ -31,11 +31,11 @@ from mpsnh.eigenvectors import biorthonormal, require_small
 from mpsnh.kernels.block import BlockOperator
 from mpsnh.value import require
 
-BLOCK = 16
+BLOCK = 12
 """Random vectors to begin with. More of them need fewer moments, and larger matrices in each window."""
 
 LARGEST_BLOCK = 128
-"""Random vectors beyond which a spectrum counts as too far from the real axis."""
+"""Random vectors beyond which a spectrum counts as too far from the real axis, unless another number is given."""
 
 OVERSAMPLING = 2.0
 """Filtered vectors for each eigenvalue: 1.5 is the least that separates all of them to machine precision."""
@@ -73,6 +73,12 @@ ROUNDING = 2 * np.finfo(float).eps
 DYNAMIC_RANGE = 30.0
 """How much more than its share a complex eigenvalue may contribute to a sum over moments: digits are lost to it."""
 
+SHARE = 12
+"""Least number of left vectors that have elements in the same rows."""
+
+SAFETY = 1.15
+"""How much wider filters are made than the growth of the first moments says."""
+
 CHUNK = 64
 """Moments between two tests of whether there are enough."""
 
@@ -81,6 +87,9 @@ GHOST = 1e-3
 
 BANK = 8
 """Filters at neighbouring angles, in whose common space the eigenvector of one level is sought."""
+
+COLUMNS = 16
+"""Random vectors that they are applied to."""
 
 BATCH = 16
 """Chebyshev polynomials that enter the sums over them at once."""
@@ -188,7 +197,9 @@ class FilteredSpectrum:
         )
 
 
-def filter_spectrum(matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts: int = 3) -> FilteredSpectrum:
+def filter_spectrum(
+    matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts: int = 3, largest_block: int = LARGEST_BLOCK
+) -> FilteredSpectrum:
     """Return all eigenvalues of a large real sparse matrix, with a certificate.
 
     The spectrum should be near the real axis, and no eigenvalue more than a few times degenerate; if not, the
@@ -203,6 +214,8 @@ def filter_spectrum(matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts:
         Of the random vectors.
     attempts : int
         How many random starts may be made until a result is certified.
+    largest_block : int
+        Random vectors beyond which a spectrum counts as too far from the real axis: time and memory grow with them.
 
     Returns
     -------
@@ -229,27 +242,28 @@ def filter_spectrum(matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts:
     _check(matrix)
     require(seed >= 0, "seed", seed, "zero or positive")
     require(attempts >= 1, "attempts", attempts, "positive")
+    require(largest_block >= 1, "largest_block", largest_block, "positive")
     operator = BlockOperator(matrix)
     centre, half = _interval(matrix)
     angles, density = _density(matrix, centre, half, np.random.default_rng([seed, 0]))
     block, oversampling = BLOCK, OVERSAMPLING
-    while block < LARGEST_BLOCK and min(z.sigma for z in _zones(angles, density, block, oversampling)) < SHARPEST:
-        block = _larger(block)
+    while block < largest_block and min(z.sigma for z in _zones(angles, density, block, oversampling)) < SHARPEST:
+        block = _rounded(1.5 * block)
     for attempt in range(1, attempts + 1):
         while True:
             zones = _zones(angles, density, block, oversampling)
             narrowest = min(zone.sigma for zone in zones)
             moments = _moments(operator, centre, half, narrowest, block, np.random.default_rng([seed, attempt]))
-            if moments is not None:
+            if moments.complete:
                 break
-            block = _larger(block)
-            if block > LARGEST_BLOCK:
+            block = _rounded(max(block * moments.least_sigma / narrowest, block + 1))
+            if block > largest_block:
                 return _certify(matrix, centre, half, np.empty(0, complex), np.empty(0), attempt)
         levels = _joined([window for zone in zones for window in _solve(zone, moments)])
         spectrum = _certify(matrix, centre, half, *levels, attempt)
         if spectrum.certified:
             break
-        block, oversampling = _larger(block), 1.2 * oversampling
+        block, oversampling = _rounded(1.5 * block), 1.2 * oversampling
     return spectrum
 
 
@@ -324,7 +338,7 @@ def eigenvectors(
     vectors, residuals = np.empty((n, len(targets)), complex), np.empty(len(targets))
     for first in range(0, len(targets), GROUP):
         group = range(first, min(first + GROUP, len(targets)))
-        start = np.random.default_rng(seed).standard_normal((n, min(BLOCK, n)))
+        start = np.random.default_rng(seed).standard_normal((n, min(COLUMNS, n)))
         blocks = _filtered(operator, centre, half, [filters[level] for level in group], start)
         for level, block in zip(group, blocks, strict=True):
             for _ in range(STEPS):
@@ -416,7 +430,7 @@ class _Filter:
     def of(cls, x: complex, angles: NDArray[np.complex128], dim: int) -> _Filter:
         """Return the cheapest ones for the eigenvalue x among those at some angles."""
         target = np.arccos(x)
-        kept = min(BANK * BLOCK - SPARE, dim - 1)
+        kept = min(BANK * COLUMNS - SPARE, dim - 1)
         away = np.abs(angles.real - target.real)
         nearest = max(float(np.partition(away, kept)[kept]), 1e-6)
         best, cheapest = None, math.inf
@@ -474,9 +488,9 @@ def _filtered(
     return [total.T.reshape(BANK, *block.shape).transpose(1, 0, 2).reshape(len(block), -1) for total in totals]
 
 
-def _larger(block: int) -> int:
-    """Return the next larger number of random vectors, a multiple of 8 like the first."""
-    return block + 8 * (block // 16)
+def _rounded(block: float) -> int:
+    """Return the next number of random vectors that makes good use of vector registers."""
+    return 4 * math.ceil(block / 4)
 
 
 def _check(matrix: Any) -> None:
@@ -591,11 +605,21 @@ def _zones(angles: NDArray[np.float64], density: NDArray[np.float64], block: int
 
 @dataclass(frozen=True)
 class _Moments:
-    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|."""
+    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|: all, or those before complex eigenvalues outgrew the rest."""
 
     values: NDArray[np.float64]
     envelope: NDArray[np.float64]
     dim: int
+    complete: bool
+
+    @property
+    def least_sigma(self) -> float:
+        """The σ of filters that would have tamed their growth, judging by the last third of them."""
+        last = len(self.envelope) - 1
+        rate = (self.envelope[last] - self.envelope[2 * last // 3]) / (last - 2 * last // 3)
+        # log |c_s| = a + s |Im θ|, of which exp(-s²σ²/4) leaves a + |Im θ|² / σ² at most
+        start = self.envelope[last] - rate * last
+        return SAFETY * rate / math.sqrt(max(math.log(DYNAMIC_RANGE) - start, 1.0))
 
 
 def _damped(envelope: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
@@ -606,13 +630,23 @@ def _damped(envelope: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def _moments(
     operator: BlockOperator, centre: float, half: float, sigma: float, block: int, rng: np.random.Generator
-) -> _Moments | None:
-    """Return as many moments as filters of width σ need, or None if complex eigenvalues outgrow all others.
+) -> _Moments:
+    """Return as many moments as filters of width σ need, or fewer if complex eigenvalues outgrow all others.
 
     T_s grows as exp(s |Im θ|), which the Gaussian exp(-s²σ²/4) tames in the end.
     """
     n = operator.dim
-    left = rng.standard_normal((block, n))
+    # In a large block each left vector has elements in some of the rows only, those of a part of the basis that is as
+    # good as random: moments then cost as n times the block, not its square.
+    share = max(block // SHARE, 1)
+    sizes = np.diff(np.linspace(0, block, share + 1).astype(int))
+    left = [rng.standard_normal((size, len(range(part, n, share)))) for part, size in enumerate(sizes)]
+    ends = np.cumsum(sizes)
+
+    def overlaps(vectors: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+        for part, (rows, end) in enumerate(zip(left, ends, strict=True)):
+            np.matmul(rows, vectors[part::share], out=out[end - len(rows) : end])
+
     before, current = rng.standard_normal((n, block)), np.empty((n, block))
     operator.apply(before, current, scale=1 / half, shift=centre)
     tall, small = math.log(DYNAMIC_RANGE), math.log(TRUNCATION)
@@ -620,25 +654,27 @@ def _moments(
     # Enough for the fastest growth within the dynamic range; the system provides only the pages that are used.
     capacity = math.ceil(2 * (math.sqrt(tall) + math.sqrt(tall - small)) / sigma) + probe + 2 * CHUNK
     values, envelope = np.empty((capacity, block, block)), np.empty(capacity)
-    values[0], values[1] = left @ before, left @ current
+    overlaps(before, values[0])
+    overlaps(current, values[1])
     norm = float(np.linalg.norm(values[0]))
     s, needed = 2, capacity
     while s < needed:
         chunk = range(s, min(s + CHUNK, capacity))
         for t in chunk:
             before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
-            np.matmul(left, current, out=values[t])
+            overlaps(current, values[t])
         s = chunk.stop
         sizes = np.linalg.norm(values[:s] if chunk.start == 2 else values[chunk.start : s], axis=(1, 2)) / norm
         envelope[s - len(sizes) : s] = np.log(sizes)
         envelope[:s] = np.maximum.accumulate(envelope[:s])
         terms = _damped(envelope[:s], sigma)
         if not terms.max() < tall:
-            return None
+            s = int(np.flatnonzero(~(terms < tall))[0]) + 1
+            return _Moments(values[:0], envelope[:s], n, complete=False)
         if needed == capacity and terms[-1] < small:
             needed = min(s + probe, capacity)
     values[:s] /= norm  # in place: this is the largest array
-    return _Moments(values[:s].reshape(s, -1), envelope[:s], n)
+    return _Moments(values[:s].reshape(s, -1), envelope[:s], n, complete=True)
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,28 @@ def test_too_few_filters_are_not_certified_unless_right(constant, value, seed, m
         assert found.report.startswith("not certified")
 
 
+@pytest.mark.parametrize("h", [0.5, 1.0])
+def test_the_growth_of_the_first_moments_says_how_large_a_block_must_be(h, monkeypatch):
+    """One block that is too small, at most another one, and then one that is large enough."""
+    tried = []
+
+    def recorded(*arguments):
+        tried.append((arguments[4], moments(*arguments)))
+        return tried[-1][1]
+
+    moments = filter_diagonalisation._moments
+    monkeypatch.setattr(filter_diagonalisation, "_moments", recorded)
+    matrix = ring(12, h, 3)
+    assert_right(filter_spectrum(matrix), matrix)
+    blocks = [block for block, _ in tried]
+    assert blocks[0] < blocks[-1]
+    assert len(blocks) <= 3
+    assert [found.complete for _, found in tried] == [False] * (len(blocks) - 1) + [True]
+    tried.clear()
+    assert not filter_spectrum(matrix, largest_block=blocks[-1] // 2).certified
+    assert len(tried) == 1
+
+
 def test_another_attempt_has_more_filters(monkeypatch):
     monkeypatch.setattr(filter_diagonalisation, "OVERSAMPLING", 0.7)
     matrix = ring(12, 3.0)
@@ -270,6 +292,8 @@ def test_other_bad_input_is_refused():
         filter_spectrum(matrix, seed=-1)
     with pytest.raises(ValueError, match="attempts = 0, but it must be positive"):
         filter_spectrum(matrix, attempts=0)
+    with pytest.raises(ValueError, match="largest_block = 0, but it must be positive"):
+        filter_spectrum(matrix, largest_block=0)
     found = filter_spectrum(matrix)
     with pytest.raises(ValueError, match="seed = -1, but it must be zero or positive"):
         eigenvectors(matrix, found, [1.0], seed=-1)
