@@ -13,7 +13,7 @@ from mpsnh.algorithm import Diagonalisation
 from mpsnh.algorithms.exact_diag import ExactDiag
 from mpsnh.chebyshev import NumericalRange
 from mpsnh.eigenvectors import biorthonormal, is_hermitian
-from mpsnh.filter_diagonalisation import filter_spectrum, right_and_left
+from mpsnh.filter_diagonalisation import FilteredSpectrum, filter_spectrum, right_and_left
 from mpsnh.model import FloquetModel, Model
 from mpsnh.records import Spectrum
 from mpsnh.sector import require_memory
@@ -25,6 +25,9 @@ SMALL = 1000
 
 LARGEST_DENSE = 4000
 """Largest dimension at which dense diagonalisation, which takes about 20 s for it, is tried at all."""
+
+FEW_FILTERED = 20
+"""Random vectors up to which filter diagonalisation finds the whole spectrum in less time than a block is evolved."""
 
 TINY = 1e-11
 """|Im E|, relative to half the width of the spectrum, below which an eigenvalue of a real matrix counts as real."""
@@ -40,11 +43,12 @@ class SteadyState(Diagonalisation):
     Levels with the same complex E count as often as they occur, and of the conjugate pairs of a real matrix only the
     upper one counts. In an entirely real spectrum they are those of smallest E, as for `ExactDiag`.
 
-    Small sectors are diagonalised. In large ones a block of random vectors is evolved until it consists of the
-    levels that grow fastest (`mpsnh.subspace`), which is fast at weak disorder. If they do not stand out, all
-    eigenvalues are found and certified by their number and the traces of H and H² (`mpsnh.filter_diagonalisation`).
-    Only then is a spectrum called entirely real: when no |Im E| exceeds 1e-11 of half its width. If neither method
-    is certain of its result, a dense matrix of dimension up to 4000 is diagonalised; else there is an error.
+    Small sectors are diagonalised. In large ones all eigenvalues are found and certified by their number and the traces
+    of H and H² (`mpsnh.filter_diagonalisation`) where that is fast, near the real axis. Farther from it, as at weak
+    disorder, a block of random vectors is evolved until it consists of the levels that grow fastest (`mpsnh.subspace`);
+    if they do not stand out, all eigenvalues are found after all. Only from all of them is a spectrum called entirely
+    real: when no |Im E| exceeds 1e-11 of half its width. If no method is certain of its result, a dense matrix of
+    dimension up to 4000 is diagonalised; else there is an error.
 
     Parameters
     ----------
@@ -160,7 +164,13 @@ class SteadyState(Diagonalisation):
             allowed = f"at most {LARGEST_DENSE} for a matrix that is {kind}"
             require(matrix.shape[0] <= LARGEST_DENSE, "dimension", matrix.shape[0], allowed)
             return self._diagonalised(model, matrix)
-        return self._evolved(model, matrix) or self._filtered(model, matrix)
+        found = filter_spectrum(matrix, seed=self.seed, attempts=1, largest_block=FEW_FILTERED)
+        if not found.certified:
+            evolved = self._evolved(model, matrix)
+            if evolved is not None:
+                return evolved
+            found = filter_spectrum(matrix, seed=self.seed)
+        return self._filtered(model, matrix, found)
 
     @property
     def _dense(self) -> ExactDiag:
@@ -200,9 +210,8 @@ class SteadyState(Diagonalisation):
             left = biorthonormal(found.values, mirrored.right.conj(), found.right)
         return self._spectrum(model, found.values, found.right, left, found.residuals)
 
-    def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
+    def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix, found: FilteredSpectrum) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
-        found = filter_spectrum(matrix, seed=self.seed)
         scale = NumericalRange.of(matrix).width
         values = np.where(np.abs(found.values.imag) <= TINY * scale, found.values.real, found.values)
         values = values[values.imag >= 0]
