@@ -462,7 +462,7 @@ class _Filter:
 def _log_filter(steepness: float, degree: int, angle: ArrayLike) -> NDArray[np.float64]:
     """Return a bound on the logarithm of a filter at complex angles from its middle."""
     root = np.sqrt(steepness**2 - (degree * np.asarray(angle, dtype=complex)) ** 2)
-    return np.abs(root.real) - np.log(np.maximum(np.abs(root), 1))
+    return np.asarray(np.abs(root.real) - np.log(np.maximum(np.abs(root), 1)))
 
 
 def _filtered(
@@ -616,9 +616,9 @@ class _Moments:
     def least_sigma(self) -> float:
         """The σ of filters that would have tamed their growth, judging by the last third of them."""
         last = len(self.envelope) - 1
-        rate = (self.envelope[last] - self.envelope[2 * last // 3]) / (last - 2 * last // 3)
+        rate = float(self.envelope[last] - self.envelope[2 * last // 3]) / (last - 2 * last // 3)
         # log |c_s| = a + s |Im θ|, of which exp(-s²σ²/4) leaves a + |Im θ|² / σ² at most
-        start = self.envelope[last] - rate * last
+        start = float(self.envelope[last]) - rate * last
         return SAFETY * rate / math.sqrt(max(math.log(DYNAMIC_RANGE) - start, 1.0))
 
 
