@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,9 +11,9 @@ import scipy.sparse
 import scipy.sparse.linalg
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import Algorithm
-from mpsnh.eigenvectors import biorthonormal, inverse_iteration, is_hermitian
-from mpsnh.filter_diagonalisation import FilteredSpectrum, eigenvectors, filter_spectrum
+from mpsnh.algorithm import Diagonalisation
+from mpsnh.eigenvectors import biorthonormal, inverse_iteration, is_hermitian, require_small
+from mpsnh.filter_diagonalisation import FilteredSpectrum, filter_spectrum, right_and_left
 from mpsnh.model import Model
 from mpsnh.records import Spectrum
 from mpsnh.sector import require_memory
@@ -27,15 +26,15 @@ RESIDUAL = 1e-8
 """Largest residual of an eigenvector, relative to the norm of the matrix, that is accepted."""
 
 
-class ExactDiag(Algorithm[Spectrum]):
+class ExactDiag(Diagonalisation):
     """All eigenvalues of a model in its charge sector, ordered by decreasing growth.
 
     Real matrices are diagonalised in real arithmetic, so that complex eigenvalues come in exact conjugate pairs
     and real ones are exactly real; Hermitian matrices go to the Hermitian solver.
 
     Large real matrices whose spectrum lies near the real axis go to filter diagonalisation, of which only the result
-    that is certified counts: as many levels as the matrix has, which reproduce its first two traces. If it finds none,
-    as for weak disorder, LAPACK follows.
+    that is certified counts: as many levels as the matrix has, which reproduce its first two traces. If there is none,
+    LAPACK follows.
 
     Parameters
     ----------
@@ -68,7 +67,6 @@ class ExactDiag(Algorithm[Spectrum]):
     True
     """
 
-    yields = Spectrum
     method: Literal["auto", "dense", "filter"] = "auto"
     vectors: Literal["none", "right", "both"] = "right"
     leading: int | None = None
@@ -122,48 +120,40 @@ class ExactDiag(Algorithm[Spectrum]):
         if self._may_filter(n):
             return 45e3 * n  # blocks of vectors, moments and pencils
         if self.leading is not None:
-            return 48.0 * n**2
+            return _lapack_bytes(n)
         # matrix and LAPACK's copy; for each kind of vectors LAPACK's output, the complex one and the sorted one
         per_element = {"none": 32, "right": 32 + 48, "both": 32 + 2 * 48 + 40}[self.vectors]
         return float(per_element) * n**2
 
-    def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
-        """Yield the spectrum, as one record.
+    def spectrum(self, model: Model, matrix: Any) -> Spectrum:
+        """Return all levels of a matrix.
 
         Parameters
         ----------
         model : Model
-            What to diagonalise.
-        after : None
-            There is nothing to continue.
+            Says in which order levels grow.
+        matrix : ndarray or sparse matrix, shape (n, n)
+            Its matrix.
 
-        Yields
-        ------
+        Returns
+        -------
         Spectrum
 
         Raises
         ------
         ValueError
-            If `after` is given, or the matrix is not one for filter diagonalisation, which was asked for.
+            If the matrix is not one for filter diagonalisation, which was asked for.
         ArithmeticError
             If left and right vectors can't be made biorthonormal, or are not accurate.
         """
-        if after is not None:
-            raise ValueError("ExactDiag has nothing to continue; leave out `after`")
-        self.check(model)
-        matrix = model.matrix()
         sparse = scipy.sparse.issparse(matrix)
-        if not np.isfinite(matrix.data if sparse else matrix).all():
-            raise ValueError(f"the matrix of {model!r} has elements that are not finite")
         hermitian = is_hermitian(matrix)
         filters = sparse and not hermitian and not np.iscomplexobj(matrix)
         if self.method == "filter" and not filters:
             raise ValueError("method = 'filter' needs a sparse real matrix that is not symmetric; use 'auto'")
         if filters and self._may_filter(model.sector.dim):
-            yield self._filtered(model, matrix)
-            return
-        dense = matrix.toarray() if sparse else np.asarray(matrix)
-        yield self._dense(model, dense, hermitian)
+            return self._filtered(model, matrix)
+        return self._dense(model, matrix.toarray() if sparse else np.asarray(matrix), hermitian)
 
     def _may_filter(self, dim: int) -> bool:
         few = self.vectors == "none" or self.leading is not None
@@ -179,28 +169,31 @@ class ExactDiag(Algorithm[Spectrum]):
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 problem = f"{problem}, but {error}"
         try:
-            require_memory(48.0 * matrix.shape[0] ** 2, "LAPACK")
+            require_memory(_lapack_bytes(matrix.shape[0]), "LAPACK")
         except MemoryError as error:
             raise ArithmeticError(f"{problem}, and {error}") from error
         return replace(self._dense(model, matrix.toarray(), hermitian=False), attempts=found.attempts)
 
     def _with_vectors(self, model: Model, matrix: scipy.sparse.csr_matrix, found: FilteredSpectrum) -> Spectrum:
-        values, norm = _ordered(model, found.values), scipy.sparse.linalg.norm(matrix)
+        values = found.values[_order(model, found.values)]
         right = left = residuals = None
         if self.vectors != "none":
-            right, residuals = eigenvectors(matrix, values[: self.leading], seed=self.seed)
-            _require_small(residuals, norm)
-        if self.vectors == "both" and right is not None:
-            left, others = eigenvectors(matrix, values[: self.leading], side="left", seed=self.seed)
-            _require_small(others, norm)
-            left = biorthonormal(values[: self.leading], left, right)
+            allowed = RESIDUAL * float(scipy.sparse.linalg.norm(matrix))
+            right, left, residuals = right_and_left(
+                matrix,
+                found,
+                values[: self.leading],
+                left=self.vectors == "both",
+                largest_residual=allowed,
+                seed=self.seed,
+            )
         return Spectrum(values, model.sector, right, left, residuals, attempts=found.attempts)
 
     def _dense(self, model: Model, dense: NDArray[Any], hermitian: bool) -> Spectrum:
         if not hermitian and self.vectors != "none" and self.leading is not None:
             return self._leading(model, dense, self.leading)
         values, right, left = self._hermitian(dense) if hermitian else self._general(dense)
-        order = np.lexsort((values.real, -model.growth(values)))
+        order = _order(model, values)
         first = order[: self.leading]
         return Spectrum(
             values[order],
@@ -210,9 +203,10 @@ class ExactDiag(Algorithm[Spectrum]):
         )
 
     def _leading(self, model: Model, dense: NDArray[Any], count: int) -> Spectrum:
-        values = _ordered(model, scipy.linalg.eigvals(dense))
+        values = scipy.linalg.eigvals(dense).astype(complex)
+        values = values[_order(model, values)]
         right, left, residuals = inverse_iteration(dense, values[:count])
-        _require_small(residuals, np.linalg.norm(dense))
+        require_small(residuals, RESIDUAL * float(np.linalg.norm(dense)))
         both = biorthonormal(values[:count], left, right) if self.vectors == "both" else None
         return Spectrum(values, model.sector, right, both, residuals)
 
@@ -233,15 +227,11 @@ class ExactDiag(Algorithm[Spectrum]):
         return values, right, biorthonormal(values, left, right)
 
 
-def _ordered(model: Model, values: NDArray[Any]) -> NDArray[np.complex128]:
-    """Sort eigenvalues by decreasing growth, and those that grow alike by Re E."""
-    ordered: NDArray[np.complex128] = values[np.lexsort((values.real, -model.growth(values)))].astype(complex)
-    return ordered
+def _order(model: Model, values: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the indices that sort eigenvalues by decreasing growth, and those that grow alike by Re E."""
+    return np.lexsort((values.real, -model.growth(values)))
 
 
-def _require_small(residuals: NDArray[np.float64], norm: Any) -> None:
-    if not residuals.max() <= RESIDUAL * norm:
-        raise ArithmeticError(
-            f"an eigenvector has the residual {residuals.max():.1g}, but it should be below {RESIDUAL:g} of the norm "
-            f"of the matrix, {norm:.3g}; use method='dense'"
-        )
+def _lapack_bytes(n: int) -> float:
+    """Return the memory for all eigenvalues and a few vectors: the matrix, and complex factors and temporaries."""
+    return 48.0 * n**2

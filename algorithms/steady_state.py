@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -10,11 +9,11 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import Algorithm
+from mpsnh.algorithm import Diagonalisation
 from mpsnh.algorithms.exact_diag import ExactDiag
 from mpsnh.chebyshev import NumericalRange
 from mpsnh.eigenvectors import biorthonormal, is_hermitian
-from mpsnh.filter_diagonalisation import eigenvectors, filter_spectrum
+from mpsnh.filter_diagonalisation import FilteredSpectrum, filter_spectrum, right_and_left
 from mpsnh.model import FloquetModel, Model
 from mpsnh.records import Spectrum
 from mpsnh.sector import require_memory
@@ -27,6 +26,9 @@ SMALL = 1000
 LARGEST_DENSE = 4000
 """Largest dimension at which dense diagonalisation, which takes about 20 s for it, is tried at all."""
 
+FEW_FILTERED = 20
+"""Random vectors up to which filter diagonalisation finds the whole spectrum in less time than a block is evolved."""
+
 TINY = 1e-11
 """|Im E|, relative to half the width of the spectrum, below which an eigenvalue of a real matrix counts as real."""
 
@@ -35,25 +37,25 @@ TIE = 1e-6
 """Distance, relative to the largest element, below which eigenvalues of the matrix and its transpose are the same."""
 
 
-class SteadyState(Algorithm[Spectrum]):
+class SteadyState(Diagonalisation):
     """The k levels of largest Im E, and whether the spectrum is entirely real.
 
     Levels with the same complex E count as often as they occur, and of the conjugate pairs of a real matrix only the
     upper one counts. In an entirely real spectrum they are those of smallest E, as for `ExactDiag`.
 
-    Small sectors are diagonalised. In large ones a block of random vectors is evolved until it consists of the
-    levels that grow fastest (`mpsnh.subspace`), which is fast at weak disorder. If they do not stand out, all
-    eigenvalues are found and certified by their number and the traces of H and H² (`mpsnh.filter_diagonalisation`).
-    Only then is a spectrum called entirely real: when no |Im E| exceeds 1e-11 of half its width. If neither method
-    is certain of its result, a dense matrix of dimension up to 4000 is diagonalised; else there is an error.
+    Small sectors are diagonalised. In large ones all eigenvalues are found and certified by their number and the traces
+    of H and H² (`mpsnh.filter_diagonalisation`) where that is fast, near the real axis. Farther from it, as at weak
+    disorder, a block of random vectors is evolved until it consists of the levels that grow fastest (`mpsnh.subspace`);
+    if they do not stand out, all eigenvalues are found after all. Only from all of them is a spectrum called entirely
+    real: when no |Im E| exceeds 1e-11 of half its width. If no method is certain of its result, a dense matrix of
+    dimension up to 4000 is diagonalised; else there is an error.
 
     Parameters
     ----------
     k : int
         Number of levels.
     vectors : "right", "both" or "none"
-        Which eigenvectors to return; left ones are biorthonormal to the right ones, which have unit norm. Those of
-        levels inside of a nearly real spectrum take longer than all eigenvalues together.
+        Which eigenvectors to return; left ones are biorthonormal to the right ones, which have unit norm.
     tolerance : float
         Largest residual ‖H R - E R‖, relative to half the width of the spectrum; at least 1e-13. In a nearly real
         spectrum residuals reach no less than about 1e-10.
@@ -79,7 +81,6 @@ class SteadyState(Algorithm[Spectrum]):
     True
     """
 
-    yields = Spectrum
     complete: ClassVar[bool] = False
     k: int = 2
     vectors: Literal["right", "both", "none"] = "right"
@@ -132,47 +133,44 @@ class SteadyState(Algorithm[Spectrum]):
         # about three terms a site in each row, and a few copies while the parts of H are made; six blocks
         return float(dim) * (100 * model.L + 6 * 16 * (self.k + 16))
 
-    def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
-        """Yield the levels, as one record.
+    def spectrum(self, model: Model, matrix: Any) -> Spectrum:
+        """Return the levels of a matrix.
 
         Parameters
         ----------
         model : Model
-            Where to find the levels.
-        after : None
-            There is nothing to continue.
+            Says how levels grow.
+        matrix : sparse matrix, shape (n, n)
+            Its matrix.
 
-        Yields
-        ------
+        Returns
+        -------
         Spectrum
 
         Raises
         ------
         ValueError
-            If `after` is given, or the matrix is not supported.
+            If the matrix is not supported.
         ArithmeticError
             If no method is certain of its result.
         """
-        if after is not None:
-            raise ValueError("SteadyState has nothing to continue; leave out `after`")
-        self.check(model)
-        matrix = model.matrix()
         require(scipy.sparse.issparse(matrix), f"matrix of {model!r}", type(matrix).__name__, "sparse")
-        require(matrix.shape == (model.sector.dim,) * 2, "shape of the matrix", matrix.shape, "that of the sector")
         matrix = scipy.sparse.csr_matrix(matrix)
-        if not np.isfinite(matrix.data).all():
-            raise ValueError(f"the matrix of {model!r} has elements that are not finite")
         if matrix.shape[0] <= SMALL:
-            yield self._diagonalised(model, matrix)
-            return
+            return self._diagonalised(model, matrix)
         hermitian = is_hermitian(matrix)
         if hermitian or np.iscomplexobj(matrix.data):
             kind = "Hermitian, so that its spectrum is real" if hermitian else "complex"
             allowed = f"at most {LARGEST_DENSE} for a matrix that is {kind}"
             require(matrix.shape[0] <= LARGEST_DENSE, "dimension", matrix.shape[0], allowed)
-            yield self._diagonalised(model, matrix)
-            return
-        yield self._evolved(model, matrix) or self._filtered(model, matrix)
+            return self._diagonalised(model, matrix)
+        found = filter_spectrum(matrix, seed=self.seed, attempts=1, largest_block=FEW_FILTERED)
+        if not found.certified:
+            evolved = self._evolved(model, matrix)
+            if evolved is not None:
+                return evolved
+            found = filter_spectrum(matrix, seed=self.seed)
+        return self._filtered(model, matrix, found)
 
     @property
     def _dense(self) -> ExactDiag:
@@ -180,7 +178,8 @@ class SteadyState(Algorithm[Spectrum]):
 
     def _diagonalised(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
         """Choose levels from a dense diagonalisation."""
-        (everything,) = self._dense.records(model)
+        self._dense.check(model)
+        everything = self._dense.spectrum(model, matrix)
         counted = (everything.values.imag >= 0) | np.iscomplexobj(matrix.data)
         require(self.k <= counted.sum(), "k", self.k, f"at most the number of levels, {counted.sum()}")
         chosen = np.flatnonzero(counted)[: self.k]
@@ -208,12 +207,11 @@ class SteadyState(Algorithm[Spectrum]):
             distances = np.abs(found.values[:, None] - mirrored.values).min(axis=1)
             if distances.max() > TIE * abs(matrix).max():
                 return None  # more levels than k have the smallest of the Im E, so that the choice is arbitrary
-            left = mirrored.right.conj()
+            left = biorthonormal(found.values, mirrored.right.conj(), found.right)
         return self._spectrum(model, found.values, found.right, left, found.residuals)
 
-    def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
+    def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix, found: FilteredSpectrum) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
-        found = filter_spectrum(matrix, seed=self.seed)
         scale = NumericalRange.of(matrix).width
         values = np.where(np.abs(found.values.imag) <= TINY * scale, found.values.real, found.values)
         values = values[values.imag >= 0]
@@ -221,18 +219,22 @@ class SteadyState(Algorithm[Spectrum]):
             not found.certified or self.k <= len(values), "k", self.k, f"at most the number of levels, {len(values)}"
         )
         values = values[np.lexsort((values.real, -values.imag))][: self.k]
-        doubt = "" if found.certified else f"all eigenvalues are {found.report}"
-        right, left, residuals = None, None, None
-        if found.certified and self.vectors != "none":
-            right, residuals = eigenvectors(matrix, values, seed=self.seed)
-            worst = residuals.max()
-            if self.vectors == "both":
-                left, others = eigenvectors(matrix, values, side="left", seed=self.seed)
-                worst = max(worst, others.max())
-            if worst > self.tolerance * scale:
-                doubt = f"the residuals are up to {worst:.1g}, above {self.tolerance * scale:.1g}"
-        if not doubt:
-            return self._spectrum(model, values, right, left, residuals)
+        doubt = f"all eigenvalues are {found.report}"
+        if found.certified:
+            right = left = residuals = None
+            try:
+                if self.vectors != "none":
+                    right, left, residuals = right_and_left(
+                        matrix,
+                        found,
+                        values,
+                        left=self.vectors == "both",
+                        largest_residual=self.tolerance * scale,
+                        seed=self.seed,
+                    )
+                return self._spectrum(model, values, right, left, residuals)
+            except (ArithmeticError, np.linalg.LinAlgError) as error:
+                doubt = f"{doubt}, but {error}"
         if matrix.shape[0] <= LARGEST_DENSE:
             return self._diagonalised(model, matrix)
         raise ArithmeticError(
@@ -248,8 +250,6 @@ class SteadyState(Algorithm[Spectrum]):
         left: NDArray[Any] | None,
         residuals: NDArray[np.float64] | None,
     ) -> Spectrum:
-        if left is not None and right is not None:
-            left = biorthonormal(values, left, right)
         spectrum = Spectrum(
             values, model.sector, residuals=residuals, complete=False, largest_imag=float(values[0].imag)
         )

@@ -1,4 +1,4 @@
-"""Eigenvectors of dense matrices: of a few levels, and right and left ones that belong together."""
+"""Eigenvectors: of a few levels of dense matrices, accurate ones, and right and left ones that belong together."""
 
 from __future__ import annotations
 
@@ -43,6 +43,34 @@ def is_hermitian(matrix: Any) -> bool:
     if scipy.sparse.issparse(matrix):
         return bool((matrix != matrix.conj().T).nnz == 0)
     return np.array_equal(matrix, matrix.conj().T)
+
+
+def require_small(residuals: NDArray[np.float64], allowed: float) -> None:
+    """Raise if eigenvectors are not accurate.
+
+    Parameters
+    ----------
+    residuals : ndarray, shape (m,)
+        Norms of H R - E R.
+    allowed : float
+        The largest that is accepted.
+
+    Raises
+    ------
+    ArithmeticError
+        If one is larger, or no number.
+
+    Examples
+    --------
+    >>> require_small(np.array([1e-12, np.nan]), 1e-8)
+    Traceback (most recent call last):
+    ArithmeticError: the residuals of eigenvectors are up to nan, but they should be below 1e-08
+    """
+    worst = residuals.max(initial=0.0)
+    if not worst <= allowed:
+        raise ArithmeticError(
+            f"the residuals of eigenvectors are up to {worst:.1g}, but they should be below {allowed:.1g}"
+        )
 
 
 def inverse_iteration(

@@ -24,16 +24,18 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 import scipy.sparse.linalg
+import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
+from mpsnh.eigenvectors import biorthonormal, require_small
 from mpsnh.kernels.block import BlockOperator
 from mpsnh.value import require
 
-BLOCK = 16
+BLOCK = 12
 """Random vectors to begin with. More of them need fewer moments, and larger matrices in each window."""
 
 LARGEST_BLOCK = 128
-"""Random vectors beyond which a spectrum counts as too far from the real axis."""
+"""Random vectors beyond which a spectrum counts as too far from the real axis, unless another number is given."""
 
 OVERSAMPLING = 2.0
 """Filtered vectors for each eigenvalue: 1.5 is the least that separates all of them to machine precision."""
@@ -71,20 +73,50 @@ ROUNDING = 2 * np.finfo(float).eps
 DYNAMIC_RANGE = 30.0
 """How much more than its share a complex eigenvalue may contribute to a sum over moments: digits are lost to it."""
 
+SHARE = 12
+"""Least number of left vectors that have elements in the same rows."""
+
+SAFETY = 1.15
+"""How much wider filters are made than the growth of the first moments says."""
+
 CHUNK = 64
 """Moments between two tests of whether there are enough."""
 
 GHOST = 1e-3
 """Error of cos(qθ), with qσ = 1/2, above which an eigenvalue of a pencil is not one of H."""
 
-NARROW = 1 / 8
-"""Eigenvalues within σ of a filter that is to single out one of them, relative to the vectors of a block."""
+BANK = 8
+"""Filters at neighbouring angles, in whose common space the eigenvector of one level is sought."""
+
+COLUMNS = 16
+"""Random vectors that they are applied to."""
+
+BATCH = 16
+"""Chebyshev polynomials that enter the sums over them at once."""
+
+SPACING = 2.0
+"""Distance of these angles, relative to 1 / M for filters of degree M."""
+
+SPARE = 16
+"""Filtered vectors that are more than the levels which the filters may leave."""
+
+STEEPNESS = (27.0, 40.0, 60.0)
+"""Parameters β of the filters for eigenvectors that are tried; beyond the nearest levels they are about exp(-β)."""
+
+DEGREES = np.geomspace(0.05, 3.0, 24)
+"""Degrees of these filters that are tried, relative to the one at which the nearest levels are just not damped."""
+
+DIGITS = 26.0
+"""Logarithm of how much a filter should damp all other levels: by more than single out one of 10¹¹."""
+
+NOISE = 9.0
+"""Logarithm of how much a filter may amplify rounding errors relative to the level it is for."""
 
 STEPS = 12
 """Most filters that are applied for one eigenvector."""
 
-SINGLE = 1e-4
-"""Residual down to which filters are applied in single precision."""
+GROUP = 8
+"""Eigenvectors whose first filters are applied together."""
 
 RESIDUAL = 2e-10
 """Residual of an eigenvector, relative to the half-width of the spectrum, at which it is good enough."""
@@ -125,10 +157,12 @@ class FilteredSpectrum:
         |Σ (λ - c)ᵏ - tr (H - c)ᵏ| for k = 1 and 2, with c the middle of the spectrum.
     attempts : int
         Random starts that were made.
+    centre, half_width : float
+        Of an interval that contains the real parts of all eigenvalues.
 
     Examples
     --------
-    >>> FilteredSpectrum(np.array([1 + 0j]), np.array([1e-12]), False, 2, 0.1, 0.2, 1).count
+    >>> FilteredSpectrum(np.array([1 + 0j]), np.array([1e-12]), False, 2, 0.1, 0.2, 1, 0.0, 1.0).count
     1
     """
 
@@ -139,6 +173,8 @@ class FilteredSpectrum:
     trace_error: float
     trace2_error: float
     attempts: int
+    centre: float
+    half_width: float
 
     @property
     def count(self) -> int:
@@ -161,7 +197,9 @@ class FilteredSpectrum:
         )
 
 
-def filter_spectrum(matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts: int = 3) -> FilteredSpectrum:
+def filter_spectrum(
+    matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts: int = 3, largest_block: int = LARGEST_BLOCK
+) -> FilteredSpectrum:
     """Return all eigenvalues of a large real sparse matrix, with a certificate.
 
     The spectrum should be near the real axis, and no eigenvalue more than a few times degenerate; if not, the
@@ -176,6 +214,8 @@ def filter_spectrum(matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts:
         Of the random vectors.
     attempts : int
         How many random starts may be made until a result is certified.
+    largest_block : int
+        Random vectors beyond which a spectrum counts as too far from the real axis: time and memory grow with them.
 
     Returns
     -------
@@ -202,48 +242,55 @@ def filter_spectrum(matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts:
     _check(matrix)
     require(seed >= 0, "seed", seed, "zero or positive")
     require(attempts >= 1, "attempts", attempts, "positive")
+    require(largest_block >= 1, "largest_block", largest_block, "positive")
     operator = BlockOperator(matrix)
     centre, half = _interval(matrix)
     angles, density = _density(matrix, centre, half, np.random.default_rng([seed, 0]))
     block, oversampling = BLOCK, OVERSAMPLING
-    while block < LARGEST_BLOCK and min(z.sigma for z in _zones(angles, density, block, oversampling)) < SHARPEST:
-        block = _larger(block)
+    while block < largest_block and min(z.sigma for z in _zones(angles, density, block, oversampling)) < SHARPEST:
+        block = _rounded(1.5 * block)
     for attempt in range(1, attempts + 1):
         while True:
             zones = _zones(angles, density, block, oversampling)
             narrowest = min(zone.sigma for zone in zones)
             moments = _moments(operator, centre, half, narrowest, block, np.random.default_rng([seed, attempt]))
-            if moments is not None:
+            if moments.complete:
                 break
-            block = _larger(block)
-            if block > LARGEST_BLOCK:
+            block = _rounded(max(block * moments.least_sigma / narrowest, block + 1))
+            if block > largest_block:
                 return _certify(matrix, centre, half, np.empty(0, complex), np.empty(0), attempt)
         levels = _joined([window for zone in zones for window in _solve(zone, moments)])
         spectrum = _certify(matrix, centre, half, *levels, attempt)
         if spectrum.certified:
             break
-        block, oversampling = _larger(block), 1.2 * oversampling
+        block, oversampling = _rounded(1.5 * block), 1.2 * oversampling
     return spectrum
 
 
 def eigenvectors(
     matrix: scipy.sparse.csr_matrix,
+    spectrum: FilteredSpectrum,
     values: ArrayLike,
     *,
     side: Literal["right", "left"] = "right",
     seed: int = 0,
 ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-    """Return eigenvectors of a few known eigenvalues of a large real sparse matrix.
+    """Return eigenvectors of a few eigenvalues of a large real sparse matrix whose spectrum is known.
 
-    The vectors nearest to an eigenvalue are singled out of a random block by a narrow Gaussian filter, which favours
-    those with large imaginary parts, and a Rayleigh-Ritz step, repeatedly (subspace iteration).
+    A few filters single an eigenvalue and others near it out of a random block, and a Rayleigh-Ritz step tells these
+    apart; that is repeated if need be (subspace iteration). Each filter is the Fourier transform of a Kaiser
+    window, sinh √(β² - M²(θ-φ)²), the narrowest known one for its degree M and for how much it damps (Kaiser and
+    Schafer, IEEE Trans. Acoust. Speech Signal Process. 28, 105 (1980)). As it favours complex eigenvalues, M and β are
+    chosen knowing all of them.
 
     Parameters
     ----------
     matrix : csr_matrix, shape (n, n)
         A real sparse matrix.
+    spectrum : FilteredSpectrum
+        All of its eigenvalues, from `filter_spectrum`.
     values : array_like of complex, shape (m,)
-        Eigenvalues, as from `filter_spectrum`.
+        Those of them whose vectors are wanted.
     side : "right" or "left"
         Whether H r = λ r or ⟨l| H = λ ⟨l|, that is Hᵀ l = λ* l.
     seed : int
@@ -269,9 +316,9 @@ def eigenvectors(
     >>> import numpy as np
     >>> from mpsnh import models
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
-    >>> values = filter_spectrum(matrix).values
-    >>> steady = values[np.argmax(values.imag)]
-    >>> vectors, residuals = eigenvectors(matrix, [steady])
+    >>> found = filter_spectrum(matrix)
+    >>> steady = found.values[np.argmax(found.values.imag)]
+    >>> vectors, residuals = eigenvectors(matrix, found, [steady])
     >>> bool(np.linalg.norm(matrix @ vectors[:, 0] - steady * vectors[:, 0]) < 1e-8)
     True
     """
@@ -281,86 +328,169 @@ def eigenvectors(
     targets = np.asarray(values, dtype=complex)
     require(targets.ndim == 1, "values shape", targets.shape, "that of a list of numbers")
     require(bool(np.isfinite(targets).all()), "values", targets, "finite")
-    n = matrix.shape[0]
-    centre, half = _interval(matrix)
-    angles, density = _density(matrix, centre, half, np.random.default_rng([seed, 0]))
-    acting = matrix if side == "right" else matrix.T.tocsr()
-    operators = [BlockOperator(acting, kind) for kind in (np.float32, np.float64)]
+    n, centre, half = matrix.shape[0], spectrum.centre, spectrum.half_width
+    operator = BlockOperator(matrix if side == "right" else matrix.T.tocsr())
+    # The real and imaginary parts of a conjugate pair span the same space, so that the upper one will do.
+    x = (targets - centre) / half
+    upper = x.real + 1j * np.abs(x.imag)
+    angles = np.arccos((spectrum.values - centre) / half)
+    filters = [_Filter.of(target, angles, n) for target in upper]
     vectors, residuals = np.empty((n, len(targets)), complex), np.empty(len(targets))
-    for column, target in enumerate(targets if side == "right" else targets.conj()):
-        x = (target - centre) / half
-        angle = math.acos(np.clip(x.real, -1, 1))
-        sigma = min(NARROW * BLOCK / max(float(np.interp(angle, angles, density)), 1e-3), BROADEST)
-        # The real and imaginary parts of a conjugate pair span the same space, so that the upper one will do.
-        upper = complex(x.real, abs(x.imag))
-        vector, residual = _nearest_vector(operators, centre, half, upper, angle, sigma, np.random.default_rng(seed))
-        vectors[:, column] = vector if x.imag >= 0 else vector.conj()
-        residuals[column] = half * residual
+    for first in range(0, len(targets), GROUP):
+        group = range(first, min(first + GROUP, len(targets)))
+        start = np.random.default_rng(seed).standard_normal((n, min(COLUMNS, n)))
+        blocks = _filtered(operator, centre, half, [filters[level] for level in group], start)
+        for level, block in zip(group, blocks, strict=True):
+            for _ in range(STEPS):
+                block = np.ascontiguousarray(np.linalg.qr(block).Q)
+                image = operator.apply(block, np.empty_like(block), scale=1 / half, shift=centre)
+                ritz, small = np.linalg.eig(block.T @ image)
+                nearest = np.argmin(np.abs(ritz - upper[level]))
+                vector = block @ small[:, nearest]
+                norm = np.linalg.norm(vector)
+                residual = np.linalg.norm(image @ small[:, nearest] - upper[level] * vector) / norm
+                if residual < RESIDUAL:
+                    break
+                (block,) = _filtered(operator, centre, half, [filters[level]], block)
+            conjugate = (x[level].imag < 0) != (side == "left")
+            vectors[:, level] = (vector.conj() if conjugate else vector) / norm
+            residuals[level] = half * residual
     return vectors, residuals
 
 
-def _nearest_vector(
-    operators: list[BlockOperator],
-    centre: float,
-    half: float,
-    target: complex,
-    angle: float,
-    sigma: float,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.complex128], float]:
-    """Return the eigenvector nearest to an eigenvalue x and its residual, relative to the half-width."""
-    single, double = operators
-    n, columns = double.dim, BLOCK
-    block = rng.standard_normal((n, min(columns, n)))
-    residual = math.inf
-    for _ in range(STEPS):
-        operator = single if residual > SINGLE else double
-        filtered = _filtered(operator, centre, half, angle, sigma, block.astype(operator.dtype))
-        if filtered is None:
-            sigma, columns = 2 * sigma, 2 * columns
-            block = rng.standard_normal((n, min(columns, n)))
-            continue
-        block = np.ascontiguousarray(np.linalg.qr(filtered.astype(np.float64)).Q)
-        image = double.apply(block, np.empty_like(block), scale=1 / half, shift=centre)
-        x, small = np.linalg.eig(block.T @ image)
-        nearest = np.argmin(np.abs(x - target))
-        vector = block @ small[:, nearest]
-        norm = np.linalg.norm(vector)
-        residual = float(np.linalg.norm(image @ small[:, nearest] - target * vector) / norm)
-        if residual < RESIDUAL:
-            break
-    if residual == math.inf:
-        raise ArithmeticError("the spectrum is too far from the real axis to filter an eigenvector out of it")
-    return vector / norm, residual
+def right_and_left(
+    matrix: scipy.sparse.csr_matrix,
+    spectrum: FilteredSpectrum,
+    values: ArrayLike,
+    *,
+    left: bool,
+    largest_residual: float,
+    seed: int = 0,
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128] | None, NDArray[np.float64]]:
+    """Return accurate right eigenvectors of a few eigenvalues, and left ones that are biorthonormal to them.
+
+    Parameters
+    ----------
+    matrix : csr_matrix, shape (n, n)
+        A real sparse matrix.
+    spectrum : FilteredSpectrum
+        All of its eigenvalues, from `filter_spectrum`.
+    values : array_like of complex, shape (m,)
+        Those of them whose vectors are wanted.
+    left : bool
+        Whether left vectors are wanted.
+    largest_residual : float
+        Largest norm of H r - λ r, and of Hᵀ l - λ* l for l of unit norm, that is accepted.
+    seed : int
+        Of the random vectors.
+
+    Returns
+    -------
+    right : ndarray, shape (n, m)
+        Normalised vectors, as columns.
+    left : ndarray, shape (n, m), or None
+        The left ones.
+    residuals : ndarray, shape (m,)
+        Those of the right ones.
+
+    Raises
+    ------
+    ArithmeticError
+        If a residual is larger, the spectrum is too far from the real axis or a level too close to an exceptional
+        point.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mpsnh import models
+    >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
+    >>> found = filter_spectrum(matrix)
+    >>> right, left, residuals = right_and_left(matrix, found, found.values[:2], left=True, largest_residual=1e-8)
+    >>> bool(np.allclose(left.conj().T @ right, np.eye(2)))
+    True
+    """
+    right, residuals = eigenvectors(matrix, spectrum, values, seed=seed)
+    require_small(residuals, largest_residual)
+    if not left:
+        return right, None, residuals
+    others, other_residuals = eigenvectors(matrix, spectrum, values, side="left", seed=seed)
+    require_small(other_residuals, largest_residual)
+    return right, biorthonormal(np.asarray(values), others, right), residuals
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def _filtered(
-    operator: BlockOperator, centre: float, half: float, angle: float, sigma: float, block: NDArray[Any]
-) -> NDArray[Any] | None:
-    """Return f(H) applied to a block, f(cos θ) = exp[-(θ-φ)²/2σ²] up to a factor, or None if digits are lost."""
-    before, current = block, np.empty_like(block)
-    operator.apply(before, current, scale=1 / half, shift=centre)
-    total = before / 2 + math.exp(-(sigma**2) / 2) * math.cos(angle) * current
-    (axpy,) = scipy.linalg.get_blas_funcs(("axpy",), (total,))
-    rounding = np.finfo(total.dtype).eps
-    tall = np.linalg.norm(block) / math.sqrt(rounding)
-    for s in itertools.count(2):
-        before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
-        gauss = math.exp(-((s * sigma) ** 2) / 2)
-        axpy(current.reshape(-1), total.reshape(-1), a=gauss * math.cos(s * angle))
-        if s % CHUNK == 0:
-            largest = gauss * np.linalg.norm(current)
-            if not largest < tall:
-                return None
-            if largest < rounding * np.linalg.norm(total):
+@dataclass(frozen=True)
+class _Filter:
+    """Filters of degree M at a few angles next to each other."""
+
+    angles: NDArray[np.float64]
+    steepness: float
+    degree: int
+
+    @classmethod
+    def of(cls, x: complex, angles: NDArray[np.complex128], dim: int) -> _Filter:
+        """Return the cheapest ones for the eigenvalue x among those at some angles."""
+        target = np.arccos(x)
+        kept = min(BANK * COLUMNS - SPARE, dim - 1)
+        away = np.abs(angles.real - target.real)
+        nearest = max(float(np.partition(away, kept)[kept]), 1e-6)
+        best, cheapest = None, math.inf
+        for steepness, factor in itertools.product(STEEPNESS, DEGREES):
+            degree = math.ceil(factor * steepness / nearest)
+            own = float(_log_filter(steepness, degree, 1j * abs(target.imag)))
+            noise = float(_log_filter(steepness, degree, 1j * np.abs(angles.imag).max())) - own
+            if noise > NOISE:
                 break
-    return total
+            reach = SPACING / degree * (BANK - 1) / 2
+            others = _log_filter(steepness, degree, np.maximum(away - reach, 0) + 1j * angles.imag)
+            contrast = own - float(np.partition(others, -kept - 1)[-kept - 1])
+            if contrast > 1 and (cost := degree * math.ceil(DIGITS / contrast)) < cheapest:
+                bank = target.real + SPACING / degree * (np.arange(BANK) - (BANK - 1) / 2)
+                best, cheapest = cls(bank, steepness, degree), cost
+        if best is None:
+            raise ArithmeticError("the spectrum is too far from the real axis to filter an eigenvector out of it")
+        return best
+
+    @property
+    def coefficients(self) -> NDArray[np.float64]:
+        """Those of the Chebyshev polynomials, a row for each angle."""
+        s = np.arange(self.degree + 1)
+        argument = self.steepness * np.sqrt(1 - (s / (self.degree + 1)) ** 2)
+        window = scipy.special.ive(0, argument) * np.exp(argument - self.steepness) * np.where(s == 0, 1, 2)
+        return np.asarray(window * np.cos(np.outer(self.angles, s)))
 
 
-def _larger(block: int) -> int:
-    """Return the next larger number of random vectors, a multiple of 8 like the first."""
-    return block + 8 * (block // 16)
+def _log_filter(steepness: float, degree: int, angle: ArrayLike) -> NDArray[np.float64]:
+    """Return a bound on the logarithm of a filter at complex angles from its middle."""
+    root = np.sqrt(steepness**2 - (degree * np.asarray(angle, dtype=complex)) ** 2)
+    return np.asarray(np.abs(root.real) - np.log(np.maximum(np.abs(root), 1)))
+
+
+def _filtered(
+    operator: BlockOperator, centre: float, half: float, filters: list[_Filter], block: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """Return several sets of filters applied to a block, those of each set side by side."""
+    series = [each.coefficients for each in filters]
+    totals = [np.zeros((block.size, BANK), order="F") for _ in filters]
+    # T_s R of one batch after the other, all of which enter the sums at once
+    batch = np.empty((BATCH, *block.shape))
+    batch[0] = block
+    operator.apply(block, batch[1], scale=1 / half, shift=centre)
+    for first in range(0, max(rows.shape[1] for rows in series), BATCH):
+        for k in range(2 if first == 0 else 0, BATCH):
+            # batch[k - 1] and batch[k - 2] are the last two, also where k - 1 and k - 2 are negative
+            np.copyto(batch[k], batch[k - 2])
+            operator.apply(batch[k - 1], batch[k], scale=2 / half, shift=centre, keep=-1.0)
+        for rows, total in zip(series, totals, strict=True):
+            part = rows[:, first : first + BATCH].T
+            if len(part):
+                terms = batch[: len(part)].reshape(len(part), -1).T
+                scipy.linalg.blas.dgemm(1.0, terms, part, beta=1.0, c=total, overwrite_c=True)
+    return [total.T.reshape(BANK, *block.shape).transpose(1, 0, 2).reshape(len(block), -1) for total in totals]
+
+
+def _rounded(block: float) -> int:
+    """Return the next number of random vectors that makes good use of vector registers."""
+    return 4 * math.ceil(block / 4)
 
 
 def _check(matrix: Any) -> None:
@@ -475,11 +605,21 @@ def _zones(angles: NDArray[np.float64], density: NDArray[np.float64], block: int
 
 @dataclass(frozen=True)
 class _Moments:
-    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|."""
+    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|: all, or those before complex eigenvalues outgrew the rest."""
 
     values: NDArray[np.float64]
     envelope: NDArray[np.float64]
     dim: int
+    complete: bool
+
+    @property
+    def least_sigma(self) -> float:
+        """The σ of filters that would have tamed their growth, judging by the last third of them."""
+        last = len(self.envelope) - 1
+        rate = float(self.envelope[last] - self.envelope[2 * last // 3]) / (last - 2 * last // 3)
+        # log |c_s| = a + s |Im θ|, of which exp(-s²σ²/4) leaves a + |Im θ|² / σ² at most
+        start = float(self.envelope[last]) - rate * last
+        return SAFETY * rate / math.sqrt(max(math.log(DYNAMIC_RANGE) - start, 1.0))
 
 
 def _damped(envelope: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
@@ -490,13 +630,23 @@ def _damped(envelope: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def _moments(
     operator: BlockOperator, centre: float, half: float, sigma: float, block: int, rng: np.random.Generator
-) -> _Moments | None:
-    """Return as many moments as filters of width σ need, or None if complex eigenvalues outgrow all others.
+) -> _Moments:
+    """Return as many moments as filters of width σ need, or fewer if complex eigenvalues outgrow all others.
 
     T_s grows as exp(s |Im θ|), which the Gaussian exp(-s²σ²/4) tames in the end.
     """
     n = operator.dim
-    left = rng.standard_normal((block, n))
+    # In a large block each left vector has elements in some of the rows only, those of a part of the basis that is as
+    # good as random: moments then cost as n times the block, not its square.
+    share = max(block // SHARE, 1)
+    sizes = np.diff(np.linspace(0, block, share + 1).astype(int))
+    left = [rng.standard_normal((size, len(range(part, n, share)))) for part, size in enumerate(sizes)]
+    ends = np.cumsum(sizes)
+
+    def overlaps(vectors: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+        for part, (rows, end) in enumerate(zip(left, ends, strict=True)):
+            np.matmul(rows, vectors[part::share], out=out[end - len(rows) : end])
+
     before, current = rng.standard_normal((n, block)), np.empty((n, block))
     operator.apply(before, current, scale=1 / half, shift=centre)
     tall, small = math.log(DYNAMIC_RANGE), math.log(TRUNCATION)
@@ -504,25 +654,27 @@ def _moments(
     # Enough for the fastest growth within the dynamic range; the system provides only the pages that are used.
     capacity = math.ceil(2 * (math.sqrt(tall) + math.sqrt(tall - small)) / sigma) + probe + 2 * CHUNK
     values, envelope = np.empty((capacity, block, block)), np.empty(capacity)
-    values[0], values[1] = left @ before, left @ current
+    overlaps(before, values[0])
+    overlaps(current, values[1])
     norm = float(np.linalg.norm(values[0]))
     s, needed = 2, capacity
     while s < needed:
         chunk = range(s, min(s + CHUNK, capacity))
         for t in chunk:
             before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
-            np.matmul(left, current, out=values[t])
+            overlaps(current, values[t])
         s = chunk.stop
         sizes = np.linalg.norm(values[:s] if chunk.start == 2 else values[chunk.start : s], axis=(1, 2)) / norm
         envelope[s - len(sizes) : s] = np.log(sizes)
         envelope[:s] = np.maximum.accumulate(envelope[:s])
         terms = _damped(envelope[:s], sigma)
         if not terms.max() < tall:
-            return None
+            s = int(np.flatnonzero(~(terms < tall))[0]) + 1
+            return _Moments(values[:0], envelope[:s], n, complete=False)
         if needed == capacity and terms[-1] < small:
             needed = min(s + probe, capacity)
     values[:s] /= norm  # in place: this is the largest array
-    return _Moments(values[:s].reshape(s, -1), envelope[:s], n)
+    return _Moments(values[:s].reshape(s, -1), envelope[:s], n, complete=True)
 
 
 @dataclass(frozen=True)
@@ -653,4 +805,6 @@ def _certify(
         half * missed[0],
         half**2 * missed[1],
         attempt,
+        centre,
+        half,
     )

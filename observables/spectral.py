@@ -14,6 +14,7 @@ from mpsnh.algorithm import Algorithm
 from mpsnh.model import CurrentModel, Model
 from mpsnh.observable import Observable
 from mpsnh.observables.current import require_current
+from mpsnh.observables.state import chosen_bond
 from mpsnh.opsum import OpSum
 from mpsnh.records import Spectrum
 from mpsnh.sector import require_memory
@@ -348,12 +349,12 @@ class SteadyStateEntropy(Observable[Spectrum]):
 
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         """Raise if there is no such bond or there will be no eigenvectors."""
-        require(self.bond is None or 0 <= self.bond < model.L - 1, "bond", self.bond, f"from 0 to {model.L - 2}")
+        chosen_bond(self.bond, model)
         require_vectors(self, algorithm, "right", "both")
 
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the entropy."""
-        return record.state(0).entanglement_entropy(model.L // 2 - 1 if self.bond is None else self.bond)
+        return record.state(0).entanglement_entropy(chosen_bond(self.bond, model))
 
 
 class SteadyStateConditionNumber(Observable[Spectrum]):

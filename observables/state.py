@@ -68,11 +68,11 @@ class EntanglementEntropy(Observable[Snapshot]):
 
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         """Raise if there is no such bond."""
-        require(self.bond is None or 0 <= self.bond < model.L - 1, "bond", self.bond, f"from 0 to {model.L - 2}")
+        chosen_bond(self.bond, model)
 
     def __call__(self, record: Snapshot, model: Model) -> float:
         """Return the entropy."""
-        return record.state.entanglement_entropy(model.L // 2 - 1 if self.bond is None else self.bond)
+        return record.state.entanglement_entropy(chosen_bond(self.bond, model))
 
 
 class Norm(Observable[Snapshot]):
@@ -108,3 +108,32 @@ class Norm(Observable[Snapshot]):
                 "use log_norm of the dataset"
             )
         return norm
+
+
+def chosen_bond(bond: int | None, model: Model) -> int:
+    """Return a bond of a chain: the one that is given, or else the one in the middle.
+
+    Parameters
+    ----------
+    bond : int or None
+        Between sites `bond` and `bond` + 1.
+    model : Model
+        Says how long the chain is.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If there is no such bond.
+
+    Examples
+    --------
+    >>> from mpsnh import models
+    >>> chosen_bond(None, models.NonHermitianXXZ(L=8)), chosen_bond(5, models.NonHermitianXXZ(L=8))
+    (3, 5)
+    """
+    require(bond is None or 0 <= bond < model.L - 1, "bond", bond, f"from 0 to {model.L - 2}")
+    return model.L // 2 - 1 if bond is None else bond

@@ -626,10 +626,10 @@ def test_no_memory_for_lapack_is_an_error(monkeypatch):
 def test_vectors_that_are_not_accurate_lead_to_lapack(monkeypatch):
     model = ring(10, gamma=0.1, h=2.0, seed=1)
 
-    def inaccurate(matrix, values, **_):
+    def inaccurate(matrix, spectrum, values, **_):
         return np.zeros((matrix.shape[0], len(values)), complex), np.full(len(values), np.nan)
 
-    monkeypatch.setattr("mpsnh.algorithms.exact_diag.eigenvectors", inaccurate)
+    monkeypatch.setattr("mpsnh.filter_diagonalisation.eigenvectors", inaccurate)
     found = filtered(model)
     assert np.abs(model.matrix() @ found.right - found.right * found.values[:2]).max() < 1e-9
 

@@ -175,6 +175,28 @@ def test_too_few_filters_are_not_certified_unless_right(constant, value, seed, m
         assert found.report.startswith("not certified")
 
 
+@pytest.mark.parametrize("h", [0.5, 1.0])
+def test_the_growth_of_the_first_moments_says_how_large_a_block_must_be(h, monkeypatch):
+    """One block that is too small, at most another one, and then one that is large enough."""
+    tried = []
+
+    def recorded(*arguments):
+        tried.append((arguments[4], moments(*arguments)))
+        return tried[-1][1]
+
+    moments = filter_diagonalisation._moments
+    monkeypatch.setattr(filter_diagonalisation, "_moments", recorded)
+    matrix = ring(12, h, 3)
+    assert_right(filter_spectrum(matrix), matrix)
+    blocks = [block for block, _ in tried]
+    assert blocks[0] < blocks[-1]
+    assert len(blocks) <= 3
+    assert [found.complete for _, found in tried] == [False] * (len(blocks) - 1) + [True]
+    tried.clear()
+    assert not filter_spectrum(matrix, largest_block=blocks[-1] // 2).certified
+    assert len(tried) == 1
+
+
 def test_another_attempt_has_more_filters(monkeypatch):
     monkeypatch.setattr(filter_diagonalisation, "OVERSAMPLING", 0.7)
     matrix = ring(12, 3.0)
@@ -215,10 +237,11 @@ def test_the_certificate():
 @pytest.mark.parametrize("name", ["weak disorder", "strong disorder", "random, complex", "spin 1", "shifted"])
 def test_eigenvectors(name, side):
     matrix = MATRICES[name]
-    values = filter_spectrum(matrix).values
+    found = filter_spectrum(matrix)
+    values = found.values
     order = np.argsort(-values.imag)
     chosen = values[[order[0], order[1], order[-1], 0, len(values) // 2]]
-    vectors, residuals = eigenvectors(matrix, chosen, side=side)
+    vectors, residuals = eigenvectors(matrix, found, chosen, side=side)
     acting, expected = (matrix, chosen) if side == "right" else (matrix.T, chosen.conj())
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=0), 1)
     np.testing.assert_allclose(np.linalg.norm(acting @ vectors - expected * vectors, axis=0), residuals, atol=1e-12)
@@ -227,16 +250,18 @@ def test_eigenvectors(name, side):
 
 def test_left_and_right_vectors_are_biorthogonal():
     matrix = ring(10, 2.0)
-    values = filter_spectrum(matrix).values
+    found = filter_spectrum(matrix)
+    values = found.values
     chosen = values[np.argsort(-values.imag)[:3]]
-    right, left = (eigenvectors(matrix, chosen, side=side)[0] for side in ("right", "left"))
+    right, left = (eigenvectors(matrix, found, chosen, side=side)[0] for side in ("right", "left"))
     overlaps = left.conj().T @ right
     np.testing.assert_allclose(overlaps - np.diag(np.diag(overlaps)), 0, atol=1e-7)
     assert np.abs(np.diag(overlaps)).min() > 0.1
 
 
 def test_vectors_of_no_eigenvalues():
-    vectors, residuals = eigenvectors(ring(8, 2.0), [])
+    matrix = ring(8, 2.0)
+    vectors, residuals = eigenvectors(matrix, filter_spectrum(matrix), [])
     assert (vectors.shape, residuals.shape) == ((70, 0), (0,))
 
 
@@ -253,7 +278,9 @@ def test_vectors_of_no_eigenvalues():
         (scipy.sparse.csr_matrix([[np.inf]]), "the matrix has elements that are not finite"),
     ],
 )
-@pytest.mark.parametrize("function", [filter_spectrum, lambda matrix: eigenvectors(matrix, [1.0])])
+@pytest.mark.parametrize(
+    "function", [filter_spectrum, lambda matrix: eigenvectors(matrix, filter_spectrum(ring(8, 2.0)), [1.0])]
+)
 def test_bad_matrices_are_refused(function, matrix, message):
     with pytest.raises(ValueError, match=message):
         function(matrix)
@@ -265,11 +292,14 @@ def test_other_bad_input_is_refused():
         filter_spectrum(matrix, seed=-1)
     with pytest.raises(ValueError, match="attempts = 0, but it must be positive"):
         filter_spectrum(matrix, attempts=0)
+    with pytest.raises(ValueError, match="largest_block = 0, but it must be positive"):
+        filter_spectrum(matrix, largest_block=0)
+    found = filter_spectrum(matrix)
     with pytest.raises(ValueError, match="seed = -1, but it must be zero or positive"):
-        eigenvectors(matrix, [1.0], seed=-1)
+        eigenvectors(matrix, found, [1.0], seed=-1)
     with pytest.raises(ValueError, match="side = 'both', but it must be 'right' or 'left'"):
-        eigenvectors(matrix, [1.0], side="both")
+        eigenvectors(matrix, found, [1.0], side="both")
     with pytest.raises(ValueError, match=r"values shape = \(1, 1\), but it must be that of a list of numbers"):
-        eigenvectors(matrix, [[1.0]])
+        eigenvectors(matrix, found, [[1.0]])
     with pytest.raises(ValueError, match=r"values = .*, but it must be finite"):
-        eigenvectors(matrix, [np.nan])
+        eigenvectors(matrix, found, [np.nan])

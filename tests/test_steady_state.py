@@ -213,9 +213,33 @@ def test_what_is_not_certain_is_not_returned(monkeypatch):
         steady(ring(10, h=3.0))
     monkeypatch.setattr("mpsnh.algorithms.steady_state.filter_spectrum", lambda *_, **__: found)
     vectors = np.ones((252, 2)), np.array([1e-12, 1e-5])
-    monkeypatch.setattr("mpsnh.algorithms.steady_state.eigenvectors", lambda *_, **__: vectors)
-    with pytest.raises(ArithmeticError, match=r"not certain: .* the residuals are up to 1e-05, above"):
+    monkeypatch.setattr("mpsnh.filter_diagonalisation.eigenvectors", lambda *_, **__: vectors)
+    with pytest.raises(ArithmeticError, match=r"not certain: .* the residuals of eigenvectors are up to 1e-05, but"):
         steady(ring(10, h=3.0))
+
+
+@pytest.mark.parametrize("trouble", [np.nan, ArithmeticError("lost digits"), np.linalg.LinAlgError("no convergence")])
+@pytest.mark.parametrize("fallback", ["large", "certain"])
+def test_vectors_that_fail_are_not_returned(trouble, fallback, request, monkeypatch):
+    """A matrix is diagonalised instead if it is small enough."""
+    request.getfixturevalue(fallback)
+    model = ring(10, h=3.0)
+
+    def failing(matrix: Any, spectrum: Any, values: Any, **_: Any) -> Any:
+        if isinstance(trouble, Exception):
+            raise trouble
+        return np.zeros((matrix.shape[0], len(values)), complex), np.full(len(values), trouble)
+
+    monkeypatch.setattr("mpsnh.algorithms.steady_state.growing_levels", lambda *_, **__: None)
+    monkeypatch.setattr("mpsnh.filter_diagonalisation.eigenvectors", failing)
+    if fallback == "large":
+        found = steady(model)
+        np.testing.assert_allclose(found.values, lapack(model)[:2], atol=1e-11)
+        check_vectors(found, model)
+    else:
+        reason = f"but {trouble}" if isinstance(trouble, Exception) else "the residuals of eigenvectors are up to nan"
+        with pytest.raises(ArithmeticError, match=f"not certain: .* {reason}"):
+            steady(model)
 
 
 @pytest.mark.usefixtures("large")

@@ -266,13 +266,15 @@ class BlockOperator:
         >>> A.apply(A.apply(x, np.empty_like(x)), out=x, scale=2, keep=-1).ravel()
         array([-0.5,  1. ])
         """
+        # Names for messages are made only if needed: to make them takes as long as to apply a small matrix.
         for name, array in (("x", x), ("out", out)):
-            require(
-                array.ndim == 2 and len(array) == self.dim, f"{name} shape", array.shape, f"({self.dim}, any number)"
-            )
-            require(array.dtype == self.dtype, f"{name} dtype", array.dtype.name, self.dtype.name)
+            if array.ndim != 2 or len(array) != len(self._indptr) - 1:
+                require(False, f"{name} shape", array.shape, f"({self.dim}, any number)")
+            if array.dtype != self.dtype:
+                require(False, f"{name} dtype", array.dtype.name, self.dtype.name)
             require(array.flags.c_contiguous, f"{name} strides", array.strides, "those of a C-contiguous array")
-        require(x.shape == out.shape, "out shape", out.shape, f"that of x, {x.shape}")
+        if x.shape != out.shape:
+            require(False, "out shape", out.shape, f"that of x, {x.shape}")
         require(not np.may_share_memory(x, out), "out", "an array that overlaps x", "separate from it")
         for name, number in (("scale", scale), ("shift", shift), ("keep", keep)):
             require(isinstance(number, numbers.Real), name, number, "a real number")
