@@ -31,7 +31,7 @@ from mpsnh.eigenvectors import biorthonormal, require_small
 from mpsnh.kernels.block import BlockOperator
 from mpsnh.value import require
 
-BLOCK = 12
+BLOCK = 16
 """Random vectors to begin with. More of them need fewer moments, and larger matrices in each window."""
 
 LARGEST_BLOCK = 128
