@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from mpsnh.model import FloquetModel, Model
-from mpsnh.value import require
 
 UNITARY = 1e-10
 """Largest deviation from unitarity, or relative one from Hermiticity, that counts as rounding."""
@@ -35,9 +34,12 @@ def require_closed(model: Model) -> None:
         for layer in model.layers():
             for matrix, where in layer:
                 deviation = float(np.abs(matrix.conj().T @ matrix - np.eye(len(matrix))).max())
-                sites = "site" if len(where) == 1 else "sites"
-                named = f"the gate on {sites} {', '.join(map(str, where))} has |U†U - 1| up to"
-                require(deviation <= UNITARY, named, f"{deviation:.1g}", "unitary to couple a bath to the model")
+                if deviation > UNITARY:
+                    sites = ", ".join(map(str, where))
+                    raise ValueError(
+                        f"the gate on site{'s' * (len(where) > 1)} {sites} must be unitary to couple a bath to the "
+                        f"model, but |U†U - 1| reaches {deviation:.3g}"
+                    )
         return
     hamiltonian = model.matrix()
     deviation, largest = abs(hamiltonian - hamiltonian.conj().T).max(), abs(hamiltonian).max()

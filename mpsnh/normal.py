@@ -14,8 +14,11 @@ FOLD = 1e-6
 CONVERGED = 1e-8
 """Largest first-order correction of the vectors whose square is below rounding."""
 
-RESOLUTION = 1e-13
-"""Spacing below which levels count as degenerate: no correction turns their vectors into each other."""
+CLOSE = 1e-5
+"""Spacing, relative to the largest level, below which rounding errors of a correction may exceed `CONVERGED`."""
+
+DEGENERATE = 1e-8
+"""Relative spacing below which corrections would be rounding, and LAPACK's vectors stay."""
 
 
 class NormalEigen(NamedTuple):
@@ -105,10 +108,11 @@ def eigen_hermitian(hermitian: NDArray[Any]) -> NormalEigen:
 def refined(matrix: NDArray[Any], vectors: NDArray[Any], attempts: int = 4) -> NormalEigen:
     """Improve nearly exact eigenvectors of a normal matrix to first order, until the next order is below rounding.
 
-    LAPACK's vectors have errors of about 1e-15 over the spacing of the levels in every element. The corrections
-    ⟨m|(A - λ_n)|n⟩ / (λ_n - λ_m) have errors in proportion to the elements that they are summed from instead, so that
-    for localised eigenvectors small elements become accurate too. (Ogita and Aishima, Japan J. Indust. Appl. Math. 35,
-    1007 (2018), Algorithm 1, written with the residual.)
+    LAPACK's vectors have errors of about 1e-15 over the spacing of the levels in every element. The corrections are
+    rotations, the anti-Hermitian part of ⟨m|(A - λ_n)|n⟩ / (λ_n - λ_m), and half of what the overlaps lack to the
+    identity. Their errors are in proportion to the elements that they are summed from instead, so that for localised
+    eigenvectors small elements become accurate too. (Ogita and Aishima, Japan J. Indust. Appl. Math. 35, 1007 (2018),
+    Algorithm 1, written with the residual.)
 
     Parameters
     ----------
@@ -135,24 +139,41 @@ def refined(matrix: NDArray[Any], vectors: NDArray[Any], attempts: int = 4) -> N
     >>> bool(abs(eigen.vectors[0, 1]) < 1e-16)
     True
     """
-    scale = float(np.linalg.norm(matrix, 1))
     for _ in range(attempts):
         residuals = matrix @ vectors
         values = np.sum(vectors.conj() * residuals, axis=0)
         residuals -= vectors * values
         corrections = vectors.conj().T @ residuals
         spacings = values - values[:, None]
-        degenerate = np.abs(spacings) <= RESOLUTION * scale
-        spacings[degenerate] = 1.0
-        corrections[degenerate] = 0.0
+        distances = np.abs(spacings)
+        scale = float(np.abs(values).max())
+        spacings[distances <= DEGENERATE * scale] = np.inf
         corrections /= spacings
-        del spacings, degenerate
+        del spacings
+        # Rounding errors of rotations may be large between close levels, those of the overlaps are not.
+        corrections -= corrections.conj().T
+        corrections += _defects(vectors)
+        corrections /= 2
+        distances = np.minimum(distances, CLOSE * scale, out=distances)
+        distances *= np.abs(corrections)
+        largest = float(distances.max() / (CLOSE * scale)) if scale else 0.0
+        del distances
         vectors = vectors + np.matmul(vectors, corrections, out=residuals)
         vectors /= np.linalg.norm(vectors, axis=0)
-        largest = float(np.abs(corrections).max())
         if largest <= CONVERGED:
             return NormalEigen(values, vectors, largest)
     raise ArithmeticError(
         f"the eigenvectors still change by {largest:.1g} after {attempts} corrections: "
         "the matrix is not normal, or its levels are too close"
     )
+
+
+def _defects(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Return 1 - V†V, of which BLAS computes one triangle."""
+    complex_ = np.iscomplexobj(vectors)
+    rank = scipy.linalg.blas.zherk if complex_ else scipy.linalg.blas.dsyrk
+    triangle = rank(-1.0, vectors.T).T  # of the transpose, which needs no copy
+    lower = np.tril(triangle, -1)
+    lower += lower.conj().T if complex_ else lower.T
+    np.fill_diagonal(lower, 1 + np.diagonal(triangle))
+    return lower
