@@ -1,8 +1,8 @@
 """One realisation of the avalanche model next to the plain route: time, memory, and how far from the floor.
 
 One thread, CPU seconds, each measurement in a process of its own. The plain route is what one writes first: numpy's
-``eig``, dense operators made with ``kron``, ``eigh`` of S, and loops over pairs of eigenstates. The floor is a single
-Hermitian eigensolve of the same dimension.
+``eig``, dense operators made with ``kron``, ``eigh`` of S, and loops over pairs of eigenstates; its vectorised variant
+has matrix products instead of these loops. The floor is a single Hermitian eigensolve of the same dimension.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ class Measurement(NamedTuple):
     """What a route found and what it took."""
 
     rate: float
-    fraction: float
     seconds: float
-    pair_loop: float
     peak: float
 
 
@@ -53,57 +51,63 @@ def circuit(L: int, alpha: float, seed: int) -> models.RandomFloquetCircuit:
     return models.RandomFloquetCircuit(L=L, alpha=alpha, seed=seed)
 
 
-def ours(L: int, alpha: float, seed: int) -> tuple[float, float, float]:
-    """Γ and R, with all observables."""
+def ours(L: int, alpha: float, seed: int) -> float:
+    """Γ, with all observables."""
     data = nh.Simulation(circuit(L, alpha, seed), algorithms.DegeneratePerturbationSolver(), MEASURED).run()
-    return float(data["rate"][0]), float(data["R"][0]), 0.0
+    return float(data["rate"][0])
 
 
-def plain(L: int, alpha: float, seed: int) -> tuple[float, float, float]:
-    """Γ, R and the seconds that the loop over pairs takes; the same observables."""
+def plain(L: int, alpha: float, seed: int, loops: bool = True) -> float:
+    """Γ, with the same observables."""
     n = 2**L
     values, states = np.linalg.eig(circuit(L, alpha, seed).matrix())
-    angles = np.angle(values)
-    jumps = [np.kron(np.eye(n // 2), PAULI[name]) for name in "XYZ"]
-    elements = [states.conj().T @ jump @ states for jump in jumps]
-    markov = sum(np.abs(element) ** 2 for element in elements) / 3
+    images = [np.kron(np.eye(n // 2), PAULI[name]) @ states for name in "XYZ"]
+    if loops:
+        markov = np.empty((n, n))
+        for m, k in itertools.combinations_with_replacement(range(n), 2):
+            bra = states[:, m]
+            markov[m, k] = markov[k, m] = sum(abs(np.vdot(bra, image[:, k])) ** 2 for image in images) / 3
+    else:
+        markov = sum(np.abs(states.conj().T @ image) ** 2 for image in images) / 3
     eigenvalues, vectors = np.linalg.eigh(markov)
-    c = vectors[:, -2] * np.sqrt(n)
-    begun, largest, pair = time.process_time(), 0.0, (0, 1)
-    for k, m in itertools.combinations(range(n), 2):
-        current = markov[k, m] * (c[k] - c[m]) ** 2
-        if current > largest:
-            largest, pair = current, (k, m)
-    loop = time.process_time() - begun
-    rate = 1 - eigenvalues[-2]
+    rate, c = 1 - eigenvalues[-2], vectors[:, -2] * np.sqrt(n)
+    if loops:
+        largest, pair = 0.0, (0, 1)
+        for m, k in itertools.combinations(range(n), 2):
+            current = markov[m, k] * (c[m] - c[k]) ** 2
+            if current > largest:
+                largest, pair = current, (m, k)
+    else:
+        currents = markov * (c[:, None] - c) ** 2
+        pair = np.unravel_index(currents.argmax(), currents.shape)
     z_operators = [np.kron(np.kron(np.eye(2**j), PAULI["Z"]), np.eye(2 ** (L - 1 - j))) for j in range(L)]
-    flipped = [int(np.abs(elements[0][:, level]).argmax()) for level in pair]
-    for k, m in itertools.product((pair[0], flipped[0]), (pair[1], flipped[1])):
-        two = states[:, [k, m]]
+    flipped = [int(np.abs(images[0][:, level].conj() @ states).argmax()) for level in pair]
+    for m, k in itertools.product((pair[0], flipped[0]), (pair[1], flipped[1])):
+        two = states[:, [m, k]]
         blocks = [two.conj().T @ operator @ two for operator in z_operators]
         bloch = np.array([[b[0, 1].real, -b[0, 1].imag, (b[0, 0] - b[1, 1]).real / 2] for b in blocks])
         np.linalg.eigh(bloch.T @ bloch)
     tau = states @ np.diag(c) @ states.conj().T
     for j in range(L):
-        blocks = tau.reshape(2**j, 2, -1, 2**j, 2, 2 ** (L - 1 - j))
+        blocks = tau.reshape(2**j, 2, 2 ** (L - 1 - j), 2**j, 2, 2 ** (L - 1 - j))
         np.linalg.norm(np.einsum("aibcid->abcd", blocks))
-    np.diff(np.sort(angles))
-    return float(rate), float(largest / (n * rate)), loop
+    np.diff(np.sort(np.angle(values)))
+    return float(rate)
 
 
-def floor(L: int, alpha: float, seed: int) -> tuple[float, float, float]:
-    """Only the eigenvectors of the Hermitian part of the map."""
+def floor(L: int, alpha: float, seed: int) -> float:
+    """Only the eigenvectors of the Hermitian part of the map; returns the seconds of the eigensolver itself."""
     matrix = circuit(L, alpha, seed).matrix()
     hermitian = np.asfortranarray(matrix + matrix.conj().T)
-    del matrix
     begun = time.process_time()
     scipy.linalg.eigh(hermitian, driver="evd", overwrite_a=True, check_finite=False)
-    return np.nan, np.nan, time.process_time() - begun
+    return time.process_time() - begun
 
 
-ROUTES: dict[str, Callable[[int, float, int], tuple[float, float, float]]] = {
+ROUTES: dict[str, Callable[[int, float, int], float]] = {
     "ours": ours,
     "plain": plain,
+    "vectorised": functools.partial(plain, loops=False),
     "floor": floor,
 }
 
@@ -114,15 +118,19 @@ def measured(route: str, L: int, alpha: float, seed: int) -> Measurement:
         ROUTES[route](3, alpha, seed)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         begun = time.process_time()
-        rate, fraction, loop = ROUTES[route](L, alpha, seed)
+        rate = ROUTES[route](L, alpha, seed)
         seconds = time.process_time() - begun
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return Measurement(rate, fraction, seconds, loop, peak * 1024 / (16 * 4.0**L))
+    return Measurement(rate, seconds, peak * 1024 / (16 * 4.0**L))
 
 
-def in_its_own_process(*arguments: Any) -> Measurement:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(functools.partial(measured, *arguments)).result()
+def best(repeats: int, *arguments: Any) -> Measurement:
+    """Return the fastest of some measurements, each in its own process."""
+    found = []
+    for _ in range(repeats):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            found.append(pool.submit(measured, *arguments).result())
+    return min(found, key=lambda measurement: measurement.seconds)
 
 
 def main() -> None:
@@ -131,33 +139,26 @@ def main() -> None:
     parser.add_argument("--alpha", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3, help="of which the fastest counts")
-    parser.add_argument("--no-plain", action="store_true")
+    parser.add_argument("--plain", type=int, default=10, help="largest size of the plain routes")
     options = parser.parse_args()
     print(f"mpsnh {nh.__version__}, numpy {np.__version__}, scipy {scipy.__version__}, {platform.machine()}")
     print(f"α = {options.alpha:g}, seed {options.seed}; memory in matrices of 16 · 4^L bytes\n")
     print(
-        "| L | mpsnh, s | eigensolve, s | mpsnh / eigensolve | memory "
-        "| plain, s | of which its loop | plain / mpsnh | without its loop | memory | Γ | plain Γ |"
+        "| L | mpsnh, s | memory | eigensolve, s | mpsnh / eigensolve | plain, s | memory | plain / mpsnh "
+        "| vectorised, s | vectorised / mpsnh | Γ of mpsnh | Γ of the plain route |"
     )
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    print("|" + "---|" * 12)
     for L in options.sizes:
-        routes = ["ours", "floor"] + ([] if options.no_plain else ["plain"])
-        best = {
-            route: min(
-                (in_its_own_process(route, L, options.alpha, options.seed) for _ in range(options.repeats)),
-                key=lambda found: found.seconds,
-            )
-            for route in routes
-        }
-        our, eigen = best["ours"], best["floor"].pair_loop
-        row = f"| {L} | {our.seconds:.2f} | {eigen:.3f} | {our.seconds / eigen:.1f} | {our.peak:.1f} "
-        if "plain" in best:
-            other = best["plain"]
-            rest = other.seconds - other.pair_loop
-            row += f"| {other.seconds:.2f} | {other.pair_loop:.2f} | {other.seconds / our.seconds:.1f} "
-            row += f"| {rest / our.seconds:.1f} | {other.peak:.1f} | {our.rate:.8g} | {other.rate:.8g} |"
+        settings = (L, options.alpha, options.seed)
+        own = best(options.repeats, "ours", *settings)
+        eigen = best(options.repeats, "floor", *settings).rate
+        row = f"| {L} | {own.seconds:.2f} | {own.peak:.1f} | {eigen:.3f} | {own.seconds / eigen:.1f} "
+        if options.plain >= L:
+            slow, other = best(1, "plain", *settings), best(options.repeats, "vectorised", *settings)
+            row += f"| {slow.seconds:.2f} | {slow.peak:.1f} | {slow.seconds / own.seconds:.1f} "
+            row += f"| {other.seconds:.2f} | {other.seconds / own.seconds:.1f} | {own.rate:.9g} | {other.rate:.9g} |"
         else:
-            row += f"| – | – | – | – | – | {our.rate:.8g} | – |"
+            row += f"| – | – | – | – | – | {own.rate:.9g} | – |"
         print(row, flush=True)
 
 

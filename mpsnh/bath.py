@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -172,23 +174,24 @@ class Bath(Value):
         """
         place, dims = self.place(model), [site.dim for site in model.sites]
         d, n = dims[place], states.shape[1]
-        inner = int(np.prod(dims[place + 1 :]))
-        parts = [states.reshape(-1, d, inner, n)[:, a].reshape(-1, n) for a in range(d)]
+        parts = np.moveaxis(states.reshape(-1, d, int(np.prod(dims[place + 1 :])), n), 1, 0).reshape(d, -1, n)
         operators = self.operators(model)
-        used = np.abs(operators).max(axis=0) > 0
-        overlaps = {
-            (a, b): parts[a].conj().T @ parts[b] for a in range(d) for b in range(a, d) if used[a, b] or used[b, a]
-        }
-        transitions = np.zeros((n, n))
-        elements = np.empty((n, n), dtype=complex)
-        for operator in operators:
-            elements[:] = 0
-            for (a, b), overlap in overlaps.items():
-                if operator[a, b]:
-                    elements += operator[a, b] * overlap
-                if a != b and operator[b, a]:
-                    elements += operator[b, a] * overlap.conj().T
-            transitions += elements.real**2
-            transitions += elements.imag**2
+        elements = operators[:, -1, -1, None, None] * np.eye(n)  # the states are complete: the last overlap is the rest
+        for a, b in itertools.combinations_with_replacement(range(d), 2):
+            if a == b == d - 1:
+                break
+            overlap = parts[a].conj().T @ parts[b]
+            for operator, element in zip(operators, elements, strict=True):
+                weight = operator[a, b] - (operator[-1, -1] if a == b else 0)
+                if weight:
+                    element += weight * overlap
+            if a == b:
+                continue
+            np.conj(overlap, out=overlap)
+            for operator, element in zip(operators, elements, strict=True):
+                if operator[b, a]:
+                    element += operator[b, a] * overlap.T
+        transitions = np.einsum("jmn,jmn->mn", elements.real, elements.real)
+        transitions += np.einsum("jmn,jmn->mn", elements.imag, elements.imag)
         transitions /= self.strength(model)
         return transitions
