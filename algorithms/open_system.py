@@ -139,19 +139,18 @@ class OpenSystem(TimeEvolution):
         """
         self.check(model)
         strength, operators = self.bath.strength(model), self.bath.operators(model)
-        jumps = sum(np.kron(operator, operator.conj()) for operator in operators)
-        one, place = np.eye(len(jumps)), self.bath.place(model)
+        jumps = np.sum([np.kron(operator, operator.conj()) for operator in operators], axis=0)
+        one, place = np.eye(len(jumps), dtype=complex), self.bath.place(model)
         dims, where = [site.dim for site in model.sites] * 2, (place, model.L + place)
         matrix = model.matrix()
         dense = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
         if isinstance(model, FloquetModel):
             local = (one + self.gamma * jumps) / (1 + strength * self.gamma)
             return apply_gate(np.kron(dense, dense.conj()), Gate(local, where), dims)
-        local, identity = self.gamma * (jumps - strength * one), np.eye(len(dense))
-        unitary = -1j * (np.kron(dense, identity) - np.kron(identity, dense.T))
-        lindbladian: NDArray[np.complex128] = unitary + apply_gate(
-            np.eye(len(unitary), dtype=complex), Gate(local, where), dims
-        )
+        identity = np.eye(len(dense), dtype=complex)
+        lindbladian = np.eye(len(dense) ** 2, dtype=complex)
+        lindbladian = apply_gate(lindbladian, Gate(self.gamma * (jumps - strength * one), where), dims)
+        lindbladian -= 1j * (np.kron(dense, identity) - np.kron(identity, dense.T))
         return lindbladian
 
     def modes(self, model: Model, count: int = 2) -> Modes:

@@ -73,9 +73,8 @@ class RandomFloquetCircuit(FloquetModel):
         rng = np.random.default_rng([self.seed, PHASE_STREAM])
         unitary, upper = np.linalg.qr(_ginibre(rng, self.L, 2))
         diagonal = np.einsum("jii->ji", upper)
-        eigenvalues = np.linalg.eigvals(unitary * (diagonal / np.abs(diagonal))[:, None, :])
-        phases: NDArray[np.complex128] = eigenvalues / np.abs(eigenvalues)
-        return phases
+        eigenvalues: NDArray[np.complex128] = np.linalg.eigvals(unitary * (diagonal / np.abs(diagonal))[:, None, :])
+        return eigenvalues / np.abs(eigenvalues)
 
     def couplings(self) -> NDArray[np.complex128]:
         """Return the M_j of all bonds, times `gue_scale`.
@@ -86,8 +85,7 @@ class RandomFloquetCircuit(FloquetModel):
             Hermitian.
         """
         drawn = _ginibre(np.random.default_rng([self.seed, COUPLING_STREAM]), self.L - 1, 4)
-        hermitian: NDArray[np.complex128] = self.gue_scale * (drawn + drawn.conj().swapaxes(1, 2)) / 2
-        return hermitian
+        return self.gue_scale * (drawn + drawn.conj().swapaxes(1, 2)) / 2
 
     def bond_order(self) -> list[int]:
         """Return the bonds in the order in which their gates act; bond j joins sites j and j + 1.
@@ -120,8 +118,7 @@ class RandomFloquetCircuit(FloquetModel):
 
 
 def _ginibre(rng: np.random.Generator, count: int, n: int) -> NDArray[np.complex128]:
-    real, imaginary = rng.normal(size=(2, count, n, n))
-    drawn: NDArray[np.complex128] = real + 1j * imaginary
+    drawn: NDArray[np.complex128] = rng.normal(size=(count, n, n, 2)) @ np.array([1, 1j])
     return drawn
 
 

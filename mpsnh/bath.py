@@ -191,7 +191,7 @@ class Bath(Value):
             for operator, element in zip(operators, elements, strict=True):
                 if operator[b, a]:
                     element += operator[b, a] * overlap.T
-        transitions = np.einsum("jmn,jmn->mn", elements.real, elements.real)
+        transitions: NDArray[np.float64] = np.einsum("jmn,jmn->mn", elements.real, elements.real)
         transitions += np.einsum("jmn,jmn->mn", elements.imag, elements.imag)
         transitions /= self.strength(model)
         return transitions

@@ -425,9 +425,10 @@ class PauliWeight(Observable[SlowMode]):
             blocks = operator.reshape(left, d, -1, left, d, operator.shape[0] // (left * d))
             diagonal = [blocks[:, a, :, :, a, :] for a in range(d)]
             trace = np.sum(diagonal, axis=0)
-            acting = sum(np.linalg.norm(block - trace / d) ** 2 for block in diagonal)
-            acting += sum(np.linalg.norm(blocks[:, a, :, :, b, :]) ** 2 for a in range(d) for b in range(d) if a != b)
-            weights[j] = acting / total
+            across = [blocks[:, a, :, :, b, :] for a in range(d) for b in range(a + 1, d)]
+            acting = [np.linalg.norm(block - trace / d) ** 2 for block in diagonal]
+            acting += [2 * np.linalg.norm(block) ** 2 for block in across]
+            weights[j] = sum(acting) / total
             if self.by == "reach":
                 # what does not act on this site, as an operator of the others and of the same norm
                 operator, dims[j] = (trace / np.sqrt(d)).reshape(len(operator) // d, -1), 1
