@@ -28,6 +28,9 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
 
     Levels must not be degenerate, or coherences between them relax together with the |n⟩⟨n|.
 
+    The rate is right to order γ. For circuits with the bath of X, Y and Z its relative error is γ, the same for all of
+    them, and for Hamiltonians it is of order γ², once γ is far below the spacing of the levels.
+
     Parameters
     ----------
     bath : Bath

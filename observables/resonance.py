@@ -54,13 +54,13 @@ class DominantFraction(Observable[SlowMode]):
     >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=5, alpha=20.0)
     >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"R": DominantFraction()}).run()
-    >>> bool(0 < data["R"].sel(dominant="R") <= 0.5)
+    >>> bool(0 < data["R"].sel(dominant_pair="R") <= 0.5)
     True
     """
 
     measures = SlowMode
-    dims = ("dominant",)
-    coords = {"dominant": ("R", "mu", "nu")}
+    dims = ("dominant_pair",)
+    coords = {"dominant_pair": ("R", "mu", "nu")}
     long_name = "fraction of the relaxation through the dominant pair of eigenstates"
 
     def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
@@ -486,7 +486,8 @@ def _flipped(record: SlowMode, model: Model, level: int) -> int:
 def _jump_fraction(record: SlowMode, model: Model, m: int, n: int, jump: str) -> float:
     bra, ket = record.states[:, m].conj(), record.states[:, n]
     element = bra @ record.bath.apply(jump, ket, model)
-    return float(np.abs(element) ** 2 / (record.strength * record.transitions[m, n]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.abs(element) ** 2 / (record.strength * record.transitions[m, n]))
 
 
 def _named(record: SlowMode, model: Model, name: str) -> tuple[int, int]:

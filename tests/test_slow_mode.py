@@ -241,9 +241,12 @@ def long_double_rate(model):
 
 
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="no extended precision")
-@pytest.mark.parametrize(("alpha", "seed"), [(7.0, 0), (30.0, 1), (45.0, 0), (150.0, 0), (150.0, 2), (400.0, 3)])
-def test_small_rates_against_extended_precision(alpha, seed):
-    model = circuit(6, alpha, seed)
+@pytest.mark.parametrize(
+    ("L", "alpha", "seed"),
+    [(6, 7.0, 0), (6, 30.0, 1), (6, 45.0, 0), (6, 150.0, 0), (6, 150.0, 2), (6, 400.0, 3), (7, 60.0, 1), (7, 100.0, 2)],
+)
+def test_small_rates_against_extended_precision(L, alpha, seed):
+    model = circuit(L, alpha, seed)
     record = slow_mode(model)
     exact = float(long_double_rate(model))
     assert record.next_rate > 1.2 * record.rate  # else the reference has not converged
@@ -428,8 +431,8 @@ def test_perturbation_theory_of_five_sites():
 
 @pytest.mark.parametrize(
     ("model", "gamma"),
-    [(circuit(4, 5.0, 1), 1e-4), (Ising(L=4, h=1.0, seed=1), 1e-4)],
-    ids=["circuit", "Hamiltonian"],
+    [(circuit(4, 5.0, 1), 1e-4), (Ising(L=4, h=1.0, seed=1), 1e-4), (circuit(5, 5.0, 1), 1e-4)],
+    ids=["circuit", "Hamiltonian", "five sites"],
 )
 def test_the_density_matrix_relaxes_as_the_slow_mode(model, gamma):
     """ρ(t) → 1/dim + p e^{-rt} τ from a product state, with p = Tr(τ ρ(0)) / dim."""
