@@ -35,7 +35,8 @@ def slowest(transitions: NDArray[np.float64], count: int = 2) -> Relaxation:
     Only the elements of S off the diagonal are used, and no two of them are ever subtracted: the states are eliminated
     one by one, each replaced by direct rates between the others, with pivots that are sums of the remaining rates
     (W. K. Grassmann, M. I. Taksar and D. P. Heyman, Oper. Res. 33, 1107 (1985)). The eigenvectors are the dominant
-    ones of the inverse, and the rates come from `rate`. The uniform mode is projected out exactly.
+    ones of the inverse, found one after the other with the uniform mode and those before projected out, and the rates
+    come from `rate`.
 
     Parameters
     ----------
@@ -66,22 +67,30 @@ def slowest(transitions: NDArray[np.float64], count: int = 2) -> Relaxation:
     n = len(transitions)
     upper, pivots = _eliminated(transitions)
 
-    def inverse(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        vector = vector - vector.mean(axis=0)
-        vector = scipy.linalg.solve_triangular(upper, vector, trans=1, unit_diagonal=True, check_finite=False)
-        vector = (vector.T / pivots).T
-        vector = scipy.linalg.solve_triangular(upper, vector, unit_diagonal=True, check_finite=False)
-        centred: NDArray[np.float64] = vector - vector.mean(axis=0)
-        return centred
+    known = np.full((n, 1), 1 / np.sqrt(n))
 
-    if n <= 16:
-        whole = inverse(np.eye(n))
-        values, modes = scipy.linalg.eigh((whole + whole.T) / 2)
-    else:
-        operator = scipy.sparse.linalg.LinearOperator((n, n), lambda vector: inverse(vector.ravel()), dtype=float)
-        start = np.random.default_rng(0).normal(size=n)
-        values, modes = scipy.sparse.linalg.eigsh(operator, k=count, which="LA", v0=start)
-    modes = modes[:, np.argsort(-values)[: min(count, n - 1)]]
+    def project(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        rest: NDArray[np.float64] = vectors - known @ (known.T @ vectors)
+        return rest
+
+    def inverse(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        vectors = scipy.linalg.solve_triangular(
+            upper, project(vectors), trans=1, unit_diagonal=True, check_finite=False
+        )
+        vectors = (vectors.T / pivots).T
+        return project(scipy.linalg.solve_triangular(upper, vectors, unit_diagonal=True, check_finite=False))
+
+    start = np.random.default_rng(0).normal(size=n)
+    for _ in range(min(count, n - 1)):  # one by one, since the next one may be many decades smaller in the inverse
+        if n <= 16:
+            whole = inverse(np.eye(n))
+            _, found = scipy.linalg.eigh((whole + whole.T) / 2, subset_by_index=(n - 1, n - 1))
+        else:
+            operator = scipy.sparse.linalg.LinearOperator((n, n), lambda vector: inverse(vector.ravel()), dtype=float)
+            _, found = scipy.sparse.linalg.eigsh(operator, k=1, which="LA", v0=start)
+        found = project(found)
+        known = np.hstack([known, found / np.linalg.norm(found)])
+    modes = known[:, 1:]
     rates = np.array([rate(transitions, mode) for mode in modes.T])
     if not rates[0] > SMALLEST_RATE:
         raise ArithmeticError(f"the slowest rate is {rates[0]:.1g}, which double precision does not resolve")

@@ -263,6 +263,15 @@ def test_how_small_these_rates_are():
     assert abs(plain / record.rate - 1) > 1e-3
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rates_of_nearly_decoupled_sites(seed):
+    """The j-th site from the bath relaxes with α^{-2j}, so that the two rates differ by up to twelve decades."""
+    weak, weaker = (slow_mode(circuit(3, alpha, seed)) for alpha in (1e4, 1e6))
+    assert weaker.next_rate == pytest.approx(1e-4 * weak.next_rate, rel=0.01)
+    assert weaker.rate == pytest.approx(1e-8 * weak.rate, rel=0.02)
+    assert weaker.rate < 1e-17
+
+
 # ------------------------------------------------------------------------------------------ perturbation theory
 
 
@@ -369,28 +378,41 @@ def test_level_statistics_of_the_ensemble(alpha, ratio):
 # ------------------------------------------------------------------------------------------ the exact superoperator
 
 
-def kraus_map(model, gamma):
+def kraus_map(model, gamma, bath=Bath()):  # noqa: B008 - a value
     """One period, or the Lindbladian, as a function of ρ with dense operators."""
-    dims = [2] * model.L
-    jumps = [on_site(matrix, model.L - 1, dims) for matrix in PAULI.values()]
+    dims = [site.dim for site in model.sites]
+    place = bath.site % model.L
+    jumps = [on_site(reference.local_matrix(model.sites[place], name), place, dims) for name in bath.jumps]
+    strength = np.trace(sum(jump.conj().T @ jump for jump in jumps)).real / np.prod(dims)
     matrix = model.matrix()
 
     def period(rho):
         rho = matrix @ rho @ matrix.conj().T
-        return (rho + gamma * sum(jump @ rho @ jump.conj().T for jump in jumps)) / (1 + 3 * gamma)
+        return (rho + gamma * sum(jump @ rho @ jump.conj().T for jump in jumps)) / (1 + strength * gamma)
 
     def lindblad(rho):
-        gain = sum(jump @ rho @ jump.conj().T - rho for jump in jumps)
-        return -1j * (matrix @ rho - rho @ matrix) + gamma * gain
+        gain = sum(jump @ rho @ jump.conj().T for jump in jumps)
+        loss = sum(jump.conj().T @ jump for jump in jumps)
+        return -1j * (matrix @ rho - rho @ matrix) + gamma * (gain - (loss @ rho + rho @ loss) / 2)
 
     return period if isinstance(model, nh.FloquetModel) else lindblad
 
 
-@pytest.mark.parametrize("model", [circuit(3, 5.0), Ising(L=3)], ids=["circuit", "Hamiltonian"])
-def test_the_superoperator_acts_as_written(model):
-    system, rho = algorithms.OpenSystem(dt=1, t_max=1, gamma=0.3), reference.gaussian(np.random.default_rng(6), 8, 8)
-    image = (system.superoperator(model) @ rho.ravel()).reshape(8, 8)
-    np.testing.assert_allclose(image, kraus_map(model, 0.3)(rho), atol=1e-13)
+@pytest.mark.parametrize(
+    ("model", "bath"),
+    [
+        (circuit(3, 5.0), Bath()),
+        (circuit(3, 5.0), Bath(site=1, jumps=("Sp", "Sm"))),
+        (Ising(L=3), Bath()),
+        (Ising(L=3), Bath(site=0, jumps=("X", "Sz"))),
+        (SpinOne(L=2), Bath(site=0, jumps=("Sx", "Sy", "Sz"))),
+    ],
+)
+def test_the_superoperator_acts_as_written(model, bath):
+    system, n = algorithms.OpenSystem(dt=1, t_max=1, gamma=0.3, bath=bath), model.sector.dim
+    rho = reference.gaussian(np.random.default_rng(6), n, n)
+    image = (system.superoperator(model) @ rho.ravel()).reshape(n, n)
+    np.testing.assert_allclose(image, kraus_map(model, 0.3, bath)(rho), atol=1e-13)
 
 
 def relative_errors(model, gammas):
