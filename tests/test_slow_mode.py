@@ -250,7 +250,7 @@ def test_small_rates_against_extended_precision(L, alpha, seed):
     record = slow_mode(model)
     exact = float(long_double_rate(model))
     assert record.next_rate > 1.2 * record.rate  # else the reference has not converged
-    assert record.rate == pytest.approx(exact, rel=1e-8)
+    assert record.rate == pytest.approx(exact, rel=1e-8, abs=0)
 
 
 def test_how_small_these_rates_are():
@@ -267,8 +267,8 @@ def test_how_small_these_rates_are():
 def test_rates_of_nearly_decoupled_sites(seed):
     """The j-th site from the bath relaxes with α^{-2j}, so that the two rates differ by up to twelve decades."""
     weak, weaker = (slow_mode(circuit(3, alpha, seed)) for alpha in (1e4, 1e6))
-    assert weaker.next_rate == pytest.approx(1e-4 * weak.next_rate, rel=0.01)
-    assert weaker.rate == pytest.approx(1e-8 * weak.rate, rel=0.02)
+    assert weaker.next_rate == pytest.approx(1e-4 * weak.next_rate, rel=0.01, abs=0)
+    assert weaker.rate == pytest.approx(1e-8 * weak.rate, rel=0.02, abs=0)
     assert weaker.rate < 1e-17
 
 
@@ -291,14 +291,14 @@ def test_identities_of_the_slow_mode(L, alpha, seed, order):
     np.testing.assert_allclose(markov, markov.T, atol=1e-15)
     np.testing.assert_allclose(markov.sum(axis=0), 1, atol=1e-10)
     assert abs(c.sum()) < 1e-10
-    assert np.sum(c**2) == pytest.approx(n, rel=1e-12)
+    assert np.sum(c**2) == pytest.approx(n, rel=1e-12, abs=0)
     assert c[np.argmax(np.abs(c))] > 0
     np.testing.assert_allclose(markov @ c, (1 - record.rate) * c, atol=1e-10)
     assert 0 < record.rate <= record.next_rate <= 4 / 3 + 1e-12
     contributions = record.contributions()
     assert contributions.min() >= 0
-    assert np.triu(contributions, 1).sum() == pytest.approx(n * record.rate, rel=1e-10)
-    assert record.rate == pytest.approx(rate(markov, c), rel=1e-12)
+    assert np.triu(contributions, 1).sum() == pytest.approx(n * record.rate, rel=1e-10, abs=0)
+    assert record.rate == pytest.approx(rate(markov, c), rel=1e-12, abs=0)
     at_bath = observables.PauliWeight()(record, model)[-1]
     assert at_bath * 4 / 3 == pytest.approx(record.rate, rel=1e-8, abs=1e-25)
 
@@ -312,7 +312,7 @@ def test_identities_of_hamiltonians(model):
     np.testing.assert_allclose(record.transitions, transitions(model, record.states), atol=1e-12)
     c = record.weights
     np.testing.assert_allclose(record.transitions @ c, (1 - record.rate) * c, atol=1e-10)
-    assert observables.PauliWeight()(record, model)[-1] * 4 / 3 == pytest.approx(record.rate, rel=1e-8)
+    assert observables.PauliWeight()(record, model)[-1] * 4 / 3 == pytest.approx(record.rate, rel=1e-8, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ def test_perturbation_theory_of_circuits_is_right_to_first_order(L, alpha, seed)
     errors = relative_errors(circuit(L, alpha, seed), gammas)
     exponent = np.polyfit(np.log(gammas), np.log(errors), 1)[0]
     assert exponent == pytest.approx(1, abs=0.1)
-    assert errors[-1] == pytest.approx(gammas[-1], rel=0.1)
+    assert errors[-1] == pytest.approx(gammas[-1], rel=0.1, abs=0)
 
 
 @pytest.mark.parametrize(("L", "seed"), [(3, 1), (3, 2), (4, 3)])
@@ -448,7 +448,7 @@ def test_perturbation_theory_of_hamiltonians_is_even_better(L, seed):
 
 def test_perturbation_theory_of_five_sites():
     (error,) = relative_errors(circuit(5, 5.0, 2), np.array([1e-5]))
-    assert error == pytest.approx(1e-5, rel=0.2)
+    assert error == pytest.approx(1e-5, rel=0.2, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -472,11 +472,11 @@ def test_the_density_matrix_relaxes_as_the_slow_mode(model, gamma):
         deviation = snapshot.state.matrix - np.eye(n) / n
         amplitude = np.vdot(tau, deviation).real / n
         assert amplitude * np.exp(r * (1 - gamma * isinstance(model, nh.FloquetModel)) * snapshot.time) == (
-            pytest.approx(expected, rel=1e-2)
+            pytest.approx(expected, rel=1e-2, abs=0)
         )
         assert np.linalg.norm(deviation - amplitude * tau) < 0.02 * np.linalg.norm(deviation)
     first, last = (np.vdot(tau, s.state.matrix).real for s in snapshots[-2:])
-    assert np.log(first / last) / step == pytest.approx(r, rel=1e-3)
+    assert np.log(first / last) / step == pytest.approx(r, rel=1e-3, abs=0)
 
 
 @pytest.mark.parametrize("model", [circuit(3, 5.0), Ising(L=3)], ids=["circuit", "Hamiltonian"])
@@ -520,7 +520,7 @@ def test_a_density_matrix_in_a_dataset_and_a_checkpoint(tmp_path):
 def test_without_coupling_nothing_relaxes():
     """The closed system keeps purity."""
     *_, last = algorithms.OpenSystem(dt=1, t_max=50, every=50, gamma=0.0).records(circuit(3, 2.0))
-    assert np.trace(last.state.matrix @ last.state.matrix).real == pytest.approx(1, rel=1e-11)
+    assert np.trace(last.state.matrix @ last.state.matrix).real == pytest.approx(1, rel=1e-11, abs=0)
 
 
 # ---------------------------------------------------------------------------------------------------- what is refused
