@@ -144,16 +144,17 @@ def refined(matrix: NDArray[Any], vectors: NDArray[Any], attempts: int = 4) -> N
         residuals = matrix @ vectors
         values = np.einsum("kn,kn->n", vectors.conj(), residuals)
         residuals -= vectors * values
-        rounded = vectors.astype(single)
+        scale = float(np.abs(values).max()) or 1.0
+        residuals /= scale
+        levels, rounded = values / scale, vectors.astype(single)
         corrections = rounded.conj().T @ residuals.astype(single)
-        distances = np.abs(values - values[:, None])
-        scale = float(np.abs(values).max())
-        corrections /= np.where(distances > DEGENERATE * scale, values - values[:, None], np.inf)
+        distances = np.abs(levels - levels[:, None])
+        corrections /= np.where(distances > DEGENERATE, levels - levels[:, None], np.inf)
         corrections -= corrections.conj().T
         corrections /= 2
-        distances = np.minimum(distances, CLOSE * scale, out=distances)
+        distances = np.minimum(distances, CLOSE, out=distances)
         distances *= np.abs(corrections)
-        largest = float(distances.max() / (CLOSE * scale)) if scale else 0.0
+        largest = float(distances.max()) / CLOSE
         vectors = vectors + rounded @ corrections
         vectors /= np.linalg.norm(vectors, axis=0)
         if largest <= CONVERGED:

@@ -125,12 +125,16 @@ def test_eigenvectors_of_a_unitary_matrix(phases):
     np.testing.assert_allclose(np.sort_complex(np.round(values, 8)), expected, atol=1e-7)
 
 
-def test_eigenvectors_of_a_hermitian_matrix():
+@pytest.mark.parametrize("unit", [1.0, 1e-60, 1e60])
+@pytest.mark.parametrize("kind", ["complex", "real", "zero"])
+def test_eigenvectors_of_a_hermitian_matrix(kind, unit):
     drawn = reference.gaussian(np.random.default_rng(3), 50, 50)
-    hermitian = drawn + drawn.conj().T
+    drawn = {"complex": drawn, "real": drawn.real, "zero": 0 * drawn.real}[kind]
+    hermitian = unit * (drawn + drawn.conj().T)
     values, vectors, _ = eigen_hermitian(hermitian)
-    np.testing.assert_allclose(values, np.linalg.eigvalsh(hermitian), atol=1e-12)
-    np.testing.assert_allclose(hermitian @ vectors, vectors * values, atol=1e-12)
+    np.testing.assert_allclose(values / unit, np.linalg.eigvalsh(hermitian / unit), atol=1e-12)
+    np.testing.assert_allclose(hermitian @ vectors / unit, vectors * values / unit, atol=1e-12)
+    np.testing.assert_allclose(vectors.conj().T @ vectors, np.eye(50), atol=1e-13)
 
 
 def test_refinement_is_of_second_order():
