@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra clean
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche clean
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -18,6 +18,7 @@ help:
 	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
 	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
 	@echo "make spectra    time exact spectra next to LAPACK and ARPACK, and check their certificates (an hour)"
+	@echo "make avalanche  time a realisation of the avalanche model next to the plain route (three minutes)"
 	@echo "make overhead   measure what a sweep costs besides its simulations"
 
 setup: $(STAMP)
@@ -57,6 +58,9 @@ overhead: $(STAMP)
 
 spectra: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python benchmarks/spectra.py
+
+avalanche: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python benchmarks/avalanche.py
 
 clean:
 	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,14 +7,16 @@ Concrete models, algorithms and observables live in `mpsnh.models`, `mpsnh.algor
 from importlib.metadata import version
 
 from mpsnh.algorithm import Algorithm, TimeEvolution
+from mpsnh.bath import Bath
 from mpsnh.circuit import Gate, Layer
+from mpsnh.density_matrix import DensityMatrix
 from mpsnh.exact_state import ExactState
 from mpsnh.model import FloquetModel, HamiltonianModel, Model
 from mpsnh.mpo import MPO
 from mpsnh.mps import MPS
 from mpsnh.observable import Observable
 from mpsnh.opsum import OpSum
-from mpsnh.records import Record, Snapshot, Spectrum, State
+from mpsnh.records import Record, SlowMode, Snapshot, Spectrum, State
 from mpsnh.sector import Sector
 from mpsnh.simulation import Simulation
 from mpsnh.site import Boson, Fermion, Site, Spin
@@ -26,7 +28,9 @@ __all__ = [
     "MPO",
     "MPS",
     "Algorithm",
+    "Bath",
     "Boson",
+    "DensityMatrix",
     "ExactState",
     "Fermion",
     "FloquetModel",
@@ -40,6 +44,7 @@ __all__ = [
     "Sector",
     "Simulation",
     "Site",
+    "SlowMode",
     "Snapshot",
     "Spectrum",
     "Spin",

@@ -4,6 +4,16 @@ if __name__ != "mpsnh.observables":
     raise ImportError("import mpsnh.observables, not observables")
 
 from mpsnh.observables.current import CurrentProfile, MidCurrent
+from mpsnh.observables.resonance import (
+    DemixingAngle,
+    DominantFraction,
+    GapRatio,
+    JumpCharacter,
+    MatrixElementRatio,
+    NearResonantSet,
+    PauliWeight,
+    RelaxationRate,
+)
 from mpsnh.observables.spectral import (
     ComplexSpacingRatio,
     Eigenvalues,
@@ -21,14 +31,22 @@ from mpsnh.observables.state import EntanglementEntropy, Magnetization, Norm
 __all__ = [
     "ComplexSpacingRatio",
     "CurrentProfile",
+    "DemixingAngle",
+    "DominantFraction",
     "Eigenvalues",
     "EntanglementEntropy",
+    "GapRatio",
     "GrowthRate",
     "ImaginaryFraction",
+    "JumpCharacter",
     "Magnetization",
+    "MatrixElementRatio",
     "MidCurrent",
+    "NearResonantSet",
     "Norm",
+    "PauliWeight",
     "RealSpectrum",
+    "RelaxationRate",
     "SingularValueGapRatio",
     "SteadyStateConditionNumber",
     "SteadyStateCurrent",

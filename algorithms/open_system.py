@@ -1,0 +1,235 @@
+"""Exact evolution of the density matrix of a small system coupled to a bath."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from numpy.typing import NDArray
+
+from mpsnh.algorithm import TimeEvolution
+from mpsnh.bath import Bath
+from mpsnh.circuit import Gate, apply_gate
+from mpsnh.closed_system import require_closed
+from mpsnh.density_matrix import DensityMatrix
+from mpsnh.model import FloquetModel, Model
+from mpsnh.records import Snapshot
+from mpsnh.sector import require_memory
+from mpsnh.value import require
+
+LARGEST = 64
+"""Largest dimension of the system, of which the superoperator has the square: six spins 1/2."""
+
+
+class Modes(NamedTuple):
+    """Rates r_k and operators τ_k of the slowest modes of an open system, τ ∝ e^{-r t}, with Tr τ†τ = dim.
+
+    Examples
+    --------
+    >>> Modes(np.array([0.1 + 0j]), np.zeros((1, 4, 4))).rates
+    array([0.1+0.j])
+    """
+
+    rates: NDArray[np.complex128]
+    operators: NDArray[np.complex128]
+
+
+class OpenSystem(TimeEvolution):
+    """The density matrix of a system with a bath at any coupling γ, by its whole superoperator.
+
+    One period of a Floquet model is that of the closed system followed by the bath; a Hamiltonian and the bath make a
+    Lindblad equation. Both are written at `mpsnh.Bath`.
+    (Ha, Morningstar and Huse, PRL 130, 250405 (2023), Eqs. 1, 2.)
+
+    The superoperator has the square of the dimension of the system, so that this is for up to six spins, where `modes`
+    takes minutes; five take seconds.
+
+    Parameters
+    ----------
+    dt, t_max, every, initial
+        The time grid and the initial pure state, as for `mpsnh.TimeEvolution`; steps between records are made at once.
+    gamma : float
+        The coupling γ, not negative.
+    bath : Bath
+        The bath; X, Y and Z on the last site by default.
+
+    Raises
+    ------
+    ValueError
+        If the model is not unitary (Hermitian) or too large, or bath and model do not fit.
+    MemoryError
+        If the superoperator does not fit in memory.
+
+    Examples
+    --------
+    >>> from mpsnh import models
+    >>> circuit = models.RandomFloquetCircuit(L=3, alpha=10.0)
+    >>> *_, last = OpenSystem(dt=1, t_max=2**20, every=2**20, gamma=0.1).records(circuit)
+    >>> bool(np.allclose(last.state.matrix, np.eye(8) / 8))
+    True
+    """
+
+    gamma: float
+    bath: Bath = Bath()
+
+    def validate(self) -> None:
+        """Check the time grid, the coupling and the type of the bath."""
+        super().validate()
+        require(self.gamma >= 0, "gamma", self.gamma, "zero or positive")
+        if not isinstance(self.bath, Bath):
+            raise TypeError(f"bath = {self.bath!r}, but it must be a Bath")
+
+    def check(self, model: Model) -> None:
+        """Raise if the model is not unitary (Hermitian) or too large, or the bath does not fit it.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Raises
+        ------
+        ValueError
+            If something does not fit.
+        MemoryError
+            With the memory that is needed.
+        """
+        super().check(model)
+        self.bath.check(model)
+        dim = float(np.prod([site.dim for site in model.sites], dtype=float))
+        if dim > LARGEST:
+            raise ValueError(
+                f"L = {model.L}, but a density matrix of dimension {dim:.3g} is too large for its superoperator, which "
+                f"would need {self.memory(model) / 2**30:.3g} GiB; at most {LARGEST} (6 spins 1/2) is allowed"
+            )
+        require_memory(self.memory(model), f"the superoperator of {model.L} sites")
+        require_closed(model)
+
+    def memory(self, model: Model) -> float:
+        """Return the bytes of the superoperator and its powers.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Returns
+        -------
+        float
+        """
+        return 4 * 16 * float(np.prod([site.dim for site in model.sites], dtype=float)) ** 4
+
+    def superoperator(self, model: Model) -> NDArray[np.complex128]:
+        """Return the map of one period of a Floquet model, or the Lindbladian of a Hamiltonian.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Returns
+        -------
+        ndarray, shape (dim², dim²)
+            Acts on ρ written row by row.
+        """
+        self.check(model)
+        strength, operators = self.bath.strength(model), self.bath.operators(model)
+        jumps = np.sum([np.kron(operator, operator.conj()) for operator in operators], axis=0)
+        one, place = np.eye(len(jumps), dtype=complex), self.bath.place(model)
+        dims, where = [site.dim for site in model.sites] * 2, (place, model.L + place)
+        matrix = model.matrix()
+        dense = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
+        if isinstance(model, FloquetModel):
+            local = (one + self.gamma * jumps) / (1 + strength * self.gamma)
+            return apply_gate(np.kron(dense, dense.conj()), Gate(local, where), dims)
+        identity = np.eye(len(dense), dtype=complex)
+        lindbladian = np.eye(len(dense) ** 2, dtype=complex)
+        lindbladian = apply_gate(lindbladian, Gate(self.gamma * (jumps - strength * one), where), dims)
+        lindbladian -= 1j * (np.kron(dense, identity) - np.kron(identity, dense.T))
+        return lindbladian
+
+    def modes(self, model: Model, count: int = 2) -> Modes:
+        """Return the slowest modes besides the stationary identity.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+        count : int
+            How many.
+
+        Returns
+        -------
+        Modes
+            By increasing Re r, in units of the inverse time.
+
+        Examples
+        --------
+        >>> from mpsnh import models
+        >>> system = OpenSystem(dt=1, t_max=1, gamma=1e-3)
+        >>> rates, operators = system.modes(models.RandomFloquetCircuit(L=3, alpha=10.0), count=1)
+        >>> bool(rates[0].real > 0), bool(abs(np.trace(operators[0])) < 1e-8)
+        (True, True)
+        """
+        superoperator = self.superoperator(model)
+        dim = model.sector.dim
+        require(1 <= count < dim**2, "count", count, f"from 1 to {dim**2 - 1}")
+        values, vectors = scipy.linalg.eig(superoperator, check_finite=False)
+        rates = -np.log(values) if isinstance(model, FloquetModel) else -values
+        order = np.argsort(rates.real)
+        stationary = order[:2][np.argmin(np.abs(rates[order[:2]]))]
+        slow = order[order != stationary][:count]
+        operators = vectors[:, slow].T.reshape(count, dim, dim) * np.sqrt(dim)
+        return Modes(rates[slow], operators)
+
+    def start(self, model: Model) -> Snapshot:
+        """Return the initial pure state as a density matrix.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Returns
+        -------
+        Snapshot
+        """
+        vector = self.initial_state(model).to_vector()
+        vector = vector / np.linalg.norm(vector)
+        return Snapshot(0.0, DensityMatrix(np.outer(vector, vector.conj()), model.sector))
+
+    def stepper(self, model: Model) -> Callable[[Snapshot, int], Snapshot]:
+        """Return the function that advances a snapshot.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Returns
+        -------
+        callable
+        """
+        superoperator = self.superoperator(model)
+        floquet = isinstance(model, FloquetModel)
+
+        @functools.lru_cache
+        def propagator(steps: int) -> NDArray[np.complex128]:
+            if floquet:
+                return np.linalg.matrix_power(superoperator, steps)
+            exponential: NDArray[np.complex128] = scipy.linalg.expm(steps * self.dt * superoperator)
+            return exponential
+
+        def advance(snapshot: Snapshot, steps: int) -> Snapshot:
+            if not isinstance(snapshot.state, DensityMatrix):
+                raise TypeError(f"OpenSystem continues a DensityMatrix, not {type(snapshot.state).__name__}")
+            matrix = snapshot.state.matrix
+            evolved = (propagator(steps) @ matrix.ravel()).reshape(matrix.shape)
+            return replace(snapshot, state=replace(snapshot.state, matrix=evolved))
+
+        return advance
