@@ -17,7 +17,7 @@ from mpsnh.blocks import BlockState, memory_needed
 from mpsnh.circuit import ORDERS, Gate, Layer, repeated
 from mpsnh.model import Model
 from mpsnh.mps import MPS
-from mpsnh.records import Snapshot
+from mpsnh.records import NEVER, Snapshot
 from mpsnh.sector import LEAK, require_memory
 from mpsnh.symmetric import from_blocks, symmetric
 from mpsnh.value import require
@@ -37,9 +37,9 @@ class NHTEBD(TimeEvolution):
     measured against a decomposition every few gates, and from then on so often that it stays below `excess`.
 
     Non-unitary gates amplify noise. With the largest condition number κ of the gates of a step on one bond, an error
-    is taken to grow by κ a step, which is what is seen with the skin effect (see docs/conventions.md). `Snapshot.noise`
-    sums up rounding and the weight discarded at the worst bond in this way. It estimates the error of local values, and
-    `Snapshot.trust_time` is when it passes `tolerance`; there is a warning then.
+    is taken to grow by κ a step, as rounding does with the skin effect (docs/conventions.md). `Snapshot.noise`
+    sums up rounding and the weight discarded at the worst bond in this way. It is an estimate of the error of local
+    values, good to about an order of magnitude; `Snapshot.trust_time` is when it passes `tolerance`, with a warning.
 
     Parameters
     ----------
@@ -222,10 +222,9 @@ class NHTEBD(TimeEvolution):
             # In the middle, from where a window there is measured without contracting the rest of the chain.
             workspace.move_to(model.L // 2)
             passed = noise > self.tolerance
-            weight = noise**2 + (_EPS[self.precision] ** 2 + float(lost.max()) / steps) * steps
-            noise = min(1.0, math.sqrt(weight) * math.exp(growth * steps))
+            noise = min(1.0, (noise + _EPS[self.precision] * steps + float(lost.max())) * math.exp(growth * steps))
             if not passed:
-                trusted = time + self.dt * (steps + _steps_to(self.tolerance / noise, growth))
+                trusted = min(NEVER, time + self.dt * (steps + _steps_to(self.tolerance / noise, growth)))
             if noise > self.tolerance and not passed:
                 warnings.warn(
                     f"NHTEBD: noise amplified by non-unitary gates may have reached {noise:.1g}, above tolerance = "

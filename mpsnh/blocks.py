@@ -319,7 +319,7 @@ class BlockState:
                 dims[j, self._index(j, q)], dims[j + 1, self._index(j + 1, q + c)] = block.shape[0], block.shape[2]
         widest = int(dims.sum(axis=1).max())
         require(max_bond >= widest, "max_bond", max_bond, f"≥ {widest}, as the initial state needs")
-        capacity, work = _sizes(counted, max_bond, dims.sum(axis=1).tolist())
+        capacity, work = _sizes([each.tolist() for each in counted], max_bond, dims.sum(axis=1).tolist())
         sizes = np.array([len(each) for each in counted])
         self._chain = tebd.Chain(
             store=np.zeros(sum(capacity), dtype=self.dtype),
@@ -362,7 +362,7 @@ class BlockState:
         The next sweep moves to other memory if any of them is still in use, so that they never change.
         """
         # A view of `lease` keeps it alive, whereas it would not keep alive a view of the store.
-        lease = np.asarray(memoryview(self._chain.store))
+        lease = np.asarray(memoryview(self._chain.store))  # type: ignore[arg-type]
         self._lease = weakref.ref(lease)
         return [self._site_blocks(lease, j) for j in range(len(self.charges))]
 
@@ -545,7 +545,8 @@ def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -
     5.4
     """
     capacity, work = _sizes(charges, max_bond)
-    return float(sum(capacity)) * np.dtype(dtype).itemsize + tebd.workspace_bytes(*work, np.dtype(dtype))
+    itemsize = int(np.dtype(dtype).itemsize)
+    return float(sum(capacity)) * itemsize + tebd.workspace_bytes(*work, np.dtype(dtype))
 
 
 def _nobody() -> None:

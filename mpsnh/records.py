@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,6 +16,9 @@ from mpsnh.mps import MPS
 from mpsnh.opsum import OpSum
 from mpsnh.sector import Sector
 from mpsnh.value import require
+
+NEVER = 1e300
+"""A time that no run reaches; finite, because results that are not finite count as failed."""
 
 
 class State(Protocol):
@@ -120,7 +122,7 @@ class Snapshot(Record):
         Estimated relative error of local values from rounding and truncation, amplified since by gates that are not
         unitary; see `mpsnh.algorithms.NHTEBD`.
     trust_time : float
-        When this estimate passes, or passed, the one that the algorithm was given as tolerable.
+        When this estimate passes, or passed, the one that the algorithm was given as tolerable; 1e300 if never.
     memory : mapping of str to ndarray
         What else the algorithm must know for the same result as that of an uninterrupted run.
 
@@ -146,15 +148,15 @@ class Snapshot(Record):
     discarded: float = 0.0
     discarded_step: float = 0.0
     noise: float = 0.0
-    trust_time: float = math.inf
+    trust_time: float = NEVER
     memory: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     _NUMBERS: ClassVar[tuple[str, ...]] = ("time", "log_norm", "discarded", "discarded_step", "noise", "trust_time")
 
     @property
-    def max_bond(self) -> int:
+    def max_bond(self) -> float:
         """The largest bond dimension of the state; 1 if it is no matrix-product state."""
-        return int(self.state.max_bond()) if isinstance(self.state, MPS) else 1
+        return float(self.state.max_bond()) if isinstance(self.state, MPS) else 1.0
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the record as arrays for a checkpoint."""

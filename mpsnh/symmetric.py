@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mpsnh.blocks import Blocks, charge_blocks, local_states
 from mpsnh.mps import MPS
 from mpsnh.site import Site
+from mpsnh.value import require
 
 
 class SymmetricMPS(MPS):
@@ -102,13 +103,18 @@ class SymmetricMPS(MPS):
         -------
         SymmetricMPS
         """
-        blocks = []
+        blocks: list[Blocks] = []
         for j in range(self.L):
             keys, flat, site, position = arrays[f"keys{j}"].tolist(), arrays[f"tensor{j}"], Blocks(), 0
             for q, c, *shape in keys:
                 size = int(np.prod(shape))
                 site[q, c] = flat[position : position + size].reshape(shape)
                 position += size
+            if not np.isfinite(flat).all():
+                raise ValueError(f"tensor {j} of the state has elements that are not finite")
+            before = {q + c: block.shape[2] for (q, c), block in blocks[-1].items()} if blocks else {0: 1}
+            fits = all(before.get(q) == block.shape[0] for (q, _), block in site.items())
+            require(bool(site) and fits, f"blocks of tensor {j}", sorted(site), "those that fit the tensor before")
             blocks.append(site)
         left, right = arrays["isometric"].tolist()
         state = from_blocks(blocks, self._named_sites(), (left, right))

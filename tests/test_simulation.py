@@ -89,7 +89,7 @@ def test_the_dataset_of_an_evolution():
         "j0": ("time",),
         "entropy": ("time",),
         "norm": ("time",),
-        "log_norm": ("time",),
+        **dict.fromkeys(("log_norm", "discarded_step", "max_bond", "noise", "trust_time"), ("time",)),
         "discarded_weight": ("time",),
     }
     assert dict(data.sizes) == {"time": 6, "site": 6, "bond": 5}

@@ -32,7 +32,7 @@ def _call(typing_context: Any, routine: Any, *arguments: Any) -> tuple[Any, Call
     The precision is that of the first complex array; scalars must have it.
     """
     if len(arguments) == 1 and isinstance(arguments[0], types.BaseTuple):
-        arguments = tuple(arguments[0])
+        arguments = tuple(arguments[0].types)
     if not isinstance(routine, types.StringLiteral):
         raise TypingError("the routine must be a constant")
     letters = [PRECISIONS.get(kind.dtype) for kind in arguments if isinstance(kind, types.Array)]
@@ -63,7 +63,8 @@ def _call(typing_context: Any, routine: Any, *arguments: Any) -> tuple[Any, Call
         builder.call(function, pointers)
         return context.get_dummy_value()
 
-    return types.void(routine, types.StarArgTuple(arguments)), generate
+    packed: Any = types.StarArgTuple
+    return types.void(routine, packed(arguments)), generate
 
 
 fortran: Any = intrinsic(prefer_literal=True)(_call)

@@ -140,8 +140,10 @@ def workspace(
     (16,)
     """
     sizes = _workspace_sizes(elements, rows, values, column, dtype)
-    arrays = {name: np.zeros(size, dtype=kind) for name, (size, kind) in sizes.items()}
-    tables = {name: np.zeros(charges, np.int64) for name in Work._fields if name not in (*arrays, *OTHERS)}
+    arrays: dict[str, Any] = {name: np.zeros(size, dtype=kind) for name, (size, kind) in sizes.items()}
+    tables: dict[str, Any] = {
+        name: np.zeros(charges, np.int64) for name in Work._fields if name not in (*arrays, *OTHERS)
+    }
     near, far = np.zeros((2, charges, states), np.int64)
     return Work(**arrays, **tables, near=near, far=far, random=np.full(1, SEED, np.uint64))
 
