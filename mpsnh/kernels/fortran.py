@@ -31,8 +31,9 @@ def _call(typing_context: Any, routine: Any, *arguments: Any) -> tuple[Any, Call
     Letters are constant strings, integers and scalars are given by value, and arrays are contiguous.
     The precision is that of the first complex array; scalars must have it.
     """
-    if len(arguments) == 1 and isinstance(arguments[0], types.BaseTuple):
-        arguments = tuple(arguments[0].types)
+    packed: Any = arguments[0] if len(arguments) == 1 else None
+    if isinstance(packed, types.BaseTuple):
+        arguments = tuple(iter(packed))
     if not isinstance(routine, types.StringLiteral):
         raise TypingError("the routine must be a constant")
     letters = [PRECISIONS.get(kind.dtype) for kind in arguments if isinstance(kind, types.Array)]
@@ -63,8 +64,8 @@ def _call(typing_context: Any, routine: Any, *arguments: Any) -> tuple[Any, Call
         builder.call(function, pointers)
         return context.get_dummy_value()
 
-    packed: Any = types.StarArgTuple
-    return types.void(routine, packed(arguments)), generate
+    star: Any = types.StarArgTuple
+    return types.void(routine, star(arguments)), generate
 
 
 fortran: Any = intrinsic(prefer_literal=True)(_call)
