@@ -208,6 +208,7 @@ class NHTEBD(TimeEvolution):
             state = snapshot.state
             if not isinstance(state, MPS):
                 raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
+            require(state.L == model.L, "number of sites of the state", state.L, f"{model.L}, as the model has")
             if workspace is None or state is not produced():
                 state = symmetric(state) if conserved else state
                 workspace = state.workspace(self.max_bond, self._dtype)

@@ -144,8 +144,8 @@ def environments(
 
     Examples
     --------
-    >>> up = {(0, 1): np.ones((1, 1, 1))}
-    >>> [list(each) for each in environments([up, up])]
+    >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
+    >>> [list(each) for each in environments(up_up)]
     [[0], [1], [2]]
     """
     environment = {0: np.eye(1)}
@@ -219,7 +219,7 @@ def density_matrices(
     Examples
     --------
     >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
-    >>> density_matrices(up_up, [(1, -1)] * 2, [(0, 1)], (0, 2))[0].diagonal().tolist()
+    >>> density_matrices(up_up, [(1, -1)] * 2, [(0, 1)], (0, 2))[0].diagonal().real.tolist()
     [1.0, 0.0, 0.0, 0.0]
     """
     L = len(blocks)
@@ -542,7 +542,7 @@ def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -
     Examples
     --------
     >>> round(memory_needed([(1, -1)] * 560, 768) / 2**30, 1)
-    5.4
+    4.9
     """
     capacity, work = _sizes(charges, max_bond)
     itemsize = int(np.dtype(dtype).itemsize)

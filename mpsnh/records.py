@@ -69,8 +69,8 @@ class Record:
 
     Examples
     --------
-    >>> sorted(Snapshot.diagnostics)
-    ['discarded_weight', 'log_norm']
+    >>> sorted(Spectrum.diagnostics)
+    ['attempts', 'certified']
     """
 
     axis: ClassVar[str | None] = None

@@ -507,7 +507,7 @@ def states() -> list[tuple[Callable[..., Any], Any, str]]:
     (of_tebd, *_), (of_exact, *_) = tebd().records(chain()), exact().records(chain())
     return [
         (tebd, of_exact, "NHTEBD continues an MPS, not ExactState"),
-        (exact, of_tebd, "ExactEvolution continues an ExactState, not MPS"),
+        (exact, of_tebd, "ExactEvolution continues an ExactState, not SymmetricMPS"),
     ]
 
 

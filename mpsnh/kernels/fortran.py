@@ -30,10 +30,21 @@ def _call(typing_context: Any, routine: Any, *arguments: Any) -> tuple[Any, Call
 
     Letters are constant strings, integers and scalars are given by value, and arrays are contiguous.
     The precision is that of the first complex array; scalars must have it.
+
+    Examples
+    --------
+    >>> import numba, numpy as np
+    >>> @numba.njit
+    ... def square(a, b):
+    ...     fortran("gemm", "N", "N", 2, 2, 2, 1.0 + 0j, a, 2, a, 2, 0j, b, 2)
+    >>> a, b = np.array([[0, 2], [1, 0]], complex, order="F"), np.empty((2, 2), complex, order="F")
+    >>> square(a, b)
+    >>> b.real.tolist()
+    [[2.0, 0.0], [0.0, 2.0]]
     """
-    packed: Any = arguments[0] if len(arguments) == 1 else None
-    if isinstance(packed, types.BaseTuple):
-        arguments = tuple(iter(packed))
+    if len(arguments) == 1 and isinstance(arguments[0], types.BaseTuple):
+        packed: Any = arguments[0]
+        arguments = tuple(packed)
     if not isinstance(routine, types.StringLiteral):
         raise TypingError("the routine must be a constant")
     letters = [PRECISIONS.get(kind.dtype) for kind in arguments if isinstance(kind, types.Array)]

@@ -45,7 +45,13 @@ GRAM_RESOLUTION = 1e-12
 
 
 class Chain(NamedTuple):
-    """A state: tensors in one flat array, and what says how to read them."""
+    """A state: tensors in one flat array, and what says how to read them.
+
+    Examples
+    --------
+    >>> Chain._fields[:3]
+    ('store', 'start', 'dims')
+    """
 
     store: Complexes
     start: Integers
@@ -69,7 +75,13 @@ class Chain(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Memory for one gate, large enough for all of them."""
+    """Memory for one gate, large enough for all of them.
+
+    Examples
+    --------
+    >>> workspace(16, 4, 4, 8, 3, 2, np.dtype(complex)).rows.tolist()
+    [0, 0, 0]
+    """
 
     x: Complexes
     y: Complexes
@@ -216,6 +228,13 @@ def layout(chain, site, direction, rows, first, offset):  # type: ignore[no-unty
     -------
     int
         Number of elements.
+
+    Examples
+    --------
+    >>> from mpsnh import MPS, Spin
+    >>> state = MPS.product([Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
+    >>> [block.shape for block in state.blocks()[0].values()]
+    [(1, 2, 1)]
     """
     outer, inner = (site, site + 1) if direction > 0 else (site + 1, site)
     position = 0
@@ -740,6 +759,14 @@ def move_to(chain, work, site):  # type: ignore[no-untyped-def]
     -------
     float
         Logarithm of the norm of the state, which is taken out; not finite if the norm is zero or not finite.
+
+    Examples
+    --------
+    >>> from mpsnh import MPS, Spin
+    >>> state = MPS.product([Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
+    >>> state.move_to(2)
+    >>> state.centre
+    2
     """
     log_norm = 0.0
     while chain.centre[0] != site and np.isfinite(log_norm):
@@ -774,6 +801,15 @@ def apply_layer(chain, work, direction, where, matrices, max_bond, cutoff, exces
         Logarithm of the norm of the state, which is taken out; if a gate failed, the norm after it.
     failed : int
         Number of that gate, or -1.
+
+    Examples
+    --------
+    >>> from mpsnh import MPS, Gate, Spin
+    >>> state = MPS.product([Spin(0.5)] * 2, ["up"] * 2).workspace()  # whose methods call this function
+    >>> state.apply((Gate(2 * np.eye(4), (0, 1)),), cutoff=0.0, excess=0.0).tolist()
+    [0.0]
+    >>> round(float(np.exp(state.log_norm)), 12)
+    2.0
     """
     log_norm = 0.0
     for g in range(len(where)):
