@@ -254,7 +254,8 @@ def test_small_rates_against_extended_precision(L, alpha, seed):
     record = slow_mode(model)
     exact = float(long_double_rate(model))
     assert record.next_rate > 1.2 * record.rate  # else the reference has not converged
-    assert record.rate == pytest.approx(exact, rel=1e-8, abs=0)
+    # What is promised is 1e-6 down to 1e-14; the last digits depend on the eigensolver of the machine.
+    assert record.rate == pytest.approx(exact, rel=1e-7, abs=0)
 
 
 def test_how_small_these_rates_are():
