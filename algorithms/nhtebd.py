@@ -37,9 +37,10 @@ class NHTEBD(TimeEvolution):
     measured against a decomposition every few gates, and from then on so often that it stays below `excess`.
 
     Non-unitary gates amplify noise. With the largest condition number κ of the gates of a step on one bond, an error
-    is taken to grow by κ a step, as rounding does with the skin effect (docs/conventions.md). `Snapshot.noise`
-    sums up rounding and the weight discarded at the worst bond in this way. It is an estimate of the error of local
-    values, good to about an order of magnitude; `Snapshot.trust_time` is when it passes `tolerance`, with a warning.
+    is taken to grow by κ a step, as rounding does with the skin effect. `Snapshot.noise` sums up rounding and the
+    weight discarded at the worst bond in this way. It is a rough estimate of the error of local values, far too large
+    for late times at strong asymmetry (docs/conventions.md). `Snapshot.trust_time` is when it passes `tolerance`, with
+    a warning.
 
     Parameters
     ----------

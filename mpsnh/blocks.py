@@ -166,15 +166,13 @@ def environments(
         yield environment
 
 
-def mirrored(blocks: Sequence[Blocks], charges: Charges) -> tuple[list[Blocks], int]:
+def mirrored(blocks: Sequence[Blocks]) -> tuple[list[Blocks], int]:
     """Return the mirror image of a state, in which charges are summed from the right end.
 
     Parameters
     ----------
     blocks : sequence of dict
         The state.
-    charges : sequence of sequence of int
-        Charge of each local state, for each site.
 
     Returns
     -------
@@ -185,7 +183,7 @@ def mirrored(blocks: Sequence[Blocks], charges: Charges) -> tuple[list[Blocks], 
 
     Examples
     --------
-    >>> mirrored([{(0, 1): np.ones((1, 1, 1))}, {(1, -1): np.ones((1, 1, 1))}], [(1, -1)] * 2)[0][0].keys()
+    >>> mirrored([{(0, 1): np.ones((1, 1, 1))}, {(1, -1): np.ones((1, 1, 1))}])[0][0].keys()
     dict_keys([(0, -1)])
     """
     total = next((q + c for q, c in blocks[-1]), 0)
@@ -228,7 +226,7 @@ def density_matrices(
     skip = min(isometric[0], min(first for first, _ in spans))
     most = max(first for first, _ in spans)
     lefts = dict(zip(range(skip, most + 1), environments(blocks[:most], skip=skip), strict=True))
-    mirror, total = mirrored(blocks, charges)
+    mirror, total = mirrored(blocks)
     skip = min(L - isometric[1], min(L - 1 - last for _, last in spans))
     most = max(L - 1 - last for _, last in spans)
     rights = dict(zip(range(skip, most + 1), environments(mirror[:most], skip=skip), strict=True))
@@ -394,11 +392,7 @@ class BlockState:
         chain = self._chain
         store = np.zeros_like(chain.store)
         for j, begin in enumerate(chain.start):
-            outer, inner = chain.dims[j], chain.dims[j + 1]
-            size = sum(
-                int(np.dot(outer[: len(inner) - step or None] if step else outer, inner[step:]))
-                for step in chain.charges[j, : chain.local[j]]
-            )
+            size = sum(block.size for block in self._site_blocks(chain.store, j).values())
             store[begin : begin + size] = chain.store[begin : begin + size]
         self._chain = chain._replace(store=store)
         self._lease = _nobody

@@ -32,7 +32,7 @@ SMALL = 32
 """Bond dimension below which a decomposition takes little longer than a projection."""
 
 GROWTH = 4.0
-"""Growth of the discarded weight since the last decomposition that calls for another one at once."""
+"""Growth of the discarded weight since the last decomposition that calls for another one, in units of `excess`."""
 
 OVERSAMPLING = 0.25
 """Random vectors of the range finder, relative to the dimension kept."""
