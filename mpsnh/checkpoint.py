@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -137,7 +137,7 @@ class Checkpoint:
             return
         self._take()
         try:
-            self._replace(self._arrays())
+            self._replace()
             self.exists = True
             self._written = len(self.progress.rows)
         except OSError as problem:
@@ -181,14 +181,13 @@ class Checkpoint:
             raise ValueError(f"checkpoint = {' and '.join(damages)}; remove it to start anew")
         return self.progress
 
-    def _arrays(self) -> dict[str, NDArray[Any]]:
+    def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         rows, record = self.progress.rows, self.progress.record
-        return {
-            ABOUT: np.array(json.dumps(self.described)),
-            LABELS: np.array(self.progress.labels),
-            **{ROW + name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]},
-            **{RECORD + name: array for name, array in (record.arrays() if record else {}).items()},
-        }
+        yield ABOUT, np.array(json.dumps(self.described))
+        yield LABELS, np.array(self.progress.labels)
+        yield from ((ROW + name, np.stack([np.asarray(row[name]) for row in rows])) for name in rows[0])
+        if record is not None:
+            yield from ((RECORD + name, array) for name, array in record.arrays())
 
     def _read(self, url: str, first: Callable[[], Record] | None) -> Progress:
         with fsspec.open(url, "rb") as file:
@@ -202,16 +201,16 @@ class Checkpoint:
         record = first().with_arrays(parts) if first is not None else None
         return Progress(rows, list(labels), record)
 
-    def _replace(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def _replace(self) -> None:
         if self.local is None:
             with fsspec.open(self.url, "wb") as file:  # object stores show a file when it is complete
-                np.savez(file, **arrays)  # type: ignore[arg-type]
+                _write_arrays(file, self._arrays())
             return
         new = self.local.with_name(f"{self.local.name}.new")
         new.unlink(missing_ok=True)
         try:
             with new.open("xb") as file:  # never through a link
-                np.savez(file, **arrays)  # type: ignore[arg-type]
+                _write_arrays(file, self._arrays())
                 file.flush()
                 os.fsync(file.fileno())
             if self.local.exists():
@@ -242,6 +241,14 @@ def remove_files(url: str) -> None:
 
 class _ForeignError(ValueError):
     """The file is whole, but of another run."""
+
+
+def _write_arrays(file: IO[bytes], arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
+    """Write what `numpy.savez` would, one array after the other, so that they need not fit into memory at once."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _read_arrays(file: IO[bytes]) -> dict[str, NDArray[Any]]:

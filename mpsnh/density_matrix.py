@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -91,14 +91,15 @@ class DensityMatrix:
         """
         raise TypeError(f"the entropy across bond {bond} measures the entanglement of pure states only")
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the matrix by name, to be written to a file.
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield the matrix by name, to be written to a file.
 
-        Returns
-        -------
-        dict of str to ndarray
+        Yields
+        ------
+        name : str
+        array : ndarray
         """
-        return {"matrix": self.matrix}
+        yield "matrix", self.matrix
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return a state in the same sector from what `arrays` returned.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -125,14 +125,15 @@ class ExactState:
         """
         return self.sector.embed(self.vector)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the amplitudes by name, to be written to a file.
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield the amplitudes by name, to be written to a file.
 
-        Returns
-        -------
-        dict of str to ndarray
+        Yields
+        ------
+        name : str
+        array : ndarray
         """
-        return {"vector": self.vector}
+        yield "vector", self.vector
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return a state in the same sector from what `arrays` returned.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import cotengra
@@ -254,14 +254,15 @@ class MPS(qtn.MatrixProductState):
         """
         return [np.array(tensor) for tensor in _tensors(self)]
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the tensors by name, to be written to a file.
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield the tensors by name, to be written to a file.
 
-        Returns
-        -------
-        dict of str to ndarray
+        Yields
+        ------
+        name : str
+        array : ndarray
         """
-        return {f"tensor{j}": tensor for j, tensor in enumerate(_tensors(self))}
+        yield from ((f"tensor{j}", tensor) for j, tensor in enumerate(_tensors(self)))
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return a state on the same sites from what `arrays` returned.

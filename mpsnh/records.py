@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self
@@ -36,8 +36,8 @@ class State(Protocol):
         """Return the von Neumann entropy across the bond between sites `bond` and `bond` + 1."""
         ...
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all there is to know of the state besides its sites, to be written to a file."""
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield all there is to know of the state besides its sites, by name, to be written to a file."""
         ...
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -76,8 +76,8 @@ class Record:
     axis: ClassVar[str | None] = None
     diagnostics: ClassVar[Mapping[str, Diagnostic]] = {}
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the record as arrays for a checkpoint.
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield the record as arrays by name, for a checkpoint.
 
         Raises
         ------
@@ -158,11 +158,11 @@ class Snapshot(Record):
         """The largest bond dimension of the state; 1 if it is no matrix-product state."""
         return float(self.state.max_bond()) if isinstance(self.state, MPS) else 1.0
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the record as arrays for a checkpoint."""
-        numbers = {name: np.array(getattr(self, name)) for name in self._NUMBERS}
-        memory = {f"memory.{name}": array for name, array in self.memory.items()}
-        return numbers | memory | {f"state.{name}": array for name, array in self.state.arrays().items()}
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield the record as arrays by name, for a checkpoint."""
+        yield from ((name, np.array(getattr(self, name))) for name in self._NUMBERS)
+        yield from ((f"memory.{name}", array) for name, array in self.memory.items())
+        yield from ((f"state.{name}", array) for name, array in self.state.arrays())
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return a snapshot from the arrays of another one with the same kind of state."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -78,18 +78,18 @@ class SymmetricMPS(MPS):
             found[q, c] = block[..., None] if j == self.L - 1 else block
         return found
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the blocks by name, to be written to a file.
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield the blocks by name, to be written to a file: those of one site after the other, which saves memory.
 
-        Returns
-        -------
-        dict of str to ndarray
+        Yields
+        ------
+        name : str
+        array : ndarray
         """
-        found: dict[str, NDArray[Any]] = {"isometric": np.array(self._isometric())}
+        yield "isometric", np.array(self._isometric())
         for j, site in enumerate(self.blocks()[0]):
-            found[f"keys{j}"] = np.array([[*key, *block.shape] for key, block in site.items()])
-            found[f"tensor{j}"] = np.concatenate([block.ravel() for block in site.values()])
-        return found
+            yield f"keys{j}", np.array([[*key, *block.shape] for key, block in site.items()])
+            yield f"tensor{j}", np.concatenate([block.ravel() for block in site.values()])
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return a state on the same sites from what `arrays` returned.

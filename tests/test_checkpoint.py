@@ -255,7 +255,7 @@ def test_a_full_disk_is_a_warning_and_the_run_goes_on(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr(np.lib.format, "write_array", full)
     with pytest.warns(RuntimeWarning, match=r"could not be written: .*No space"):
         data = simulation(t_max=2.0).run(checkpoint=place)
     assert_same_bits(data, simulation(t_max=2.0).run())
