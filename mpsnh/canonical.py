@@ -80,35 +80,6 @@ def normalised(tensor: Array, where: tuple[int, ...]) -> tuple[Array, float]:
     return tensor / norm, float(np.log(norm))
 
 
-def move_right(tensors: list[Array], j: int) -> float:
-    """Move the orthogonality centre from site j to j + 1, changing the list in place.
-
-    Parameters
-    ----------
-    tensors : list of ndarray, shape (left bond, d, right bond)
-        A state with its centre on site j.
-    j : int
-        The centre.
-
-    Returns
-    -------
-    float
-        Logarithm of the norm, which is taken out.
-
-    Examples
-    --------
-    >>> tensors = [np.full((1, 2, 1), 0.5), np.eye(2)[:1, :, None]]
-    >>> round(float(np.exp(move_right(tensors, 0))) ** 2, 12)
-    0.5
-    """
-    left, d, right = tensors[j].shape
-    q, r = np.linalg.qr(tensors[j].reshape(left * d, right))
-    r, grown = normalised(r, (j,))
-    tensors[j] = q.reshape(left, d, -1)
-    tensors[j + 1] = np.tensordot(r, tensors[j + 1], 1)
-    return grown
-
-
 def move_left(tensors: list[Array], j: int) -> float:
     """Move the orthogonality centre from site j to j - 1, changing the list in place.
 

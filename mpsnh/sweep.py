@@ -477,9 +477,12 @@ class _Scheduler:
     def run(self) -> None:
         """Run until every point is done, here or in another sweep on the same store."""
         patience = 0.1
-        while pending := self.grid.pending():
+        while True:
+            pending = self.grid.pending()
             self.bar.n = int(self.grid.inside.sum()) - sum(int(wanted.sum()) for _, wanted in pending)
             self.bar.refresh()
+            if not pending:
+                return
             if self._pass(pending):
                 patience = 0.1
             else:  # another sweep works on all that is left

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from mpsnh.canonical import move_left, move_right, normalised
+from mpsnh.canonical import move_left, normalised
 from mpsnh.circuit import Gate, Layer
 
 Array = NDArray[np.complex128]
@@ -32,7 +32,7 @@ def apply_layer(tensors: list[Array], centre: int, layer: Layer, max_bond: int, 
     for gate in sorted(layer, key=lambda gate: gate.where, reverse=not rightwards):
         near, far = (gate.where[0], gate.where[-1]) if rightwards else (gate.where[-1], gate.where[0])
         while centre < near:
-            log_norm += move_right(tensors, centre)
+            log_norm += _move_right(tensors, centre)
             centre += 1
         while centre > near:
             log_norm += move_left(tensors, centre)
@@ -46,6 +46,16 @@ def apply_layer(tensors: list[Array], centre: int, layer: Layer, max_bond: int, 
         log_norm += grown
         centre = far
     return LayerResult(centre, discarded, log_norm)
+
+
+def _move_right(tensors: list[Array], j: int) -> float:
+    """Move the centre from site j to j + 1, and return the logarithm of the norm, which is taken out."""
+    left, d, right = tensors[j].shape
+    q, r = np.linalg.qr(tensors[j].reshape(left * d, right))
+    r, grown = normalised(r, (j,))
+    tensors[j] = q.reshape(left, d, -1)
+    tensors[j + 1] = np.tensordot(r, tensors[j + 1], 1)
+    return grown
 
 
 def _apply_pair(

@@ -229,6 +229,12 @@ def test_a_store_is_extended_by_what_is_missing(larger, batch, tmp_path):
     assert (logged(log) - before).total() == len(new)
 
 
+def test_the_progress_of_what_is_done_already_is_all_of_it(tmp_path, capsys):
+    for _ in range(2):
+        nh.sweep(draw, GRID, store=tmp_path / "data.zarr", progress=True)
+        assert "10/10" in capsys.readouterr().err.splitlines()[-1].split("\r")[-1]
+
+
 def test_one_point_grows_to_a_grid(tmp_path):
     """The parameters that vary are those of the grid asked for, not of the first call."""
     for over in ({"h": [0.5], "seed": [4]}, {"h": [0.5], "seed": [4, 0]}, GRID, {"h": [2.0], "seed": [0]}):
