@@ -390,7 +390,7 @@ class BlockState:
         if self._lease() is None:
             return
         chain = self._chain
-        store = np.zeros_like(chain.store)
+        store = np.zeros(chain.store.size, dtype=self.dtype)  # unlike zeros_like, takes only the memory that is used
         for j, begin in enumerate(chain.start):
             size = sum(block.size for block in self._site_blocks(chain.store, j).values())
             store[begin : begin + size] = chain.store[begin : begin + size]
