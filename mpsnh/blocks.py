@@ -7,7 +7,9 @@ charges are 0, and the one block is the tensor itself.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import mmap
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -320,7 +322,7 @@ class BlockState:
         capacity, work = _sizes([each.tolist() for each in counted], max_bond, dims.sum(axis=1).tolist())
         sizes = np.array([len(each) for each in counted])
         self._chain = tebd.Chain(
-            store=np.zeros(sum(capacity), dtype=self.dtype),
+            store=_sparse_memory(sum(capacity), self.dtype),
             start=np.concatenate([[0], np.cumsum(capacity)[:-1]]),
             dims=dims,
             span=np.array([[np.flatnonzero(row)[0], np.flatnonzero(row)[-1]] for row in dims]),
@@ -390,7 +392,7 @@ class BlockState:
         if self._lease() is None:
             return
         chain = self._chain
-        store = np.zeros(chain.store.size, dtype=self.dtype)  # unlike zeros_like, takes only the memory that is used
+        store = _sparse_memory(chain.store.size, self.dtype)
         for j, begin in enumerate(chain.start):
             size = sum(block.size for block in self._site_blocks(chain.store, j).values())
             store[begin : begin + size] = chain.store[begin : begin + size]
@@ -541,6 +543,18 @@ def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -
     capacity, work = _sizes(charges, max_bond)
     itemsize = int(np.dtype(dtype).itemsize)
     return float(sum(capacity)) * itemsize + tebd.workspace_bytes(*work, np.dtype(dtype))
+
+
+def _sparse_memory(elements: int, dtype: np.dtype[Any]) -> Array:
+    """Return zeros that take up memory where they are written to, page by page.
+
+    Tensors seldom fill their places, and numpy would ask for pages of 2 MB, which leave no gap free.
+    """
+    pages = mmap.mmap(-1, elements * dtype.itemsize)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):  # Linux
+        with contextlib.suppress(OSError):  # one without huge pages
+            pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(pages, dtype)
 
 
 def _nobody() -> None:
