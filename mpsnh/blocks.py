@@ -360,8 +360,10 @@ class BlockState:
         The next sweep moves to other memory if any of them is still in use, so that they never change.
         """
         # A view of `lease` keeps it alive, whereas it would not keep alive a view of the store.
-        lease = np.asarray(memoryview(self._chain.store))  # type: ignore[arg-type]
-        self._lease = weakref.ref(lease)
+        lease = self._lease()
+        if lease is None:
+            lease = np.asarray(memoryview(self._chain.store))  # type: ignore[arg-type]
+            self._lease = weakref.ref(lease)
         return [self._site_blocks(lease, j) for j in range(len(self.charges))]
 
     def _site_blocks(self, store: Array, j: int) -> Blocks:
