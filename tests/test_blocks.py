@@ -286,7 +286,7 @@ def test_the_memory_needed_is_what_is_allocated(local, dtype):
     assert memory_needed(charges, 60, dtype) < memory_needed(charges, 120, dtype) / 2
 
 
-# ----------------------------------------------------------------------------------------------- views that don't change
+# ------------------------------------------------------------------------------------------- views that do not change
 
 
 def all_blocks(views: Sequence[Blocks]) -> list[np.ndarray]:
