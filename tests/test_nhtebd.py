@@ -509,6 +509,41 @@ def test_the_gauge_of_the_initial_state_does_not_matter():
         assert one.log_norm == pytest.approx(two.log_norm, abs=1e-10)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_projections_cost_no_more_fidelity_than_the_excess(seed):
+    """Against a state of four times the bond dimension, whose own infidelity is 1e-9; longer in the benchmarks."""
+    model = models.NonHermitianXXZ(L=40, gamma=0.1, h=2.0, seed=seed)
+    reference = tebd(model, 0.1, 50, max_bond=128, cutoff=1e-14, excess=0.0)
+
+    def infidelity(**parameters: float) -> float:
+        state = tebd(model, 0.1, 50, max_bond=32, cutoff=1e-14, **parameters).state
+        return float(1 - abs(state.overlap(reference.state)) ** 2)
+
+    decomposed = infidelity(excess=0.0)
+    assert 1e-4 < decomposed < 1e-3
+    assert 1 < infidelity() / decomposed < 1.1
+    assert infidelity() == infidelity(excess=0.1)
+
+
+# ---------------------------------------------------------------------------------------------------- single precision
+
+
+@pytest.mark.parametrize(
+    ("L", "h", "seed", "max_bond"),
+    [(16, 1.0, 0, 64), (17, 0.5, 5, 256), (18, 2.0, 1, 32), (18, 0.0, 2, 64), (20, 5.0, 3, 64), (20, 2.0, 4, 64)],
+)
+def test_single_precision_gives_the_same_currents(L, h, seed, max_bond):
+    model = models.NonHermitianXXZ(L=L, gamma=0.1, h=h, seed=seed, charge=L % 2)
+    double, single = (
+        measured(tebd(model, 0.1, 50, max_bond=max_bond, precision=precision), model)
+        for precision in ("double", "single")
+    )
+    differences = {name: np.abs(double[name] - single[name]).max() for name in double}
+    assert 1e-8 < differences["current"] < 1e-5
+    assert differences["magnetisation"] < 1e-5
+    assert max(differences.values()) < 5e-5
+
+
 # ------------------------------------------------------------------------------------------------- the norm fails
 
 
