@@ -422,6 +422,21 @@ def test_6_tebd_is_gauged_hermitian_evolution(gamma, V, h, seed):
     assert largest(fine) < 2e-6
 
 
+@pytest.mark.parametrize(("gamma", "h", "seed"), [(0.1, 2.0, 615), (0.4, 0.5, 616), (-0.3, 1.0, 617)])
+def test_6_log_norm_of_tebd_to_ten_digits(gamma, h, seed):
+    """Steps of fourth order so short that neither their error nor rounding shows: nothing is truncated."""
+    model = chain(12, gamma=gamma, V=1.1, h=h, seed=seed)
+    start = np.zeros(2**12, dtype=complex)
+    start[neel_index(12)] = 1
+    generator = -2j * hermitian_partner(model)
+    exact = Dense.regauged(scipy.sparse.linalg.expm_multiply(generator, start, traceA=generator.trace()), model)
+    log_norm = last(
+        algorithms.NHTEBD(dt=0.0125, t_max=2.0, every=160, order=4, max_bond=64, cutoff=0.0), model
+    ).log_norm
+    assert abs(log_norm) > 0.05
+    assert abs(log_norm - exact.log_norm) < 1e-10
+
+
 @pytest.mark.parametrize(("gamma", "h", "seed"), [(0.1, 2.0, 620), (0.3, 1.0, 621)])
 def test_6_tebd_agrees_with_a_hermitian_tebd(gamma, h, seed):
     L, dt, time = 20, 0.1, 3.0
