@@ -355,6 +355,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(name):
         observables.MidCurrent(half_width=2),
         observables.EntanglementEntropy(),
         observables.EntanglementEntropy(bond=0),
+        observables.EntropyProfile(),
         observables.Norm(),
     ],
     ids=repr,
@@ -367,6 +368,30 @@ def test_measuring_leaves_the_state_alone(observable):
     observable(snapshot, model)
     for a, b in zip(snapshot.state.site_tensors(), before, strict=True):
         assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("L", [8, 9])
+@pytest.mark.parametrize("charge", [True, False])
+def test_the_profile_of_the_entropy(L, charge):
+    """Of states by blocks, of dense ones and of vectors, against the Schmidt values of the vector."""
+    model = chain(L, charge=L % 2 if charge else None)
+    named = {
+        "profile": observables.EntropyProfile(),
+        "middle": observables.EntanglementEntropy(),
+        "current": observables.CurrentProfile(),
+    }
+    superposed = None if charge else starting_from(random_state(4, model.sites))
+    for algorithm in (algorithms.NHTEBD, algorithms.ExactEvolution):
+        run = algorithm(dt=0.2, t_max=0.6, every=3, initial=superposed or "neel")
+        data = nh.Simulation(model, run, named).run()
+        assert data["profile"].dims == ("time", "bond")
+        np.testing.assert_allclose(data["profile"].sel(bond=L // 2 - 1), data["middle"], atol=1e-12)
+        *_, record = run.records(model)
+        vector = record.state.to_vector() / np.linalg.norm(record.state.to_vector())
+        for bond, found in enumerate(data["profile"].values[-1]):
+            p = np.linalg.svd(vector.reshape(2 ** (bond + 1), -1), compute_uv=False) ** 2
+            assert found == pytest.approx(-np.sum(p[p > 0] * np.log(p[p > 0])), abs=1e-11)
+        assert data["profile"].values[-1].min() > 0.1
 
 
 @pytest.mark.parametrize("every", [1, 3])
