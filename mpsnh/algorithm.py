@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 import scipy.sparse
 
+from mpsnh.blocks import environments
 from mpsnh.model import Model
 from mpsnh.mps import MPS
 from mpsnh.records import Record, Snapshot, Spectrum
@@ -205,7 +206,7 @@ class TimeEvolution(Algorithm[Snapshot]):
         TypeError
             If the function given as `initial` returns anything but an `MPS`.
         ValueError
-            If the state does not fit the model's sites.
+            If the state does not fit the model's sites, vanishes or is not finite.
         """
         if self.initial == "neel":
             return MPS.product(model.sites, [site.states[-(j % 2)] for j, site in enumerate(model.sites)])
@@ -214,6 +215,10 @@ class TimeEvolution(Algorithm[Snapshot]):
             raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")
         dims, needed = [state.phys_dim(j) for j in range(state.L)], [site.dim for site in model.sites]
         require(dims == needed, "local dimensions of the initial state", dims, f"{needed}, as the model's sites have")
+        with np.errstate(all="ignore"):
+            *_, last = environments(state.blocks()[0])  # scaled to unit norm, if there is one
+        norm = float(abs(sum(part.sum() for part in last.values())))
+        require(np.isfinite(norm) and norm > 0, "norm of the initial state", norm, "finite and positive")
         return state
 
     def _steps(self, time: float) -> int | None:

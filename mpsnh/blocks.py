@@ -119,9 +119,33 @@ def bond_dimensions(blocks: Sequence[Blocks]) -> list[int]:
     >>> bond_dimensions([{(0, 0): np.ones((1, 2, 3))}])
     [1, 3]
     """
-    lefts = [{q: block.shape[0] for (q, _), block in site.items()} for site in blocks]
-    right = {q + c: block.shape[2] for (q, c), block in blocks[-1].items()}
-    return [sum(each.values()) for each in [*lefts, right]]
+    return [sum(each.values()) for each in bond_charges(blocks)]
+
+
+def bond_charges(blocks: Sequence[Blocks]) -> list[dict[int, int]]:
+    """Return the dimension of each bond for each of its charges, with the bonds of the ends.
+
+    Truncation at one bond may leave a charge of the next one without a partner: only one of its tensors has it then.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        Those of each site.
+
+    Returns
+    -------
+    list of dict of int to int
+
+    Examples
+    --------
+    >>> bond_charges([{(0, 1): np.ones((1, 1, 2)), (0, 3): np.ones((1, 1, 4))}, {(1, 0): np.ones((2, 1, 1))}])
+    [{0: 1}, {1: 2, 3: 4}, {1: 1}]
+    """
+    bonds: list[dict[int, int]] = [{} for _ in range(len(blocks) + 1)]
+    for j, site in enumerate(blocks):
+        for (q, c), block in site.items():
+            bonds[j][q], bonds[j + 1][q + c] = block.shape[0], block.shape[2]
+    return bonds
 
 
 def environments(
@@ -362,8 +386,10 @@ class BlockState:
         The next sweep moves to other memory if any of them is still in use, so that they never change.
         """
         # A view of `lease` keeps it alive, whereas it would not keep alive a view of the store.
-        lease = np.asarray(memoryview(self._chain.store))  # type: ignore[arg-type]
-        self._lease = weakref.ref(lease)
+        lease = self._lease()
+        if lease is None:
+            lease = np.asarray(memoryview(self._chain.store))  # type: ignore[arg-type]
+            self._lease = weakref.ref(lease)
         return [self._site_blocks(lease, j) for j in range(len(self.charges))]
 
     def _site_blocks(self, store: Array, j: int) -> Blocks:

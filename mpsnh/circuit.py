@@ -35,8 +35,9 @@ Layer = tuple[Gate, ...]
 def schedule(order: int) -> list[tuple[int, float]]:
     """Return one Trotter step as a list of (bond parity, fraction of the step).
 
-    Order 2 is the symmetric Strang splitting; order 4 is Suzuki's composition of five of these,
-    with s = 1/(4 - 4^{1/3}) (M. Suzuki, Phys. Lett. A 146, 319 (1990)).
+    Order 2 is the symmetric Strang splitting, and order 4 the symmetric one of six stages by S. Blanes and P. C. Moan
+    (J. Comput. Appl. Math. 142, 313 (2002), method S6). In steps that follow each other the latter takes 12 layers,
+    and its error is about a fourth of that of Suzuki's five Strang splittings with as many layers in all.
 
     Parameters
     ----------
@@ -63,8 +64,11 @@ def schedule(order: int) -> list[tuple[int, float]]:
         return [(0, 1.0), (1, 1.0)]
     if order == 2:
         return [(0, 0.5), (1, 1.0), (0, 0.5)]
-    s = 1 / (4 - 4 ** (1 / 3))
-    return [(parity, f * g) for f in (s, s, 1 - 4 * s, s, s) for parity, g in schedule(2)]
+    even = (0.0792036964311957, 0.353172906049774, -0.0420650803577195)
+    odd = (0.209515106613362, -0.143851773179818)
+    rest = (1 - 2 * sum(even), 0.5 - sum(odd))
+    half = [(0, even[0]), (1, odd[0]), (0, even[1]), (1, odd[1]), (0, even[2]), (1, rest[1])]
+    return [*half, (0, rest[0]), *half[::-1]]
 
 
 def trotter(bonds: Sequence[NDArray[np.complex128]], dt: float, order: int) -> list[Layer]:

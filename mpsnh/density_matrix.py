@@ -91,6 +91,16 @@ class DensityMatrix:
         """
         raise TypeError(f"the entropy across bond {bond} measures the entanglement of pure states only")
 
+    def entanglement_profile(self) -> NDArray[np.float64]:
+        """Refuse, as `entanglement_entropy` does.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError("the entropies across bonds measure the entanglement of pure states only")
+
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield the matrix by name, to be written to a file.
 

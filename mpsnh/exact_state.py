@@ -116,6 +116,15 @@ class ExactState:
         matrix = self.sector.embed(self.vector).reshape(int(np.prod(dims[: bond + 1])), -1)
         return entropy(np.linalg.svd(matrix, compute_uv=False))
 
+    def entanglement_profile(self) -> NDArray[np.float64]:
+        """Return the von Neumann entropy across every bond, in natural units.
+
+        Returns
+        -------
+        ndarray, shape (L - 1,)
+        """
+        return np.array([self.entanglement_entropy(bond) for bond in range(len(self.sector.dims) - 1)])
+
     def to_vector(self) -> NDArray[Any]:
         """Return the amplitudes in the whole space, as `mpsnh.MPS.to_vector` does.
 

@@ -36,6 +36,10 @@ class State(Protocol):
         """Return the von Neumann entropy across the bond between sites `bond` and `bond` + 1."""
         ...
 
+    def entanglement_profile(self) -> NDArray[np.float64]:
+        """Return the von Neumann entropy across every bond."""
+        ...
+
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield all there is to know of the state besides its sites, by name, to be written to a file."""
         ...

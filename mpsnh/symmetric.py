@@ -10,7 +10,7 @@ import quimb.tensor as qtn
 import symmray
 from numpy.typing import NDArray
 
-from mpsnh.blocks import Blocks, charge_blocks, local_states
+from mpsnh.blocks import Blocks, bond_charges, charge_blocks, local_states
 from mpsnh.mps import MPS
 from mpsnh.site import Site
 from mpsnh.value import require
@@ -20,8 +20,8 @@ class SymmetricMPS(MPS):
     """A matrix-product state of definite charge, whose tensors are block-sparse arrays (`symmray.U1Array`).
 
     It measures and contracts like any `MPS`; `symmetric` makes one of a dense state, and `NHTEBD` yields them.
-    Charges flow in from the left bond and the site, and out to the right bond. Within quimb (``to_dense`` for instance)
-    local states come in order of increasing charge; the methods of this package keep the order of the sites.
+    Charges flow in from the left bond and the site, and out to the right bond. Within quimb local states come in order
+    of increasing charge; the methods of this package keep the order of the sites.
 
     Examples
     --------
@@ -112,9 +112,10 @@ class SymmetricMPS(MPS):
                 position += size
             if not np.isfinite(flat).all():
                 raise ValueError(f"tensor {j} of the state has elements that are not finite")
-            before = {q + c: block.shape[2] for (q, c), block in blocks[-1].items()} if blocks else {0: 1}
-            fits = all(before.get(q) == block.shape[0] for (q, _), block in site.items())
-            require(bool(site) and fits, f"blocks of tensor {j}", sorted(site), "those that fit the tensor before")
+            before = {q + c: block.shape[2] for (q, c), block in blocks[-1].items()} if j else {0: 1}
+            met = [before.get(q) == block.shape[0] for (q, _), block in site.items() if q in before or j == 0]
+            fits = bool(met) and all(met)
+            require(fits, f"blocks of tensor {j}", sorted(site), "those that fit the tensor before")
             blocks.append(site)
         left, right = arrays["isometric"].tolist()
         state = from_blocks(blocks, self._named_sites(), (left, right))
@@ -178,10 +179,11 @@ def from_blocks(blocks: Sequence[Blocks], sites: Sequence[Site], isometric: tupl
     keys = [(0, 0)]
     dense = all(list(b) == keys and b[0, 0].shape[1] == site.dim for b, site in zip(blocks, sites, strict=True))
     names = [qtn.rand_uuid() for _ in range(L - 1)]
+    bonds = bond_charges(blocks)
     tensors = []
     for j, (site, local) in enumerate(zip(blocks, sites, strict=True)):
         left, right = names[max(0, j - 1) : j], names[j : j + 1]
-        data = site[0, 0] if dense else _array(site, local, first=j == 0, last=j == L - 1)
+        data = site[0, 0] if dense else _array(site, local, bonds[j : j + 2], first=j == 0, last=j == L - 1)
         if dense:
             data = data[0] if j == 0 else data[..., 0] if j == L - 1 else data
         mark = [*left, f"k{j}"] if j < isometric[0] else [f"k{j}", *right] if j >= isometric[1] else None
@@ -193,14 +195,13 @@ def from_blocks(blocks: Sequence[Blocks], sites: Sequence[Site], isometric: tupl
     return state
 
 
-def _array(site: Blocks, local: Site, *, first: bool, last: bool) -> symmray.U1Array:
-    lefts = {q: block.shape[0] for (q, _), block in site.items()}
-    rights = {q + c: block.shape[2] for (q, c), block in site.items()}
+def _array(site: Blocks, local: Site, bonds: Sequence[dict[int, int]], *, first: bool, last: bool) -> symmray.U1Array:
     physical = symmray.BlockIndex({c: len(chosen) for c, chosen in local_states(local.charges).items()})
-    indices = [symmray.BlockIndex(lefts), physical, symmray.BlockIndex(rights, dual=True)][first : 2 if last else 3]
+    left, right = symmray.BlockIndex(bonds[0]), symmray.BlockIndex(bonds[1], dual=True)
     blocks = {}
     for (q, c), block in site.items():
         sector = (q, c, q + c)[first : 2 if last else 3]
         part = block[0] if first else block
         blocks[sector] = part[..., 0] if last else part
-    return symmray.U1Array(indices=tuple(indices), charge=max(rights) if last else 0, blocks=blocks)
+    indices = (left, physical, right)[first : 2 if last else 3]
+    return symmray.U1Array(indices=indices, charge=max(bonds[1]) if last else 0, blocks=blocks)

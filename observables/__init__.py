@@ -26,7 +26,7 @@ from mpsnh.observables.spectral import (
     SteadyStateEntropy,
     SteadyStateGap,
 )
-from mpsnh.observables.state import EntanglementEntropy, Magnetization, Norm
+from mpsnh.observables.state import EntanglementEntropy, EntropyProfile, Magnetization, Norm
 
 __all__ = [
     "ComplexSpacingRatio",
@@ -35,6 +35,7 @@ __all__ = [
     "DominantFraction",
     "Eigenvalues",
     "EntanglementEntropy",
+    "EntropyProfile",
     "GapRatio",
     "GrowthRate",
     "ImaginaryFraction",

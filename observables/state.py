@@ -75,6 +75,30 @@ class EntanglementEntropy(Observable[Snapshot]):
         return record.state.entanglement_entropy(chosen_bond(self.bond, model))
 
 
+class EntropyProfile(Observable[Snapshot]):
+    """The von Neumann entanglement entropy between the sites on the left and on the right of every bond.
+
+    One sweep measures all of them. On a ring there is no bond between its last site and its first one here, and the
+    entropy is that of a segment which begins at the first site.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> chain = models.NonHermitianXXZ(L=4)
+    >>> data = Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.1), {"S": EntropyProfile()}).run()
+    >>> data["S"].shape, bool((data["S"][1] > 1e-3).all())
+    ((2, 3), True)
+    """
+
+    measures = Snapshot
+    dims = ("bond",)
+    long_name = "von Neumann entanglement entropy of each bond"
+
+    def __call__(self, record: Snapshot, model: Model) -> NDArray[np.float64]:
+        """Return the entropy for each bond."""
+        return record.state.entanglement_profile()
+
+
 class Norm(Observable[Snapshot]):
     """The norm ‖ψ(t)‖ of the un-normalised state, relative to the initial one.
 

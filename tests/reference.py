@@ -188,6 +188,37 @@ def random_mps(sites: Sequence[Site], seed: int, bond: int = 3, factor: float = 
     return MPS.from_tensors(tensors, sites)
 
 
+def random_sites(rng: np.random.Generator, L: int, *, charged: bool = True) -> tuple[Site, ...]:
+    """Sites of 2 to 4 states with charges of any order, spacing and degeneracy, or none, and two operators.
+
+    "A" conserves the charge, "B" does not unless there is none.
+    """
+
+    def site() -> Site:
+        d = int(rng.integers(2, 5))
+        charges = rng.integers(-2, 3, d) if charged else np.zeros(d, dtype=int)
+        same = charges[:, None] == charges
+        operators = {"A": gaussian(rng, d, d) * same, "B": gaussian(rng, d, d)}
+        return Site([f"s{k}" for k in range(d)], operators, charges.tolist())
+
+    return tuple(site() for _ in range(L))
+
+
+def random_charged_vector(rng: np.random.Generator, sites: Sequence[Site]) -> np.ndarray:
+    """Vector of unit norm and of the charge that most product states have."""
+    totals = total_charges(sites)
+    values, counts = np.unique(totals, return_counts=True)
+    vector = gaussian(rng, len(totals)) * (totals == values[np.argmax(counts)])
+    return vector / np.linalg.norm(vector)
+
+
+def random_conserving_matrix(rng: np.random.Generator, sites: Sequence[Site]) -> np.ndarray:
+    """Matrix of norm about 1 on a few sites that conserves their total charge, and nothing else."""
+    totals = total_charges(sites)
+    matrix = gaussian(rng, len(totals), len(totals)) * (totals[:, None] == totals)
+    return matrix / np.linalg.norm(matrix, 2) + 0.3 * np.eye(len(totals))
+
+
 # Random sums
 
 

@@ -377,6 +377,49 @@ def test_an_initial_state_that_is_none(evolution, initial, error, message):
         simulation(chain(charge=None), evolution(initial=initial))
 
 
+def scaled(factor: float) -> Callable[[nh.Model], nh.MPS]:
+    """The Néel state with one tensor multiplied by a number."""
+
+    def initial(model: nh.Model) -> nh.MPS:
+        state = nh.MPS.product(model.sites, ["up", "down"] * 2)
+        data = state[1].data
+        state[1].modify(data=np.where(data == 0, 0, factor))
+        return state
+
+    return initial
+
+
+@every_evolution
+@pytest.mark.parametrize("charge", [None, 0])
+@pytest.mark.parametrize(("factor", "norm"), [(0.0, "0.0"), (np.nan, "nan"), (np.inf, "nan"), (1e200, "nan")])
+def test_an_initial_state_without_a_norm(evolution, charge, factor, norm):
+    with refused(ValueError, f"norm of the initial state = {norm}, but it must be finite and positive"):
+        simulation(chain(charge=charge), evolution(initial=scaled(factor)))
+    assert simulation(chain(charge=charge), evolution(initial=scaled(1e-100))).run()["log_norm"][0] == 0
+
+
+class Rotation(nh.FloquetModel):
+    """A period of one gate that mixes charges."""
+
+    sites_of_gate: tuple[int, ...]
+
+    def layers(self) -> list[nh.Layer]:
+        flip = np.array([[1, 0.5], [-0.5, 1]], dtype=complex)
+        return [(nh.Gate(flip if len(self.sites_of_gate) == 1 else np.kron(np.eye(2), flip), self.sites_of_gate),)]
+
+
+@pytest.mark.parametrize(("where", "charges"), [((2,), (-1, 1)), ((1, 2), (0, 2))])
+def test_a_gate_that_breaks_the_conserved_charge(where, charges):
+    message = (
+        f"the gate on sites {where} takes a state of charge {charges[0]} to one of charge {charges[1]}, "
+        "but the model has charge = 0; use charge=None if none is conserved"
+    )
+    with refused(ValueError, message):
+        simulation(Rotation(L=4, charge=0, sites_of_gate=where), tebd(dt=1, t_max=1))
+    without = simulation(Rotation(L=4, sites_of_gate=where), tebd(dt=1, t_max=1), sz=observables.Magnetization()).run()
+    assert abs(without["sz"].sum("site")[-1]) > 0.1
+
+
 def test_an_initial_state_needs_its_bonds():
     def entangled(model: nh.Model) -> nh.MPS:
         return nh.MPS.from_vector(np.random.default_rng(1).normal(size=16), model.sites)

@@ -11,6 +11,8 @@ import scipy.linalg
 
 from mpsnh import Boson, Fermion, FloquetModel, Gate, HamiltonianModel, OpSum, Site, Spin
 from mpsnh.circuit import ORDERS, apply_gate, merged, repeated, schedule, trotter
+from mpsnh.compile import bond_hamiltonians
+from mpsnh.models import NonHermitianXXZ
 
 DIMS = [2, 3, 2, 2, 3]
 
@@ -55,13 +57,28 @@ def test_unknown_orders_are_refused(order):
             make()
 
 
+FIVE = [2, 2, 2, 2, 2]
+
+
+def bonds_of(kind, seed=5):
+    """Bonds of five spins: Hermitian, those of the chain with asymmetric hopping, or anything."""
+    if kind == "asymmetric":
+        model = NonHermitianXXZ(L=5, gamma=0.4, h=1.0, seed=seed)
+        return bond_hamiltonians(model.terms(), model.sites)
+    bonds = random_bonds(FIVE, seed)
+    return [(bond + bond.conj().T) / 2 for bond in bonds] if kind == "Hermitian" else bonds
+
+
+every_kind = pytest.mark.parametrize("kind", ["Hermitian", "asymmetric", "any"])
+
+
+@every_kind
 @pytest.mark.parametrize("order", ORDERS)
-def test_error_falls_with_the_claimed_order(order):
-    """A chain of five sites that is not Hermitian at all, evolved for unit time."""
-    dims = [2, 2, 2, 2, 2]
-    bonds = random_bonds(dims, 5)
+def test_error_falls_with_the_claimed_order(order, kind):
+    """Five sites, evolved for unit time."""
+    dims, bonds = FIVE, bonds_of(kind)
     exact = scipy.linalg.expm(-1j * whole(bonds, dims))
-    counts = np.array([8, 16, 32])
+    counts = np.array([6, 12, 24])
     errors = []
     for steps in counts:
         once = product(trotter(bonds, 1 / steps, order), dims)
@@ -69,6 +86,29 @@ def test_error_falls_with_the_claimed_order(order):
     slope = np.polyfit(np.log(1 / counts), np.log(errors), 1)[0]
     assert slope == pytest.approx(order, abs=0.1)
     assert errors[-1] > 1e-11  # not yet rounding
+
+
+def suzuki(bonds, dt):
+    """Five second-order steps (M. Suzuki, Phys. Lett. A 146, 319 (1990)): ten layers in steps that are merged."""
+    s = 1 / (4 - 4 ** (1 / 3))
+    return merged([layer for part in (s, s, 1 - 4 * s, s, s) for layer in trotter(bonds, part * dt, 2)])
+
+
+@every_kind
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_fourth_order_takes_few_layers(kind, seed):
+    """At 61 layers: five steps against six of Suzuki's, and two layers more than 29 second-order steps have."""
+    bonds = bonds_of(kind, seed)
+    exact = scipy.linalg.expm(-1j * whole(bonds, FIVE))
+    circuits = [
+        repeated(trotter(bonds, 1 / 5, 4), 5),
+        repeated(suzuki(bonds, 1 / 6), 6),
+        repeated(trotter(bonds, 1 / 29, 2), 29),
+    ]
+    assert [len(circuit) for circuit in circuits] == [61, 61, 59]
+    found, of_suzuki, second = (np.linalg.norm(product(circuit, FIVE) - exact) for circuit in circuits)
+    assert found < of_suzuki / 4
+    assert found < second / 200
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -121,6 +161,8 @@ def test_repeated_is_the_plain_product(dims, order, times):
 def test_repeated_joins_the_seams():
     step = trotter(random_bonds(DIMS, 3), 0.1, 2)
     assert [len(repeated(step, times)) for times in (1, 2, 10)] == [3, 5, 21]
+    fourth = trotter(random_bonds(DIMS, 3), 0.1, 4)
+    assert [len(repeated(fourth, times)) for times in (1, 2, 10)] == [13, 25, 121]
     assert len(repeated(trotter(random_bonds([2, 2], 3), 0.1, 2), 10)) == 1
     assert len(repeated(trotter(random_bonds(DIMS, 3), 0.1, 1), 10)) == 20
     layers = random_layers(2)

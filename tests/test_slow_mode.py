@@ -517,9 +517,9 @@ def test_a_density_matrix_in_a_dataset_and_a_checkpoint(tmp_path):
     runs = [nh.Simulation(model, algorithms.OpenSystem(dt=1, t_max=t, gamma=0.1), measured) for t in (2, 5)]
     runs[0].run(checkpoint=place)
     assert runs[1].run(checkpoint=place).identical(runs[1].run())
-    entropy = nh.Simulation(model, runs[0].algorithm, {"S": observables.EntanglementEntropy()})
-    with pytest.raises(TypeError, match="entanglement of pure states only"):
-        entropy.run()
+    for entropy in (observables.EntanglementEntropy(), observables.EntropyProfile()):
+        with pytest.raises(TypeError, match="entanglement of pure states only"):
+            nh.Simulation(model, runs[0].algorithm, {"S": entropy}).run()
 
 
 def test_without_coupling_nothing_relaxes():
