@@ -157,13 +157,11 @@ def reference(quench: peers.Quench, start: Snapshot, layers: Sequence[Layer]) ->
     return from_blocks(workspace.blocks(), quench.model.sites, (workspace.centre, workspace.centre + 1))
 
 
-def references(quench: peers.Quench, start: Snapshot, intervals: int) -> dict[bool, MPS]:
-    """Return the references of brickwork and of sweeps."""
-    brickwork = repeated(quench.model.step(quench.dt, 2), quench.steps) * intervals
-    gates = [
-        (Gate(scipy.linalg.expm(-0.5j * quench.dt * h), (j, j + 1)),) for j, h in enumerate(quench.bonds())
-    ]
-    sweeps = (gates + gates[::-1]) * (quench.steps * intervals)
+def references(quench: peers.Quench, start: Snapshot) -> dict[bool, MPS]:
+    """Return the references after one interval, of brickwork and of sweeps."""
+    brickwork = repeated(quench.model.step(quench.dt, 2), quench.steps)
+    gates = [(Gate(scipy.linalg.expm(-0.5j * quench.dt * h), (j, j + 1)),) for j, h in enumerate(quench.bonds())]
+    sweeps = (gates + gates[::-1]) * quench.steps
     return {False: reference(quench, start, brickwork), True: reference(quench, start, sweeps)}
 
 
@@ -225,21 +223,24 @@ class Measured(NamedTuple):
 
 
 def race(quench: peers.Quench, start: Snapshot, intervals: int, largest: int) -> Measured:
-    """Let all contestants take some intervals by turns, and print what they need and lose."""
+    """Let all contestants take some intervals by turns, and print what they need, and what they lose in the first."""
     found = contestants(quench, start)
+    chi, larger = quench.max_bond, min(2 * quench.max_bond, largest)
+    exact = references(replace(quench, max_bond=larger), start) if larger > chi else {}
+    errors = dict.fromkeys(found, np.nan)
+    discarded = dict.fromkeys(found, np.nan)
     seconds: dict[str, list[float]] = {name: [] for name in found}
-    for _ in range(intervals):
+    for number in range(intervals):
         for name, each in found.items():
             seconds[name].append(timed(each.advance) / each.steps)
+            if number == 0:
+                discarded[name] = each.discarded() / quench.steps
+            if number == 0 and exact:
+                errors[name] = infidelity(each.state(), exact[each.sweeps])
     best = {name: min(each) for name, each in seconds.items()}
-    chi = quench.max_bond
-    larger = min(2 * chi, largest)
-    exact = references(replace(quench, max_bond=larger), start, intervals) if larger > chi else {}
-    errors = {name: infidelity(each.state(), exact[each.sweeps]) if exact else np.nan for name, each in found.items()}
     first = "mpsnh NHTEBD"
-    for name, each in found.items():
-        discarded = each.discarded() / (intervals * quench.steps)
-        numbers = [f"{1e3 * best[name]:.3g}", f"{best[name] / best[first]:.2f}", f"{discarded:.2e}"]
+    for name in found:
+        numbers = [f"{1e3 * best[name]:.3g}", f"{best[name] / best[first]:.2f}", f"{discarded[name]:.2e}"]
         numbers += [f"{errors[name]:.2e}", f"{errors[first] / errors[name]:.2f}"]
         print(f"| {chi} | {name} | " + " | ".join(numbers).replace("nan", "–") + " |", flush=True)
     return Measured(chi, best, flops(start.state))
