@@ -25,7 +25,7 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Complexes = NDArray[Any]
 
-PATIENCE = 16
+PATIENCE = 64
 """Most truncations of a bond in a row that keep their subspace."""
 
 SMALL = 32
@@ -717,7 +717,7 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type
             if beyond_least > excess:
                 chain.patience[bond] = min(chain.age[bond], chain.patience[bond]) // 2
             elif beyond_least < excess / 2:
-                chain.patience[bond] = min(chain.patience[bond] + 1, PATIENCE)
+                chain.patience[bond] = min(chain.patience[bond] + max(1, chain.patience[bond] // 2), PATIENCE)
         chain.reference[bond] = least if limited else -1.0
         chain.age[bond] = 0
         lost = least
