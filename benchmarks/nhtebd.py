@@ -5,10 +5,10 @@ chain until the bonds of the middle half of it are full. From this state all con
 second-order steps each: NHTEBD through the function that makes its records, the others through their own interfaces
 (`peers.py`). The fastest interval of each counts.
 
-A *step* is what it is in the middle of an evolution: one layer on the odd bonds, and one on the even bonds, in which the
-halves of neighbouring steps are merged. An interval of n steps takes 2n + 1 layers, which NHTEBD and quimb merge
-alike, so that its time is divided by n + 1/2, whatever a record costs included. TeNPy's `update_imag` sweeps to the right
-and back over all bonds, where nothing can be merged: its time is divided by n.
+A *step* is what it is in the middle of an evolution: one layer on the odd bonds and one on the even bonds, in which the
+halves of neighbouring steps are merged. An interval of n steps takes 2n + 1 layers, which NHTEBD and quimb merge alike,
+so that its time is divided by n + 1/2, with what a record costs included. TeNPy's `update_imag` sweeps to the right and
+back over all bonds, where nothing can be merged: its time is divided by n.
 """
 
 from __future__ import annotations
