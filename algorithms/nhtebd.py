@@ -34,7 +34,8 @@ class NHTEBD(TimeEvolution):
 
     A bond that has reached `max_bond` is truncated by projection on what the pair of sites makes of the old tensor
     (one step of subspace iteration), which leaves out the decomposition. How much more weight that discards is
-    measured against a decomposition every few gates, and from then on so often that it stays below `excess`.
+    measured against a decomposition every few gates, and from then on so often that it stays below `excess`. Near the
+    ends of the chain a bond may hold all states that there are: there a projection loses nothing.
 
     Non-unitary gates amplify noise. With the largest condition number κ of the gates of a step on one bond, an error
     is taken to grow by κ a step, as rounding does with the skin effect. `Snapshot.noise` sums up rounding and the

@@ -129,7 +129,7 @@ def contestants(quench: peers.Quench, start: Snapshot) -> dict[str, Contestant]:
 
 
 def grown(model: models.NonHermitianXXZ, dt: float, chi: int, folder: Path | None) -> Snapshot:
-    """Return the state ten steps after the bonds of the middle half have become full."""
+    """Return the state twenty steps after the bonds of the middle half have become full."""
     algorithm = algorithms.NHTEBD(dt=dt, t_max=1000 * dt, every=5, max_bond=chi)
     file = None if folder is None else folder / f"nhtebd_{model.L}_{model.seed}_{chi}.npz"
     if file is not None and file.exists():
@@ -142,7 +142,7 @@ def grown(model: models.NonHermitianXXZ, dt: float, chi: int, folder: Path | Non
             break
     else:
         raise RuntimeError(f"the bonds have not grown to {chi}")
-    *_, record = itertools.islice(records, 2)
+    *_, record = itertools.islice(records, 4)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, **record.arrays())
@@ -199,8 +199,8 @@ def flops(state: MPS) -> NDArray[np.float64]:
 
 def rate(n: int = 768) -> float:
     """Return the operations per second of BLAS for large complex matrices."""
-    a = np.random.default_rng(0).normal(size=(2, n, n)).view(complex).reshape(2, n // 2, n).copy()
-    x = np.asfortranarray(np.vstack([a[0], a[1]]))
+    real, imaginary = np.random.default_rng(0).normal(size=(2, n, n))
+    x = np.asfortranarray(real + 1j * imaginary)
     seconds = min(timed(lambda: scipy.linalg.blas.zgemm(1.0, x, x)) for _ in range(7))
     return 8 * n**3 / seconds
 
