@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche memory clean
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd memory clean
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -17,6 +17,7 @@ help:
 	@echo "make wheel      build the wheel and use it from outside of the checkout"
 	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
 	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
+	@echo "make nhtebd     time NHTEBD next to TeNPy and quimb at the same truncation error (twenty minutes)"
 	@echo "make spectra    time exact spectra next to LAPACK and ARPACK, and check their certificates (an hour)"
 	@echo "make avalanche  time a realisation of the avalanche model next to the plain route (three minutes)"
 	@echo "make memory     measure the memory of a chain of 560 sites with bond dimension 768 (some minutes, 8 GB)"
@@ -53,6 +54,9 @@ oldest:
 
 accuracy: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python benchmarks/nhtebd_accuracy.py
+
+nhtebd: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python benchmarks/nhtebd.py
 
 overhead: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python benchmarks/sweep.py

@@ -34,7 +34,8 @@ class NHTEBD(TimeEvolution):
 
     A bond that has reached `max_bond` is truncated by projection on what the pair of sites makes of the old tensor
     (one step of subspace iteration), which leaves out the decomposition. How much more weight that discards is
-    measured against a decomposition every few gates, and from then on so often that it stays below `excess`.
+    measured against a decomposition every few gates, and from then on so often that it stays below `excess`. Near the
+    ends of the chain a bond may hold all states that there are: there a projection loses nothing.
 
     Non-unitary gates amplify noise. With the largest condition number κ of the gates of a step on one bond, an error
     is taken to grow by κ a step, as rounding does with the skin effect. `Snapshot.noise` sums up rounding and the
@@ -109,7 +110,8 @@ class NHTEBD(TimeEvolution):
         """
         super().check(model)
         allowed = {(j,) for j in range(model.L)} | {(j, j + 1) for j in range(model.L - 1)}
-        for layer in model.step(self.dt, self.order):
+        plan = _plan(model, self.dt, self.order)
+        for layer in plan.step:
             for gate in layer:
                 if gate.where not in allowed:
                     raise ValueError(
@@ -120,7 +122,7 @@ class NHTEBD(TimeEvolution):
                 require(gate.matrix.shape == (d, d), f"gate shape on {gate.where}", gate.matrix.shape, f"({d}, {d})")
                 if not np.isfinite(gate.matrix).all():
                     raise ValueError(f"the gate on {gate.where} has elements that are not finite")
-        self._conserves(model)
+        plan.check_charge()
         require_memory(self.memory(model), f"an MPS of {model.L} sites with bond dimensions up to {self.max_bond}")
         state = self.initial_state(model)
         allowed_bond = f"≥ {state.max_bond()}, as the initial state needs"
@@ -138,30 +140,13 @@ class NHTEBD(TimeEvolution):
         -------
         float
         """
-        conserved = self._conserves(model)
-        charges = [site.charges if conserved else (0,) * site.dim for site in model.sites]
+        conserves = _plan(model, self.dt, self.order).conserves
+        charges = [site.charges if conserves else (0,) * site.dim for site in model.sites]
         return 2 * memory_needed(charges, self.max_bond, self._dtype)
 
     @property
     def _dtype(self) -> type[np.complex64 | np.complex128]:
         return np.complex128 if self.precision == "double" else np.complex64
-
-    def _conserves(self, model: Model) -> bool:
-        """Tell whether all gates conserve the charge; if the model has one that they break, raise."""
-        if not any(any(site.charges) for site in model.sites):
-            return False
-        for gate in (gate for layer in model.step(self.dt, self.order) for gate in layer):
-            charges = _pair_charges(model, gate)
-            breaks = np.abs(gate.matrix) * (charges[:, None] != charges) > LEAK * np.abs(gate.matrix).max()
-            if breaks.any() and model.charge is not None:
-                out, into = np.argwhere(breaks)[0]
-                raise ValueError(
-                    f"the gate on sites {gate.where} takes a state of charge {charges[into]} to one of charge "
-                    f"{charges[out]}, but the model has charge = {model.charge}; use charge=None if none is conserved"
-                )
-            if breaks.any():
-                return False
-        return True
 
     def start(self, model: Model) -> Snapshot:
         """Return the initial state, normalised.
@@ -181,7 +166,7 @@ class NHTEBD(TimeEvolution):
             If its norm is zero or not finite.
         """
         state = self.initial_state(model)
-        state = symmetric(state) if self._conserves(model) else state
+        state = symmetric(state) if _plan(model, self.dt, self.order).conserves else state
         workspace = state.workspace()
         workspace.move_to(0)
         return Snapshot(0.0, _visible(workspace, model), noise=_EPS[self.precision])
@@ -198,9 +183,9 @@ class NHTEBD(TimeEvolution):
         -------
         callable
         """
-        step = model.step(self.dt, self.order)
-        circuit = functools.lru_cache(lambda steps: repeated(step, steps))
-        conserved, growth = self._conserves(model), _amplification(step)
+        plan = _plan(model, self.dt, self.order)
+        circuit = functools.lru_cache(lambda steps: repeated(plan.step, steps))
+        growth = _amplification(plan.step)
         workspace: BlockState | None = None
         produced: Callable[[], MPS | None] = _nothing
 
@@ -211,7 +196,7 @@ class NHTEBD(TimeEvolution):
                 raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
             require(state.L == model.L, "number of sites of the state", state.L, f"{model.L}, as the model has")
             if workspace is None or state is not produced():
-                state = symmetric(state) if conserved else state
+                state = symmetric(state) if plan.conserves else state
                 workspace = state.workspace(self.max_bond, self._dtype)
                 workspace.log_norm += snapshot.log_norm
                 workspace.recall(snapshot.memory)
@@ -248,6 +233,54 @@ class NHTEBD(TimeEvolution):
             )
 
         return advance
+
+
+class _Plan:
+    """The gates of a step, and whether they conserve the charge of the sites.
+
+    To make them takes longer than a short run, which needs them for its checks, its memory, its start and its steps.
+    """
+
+    def __init__(self, model: Model, dt: float, order: int) -> None:
+        self.model, self.key = model, (dt, order)
+        self.step = model.step(dt, order)
+
+    @functools.cached_property
+    def _broken(self) -> tuple[Gate, int, int] | None:
+        """The first gate that takes a state of one charge to one of another, and these charges."""
+        for gate in (gate for layer in self.step for gate in layer):
+            charges = _pair_charges(self.model, gate)
+            breaks = np.abs(gate.matrix) * (charges[:, None] != charges) > LEAK * np.abs(gate.matrix).max()
+            if breaks.any():
+                out, into = np.argwhere(breaks)[0]
+                return gate, int(charges[into]), int(charges[out])
+        return None
+
+    @property
+    def conserves(self) -> bool:
+        return self._broken is None and any(any(site.charges) for site in self.model.sites)
+
+    def check_charge(self) -> None:
+        """Raise if the model has a charge that a gate breaks."""
+        if self._broken is not None and self.model.charge is not None:
+            gate, before, after = self._broken
+            raise ValueError(
+                f"the gate on sites {gate.where} takes a state of charge {before} to one of charge {after}, but the "
+                f"model has charge = {self.model.charge}; use charge=None if none is conserved"
+            )
+
+
+_latest: list[_Plan] = []
+
+
+def _plan(model: Model, dt: float, order: int) -> _Plan:
+    """Return the plan of a model, which is the latest one as long as a single run asks."""
+    for plan in _latest:
+        if plan.model is model and plan.key == (dt, order):
+            return plan
+    plan = _Plan(model, dt, order)
+    _latest[:] = [plan]
+    return plan
 
 
 _EPS = {"double": float(np.finfo(np.float64).eps), "single": float(np.finfo(np.float32).eps)}

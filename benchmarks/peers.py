@@ -11,22 +11,26 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import quimb.tensor as qtn
 import scipy.linalg
+import symmray
 from numpy.typing import NDArray
 
-from mpsnh import MPS, algorithms, models
+from mpsnh import MPS, Site, algorithms, models
+from mpsnh.blocks import Blocks
 from mpsnh.circuit import Gate, Layer, apply_gate, repeated
 from mpsnh.compile import bond_hamiltonians, local_operator
+from mpsnh.symmetric import symmetric
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", category=UserWarning, module="tenpy")
     from tenpy.algorithms.tebd import TEBDEngine
+    from tenpy.linalg.np_conserved import Array, LegCharge
     from tenpy.models.lattice import Chain
     from tenpy.models.model import CouplingMPOModel, NearestNeighborModel
     from tenpy.networks import mps as tenpy_mps
@@ -133,6 +137,49 @@ class _Chain(CouplingMPOModel, NearestNeighborModel):
         self.add_coupling(model.V, 0, "Sz", 0, "Sz", 1)
 
 
+def tenpy_engine(quench: Quench, state: MPS | None = None) -> Any:
+    """Return TeNPy's TEBD with second-order gates in real time, at a state of definite charge or the Néel state."""
+    L = quench.model.L
+    model = _Chain({"L": L, "bc_MPS": "finite", "quench": quench})
+    sites = model.lat.mps_sites()
+    if state is None:
+        psi = tenpy_mps.MPS.from_product_state(sites, ["up", "down"] * (L // 2), dtype=complex, unit_cell_width=L)
+    else:
+        tensors = [_tenpy_tensor(blocks, site) for blocks, site in zip(state.blocks()[0], sites, strict=True)]
+        unknown = [np.ones(tensor.shape[0]) for tensor in tensors] + [np.ones(1)]  # until the next line
+        psi = tenpy_mps.MPS(sites, tensors, unknown, bc="finite", form=None, unit_cell_width=L)
+        psi.canonical_form()
+    psi.norm = 1.0
+    cut = {"chi_max": quench.max_bond, "trunc_cut": math.sqrt(quench.cutoff), "svd_min": None}
+    engine = TEBDEngine(psi, model, {"trunc_params": cut})
+    engine.calc_U(2, quench.dt, type_evo="real")
+    return engine
+
+
+def _tenpy_tensor(blocks: Blocks, site: SpinHalfSite) -> Any:
+    """Return a tensor from its blocks, whose charges are those of TeNPy: twice the magnetisation."""
+    lefts = {q: block.shape[0] for (q, _), block in sorted(blocks.items())}
+    rights = {q + c: block.shape[2] for (q, c), block in sorted(blocks.items(), key=lambda item: sum(item[0]))}
+    first, last = ({q: sum(list(sizes.values())[:k]) for k, q in enumerate(sizes)} for sizes in (lefts, rights))
+    dense = np.zeros((sum(lefts.values()), 2, sum(rights.values())), dtype=complex)
+    for (q, c), block in blocks.items():
+        state = site.state_labels["up" if c > 0 else "down"]
+        dense[first[q] :, state, last[q + c] :][: block.shape[0], : block.shape[2]] = block[:, 0]
+    legs = [
+        LegCharge.from_qflat(site.leg.chinfo, np.repeat(list(sizes), list(sizes.values())), qconj=flow).bunch()[1]
+        for sizes, flow in ((lefts, 1), (rights, -1))
+    ]
+    return Array.from_ndarray(dense, [legs[0], site.leg, legs[1]], labels=["vL", "p", "vR"])
+
+
+def from_tenpy(psi: Any, sites: Sequence[Site]) -> MPS:
+    """Return the normalised state of TeNPy's sweeps, by blocks of charge."""
+    up_first = slice(None, None, -1) if psi.sites[0].state_labels["up"] == 1 else slice(None)
+    tensors = [psi.get_theta(0, 1).replace_label("p0", "p"), *(psi.get_B(j) for j in range(1, psi.L))]
+    arrays = [tensor.transpose(["vL", "p", "vR"]).to_ndarray()[:, up_first] for tensor in tensors]
+    return symmetric(MPS.from_tensors(arrays, sites))
+
+
 def tenpy_update_imag(quench: Quench) -> Outcome:
     """Use TeNPy's engine for imaginary time, whose sweeps move the centre, with real-time gates (a right route)."""
     return _tenpy(quench, lambda engine: engine.update_imag(quench.steps))
@@ -144,14 +191,8 @@ def tenpy_evolve(quench: Quench) -> Outcome:
 
 
 def _tenpy(quench: Quench, evolve: Callable[[Any], object]) -> Outcome:
-    L = quench.model.L
-    model = _Chain({"L": L, "bc_MPS": "finite", "quench": quench})
-    psi = tenpy_mps.MPS.from_product_state(
-        model.lat.mps_sites(), ["up", "down"] * (L // 2), dtype=complex, unit_cell_width=L
-    )
-    cut = {"chi_max": quench.max_bond, "trunc_cut": math.sqrt(quench.cutoff), "svd_min": None}
-    engine = TEBDEngine(psi, model, {"trunc_params": cut})
-    engine.calc_U(2, quench.dt, type_evo="real")
+    L, engine = quench.model.L, tenpy_engine(quench)
+    psi = engine.psi
     evolve(engine)
     up_first = slice(None, None, -1) if psi.sites[0].state_labels["up"] == 1 else slice(None)
     vector = psi.get_theta(0, L).to_ndarray().reshape((2,) * L)[(up_first,) * L].ravel()
@@ -169,11 +210,37 @@ def _tenpy(quench: Quench, evolve: Callable[[Any], object]) -> Outcome:
 def quimb_moving_centre(quench: Quench) -> Outcome:
     """Canonicalise a quimb MPS around each gate before it acts and is split (a right route)."""
     psi, info = _quimb_neel(quench), {"cur_orthog": (0, 0)}
-    layers = repeated(quench.model.step(quench.dt, 2), quench.steps)
-    for number, layer in enumerate(layers):
-        for gate in layer if number % 2 == 0 else reversed(layer):
-            psi.gate_with_auto_swap_(gate.matrix, gate.where, info=info, **_quimb_cut(quench))
+    quimb_sweeps(psi, info, quimb_layers(repeated(quench.model.step(quench.dt, 2), quench.steps)), quench)
     return _quimb_outcome(quench, psi)
+
+
+QuimbLayer = list[tuple[Any, tuple[int, ...]]]
+"""Arrays of the gates of a layer, and where they act."""
+
+
+def quimb_layers(layers: Sequence[Layer], sites: Sequence[Site] = ()) -> list[QuimbLayer]:
+    """Return layers of gates for quimb, by blocks of charge if the sites are given that say what is conserved."""
+
+    def array(gate: Gate) -> Any:
+        if not sites:
+            return gate.matrix
+        charges = [sites[j].charges for j in gate.where] * 2
+        tensor = gate.matrix.reshape([len(each) for each in charges])
+        return symmray.U1Array.from_dense(tensor, index_maps=charges, duals=[False, False, True, True], charge=0)
+
+    return [[(array(gate), gate.where) for gate in layer] for layer in layers]
+
+
+def quimb_sweeps(
+    psi: qtn.MatrixProductState, info: dict[str, Any], layers: Sequence[QuimbLayer], quench: Quench
+) -> None:
+    """Apply each layer in a sweep from the end of the chain that the centre is closer to."""
+    for layer in layers:
+        rightwards = 2 * info["cur_orthog"][0] < psi.L
+        for array, where in layer if rightwards else reversed(layer):
+            psi.canonicalize_(where, info=info)
+            psi.gate_split_(array, where, absorb="right" if rightwards else "left", **_quimb_cut(quench))
+            info["cur_orthog"] = (where[rightwards],) * 2
 
 
 def quimb_tebd_step(quench: Quench) -> Outcome:

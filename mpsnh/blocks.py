@@ -288,6 +288,9 @@ def density_matrices(
 _NORMALISED = 1000
 """Deviation of the norm from 1, in units of the precision, that sweeps make by rounding."""
 
+_LAYERS_KEPT = 64
+"""How many layers a workspace keeps in the form that the kernel wants, more than any schedule has."""
+
 
 class BlockState:
     """The workspace of a sweep: a matrix-product state by blocks, in memory that is allocated once.
@@ -359,6 +362,7 @@ class BlockState:
         )
         self._work = tebd.workspace(*work, dims.shape[1], local.shape[1], self.dtype)
         self._lease: Callable[[], Array | None] = _nobody
+        self._layers: dict[int, tuple[Layer, NDArray[np.int64], NDArray[np.complex128]]] = {}
         self.log_norm = 0.0
         for target, source in zip(self.blocks(), blocks, strict=True):
             for key, block in source.items():
@@ -451,22 +455,35 @@ class BlockState:
         """
         self._own()
         L = len(self.charges)
-        direction = 1 if 2 * self.centre <= L - 1 else -1
-        gates = sorted(layer, key=lambda gate: gate.where, reverse=direction < 0)
+        where, matrices = self._packed(layer)
+        lost = np.zeros(L + 1)
+        log_norm, failed = tebd.apply_layer(
+            self._chain, self._work, where, matrices, self.max_bond, float(cutoff), float(excess), lost
+        )
+        if failed >= 0:
+            sites = tuple(sorted(set(where[failed].tolist())))
+            raise FloatingPointError(f"the norm of the state became {log_norm} on sites {sites}")
+        self.log_norm += log_norm
+        return lost[:-2]
+
+    def _packed(self, layer: Layer) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+        """Return first and last sites and the matrices of gates from left to right, as the kernel wants them.
+
+        A circuit repeats a few layers. Those seen last are kept, with the layer itself, so that its id stays its own.
+        """
+        if id(layer) in self._layers:
+            return self._layers[id(layer)][1:]
+        gates = sorted(layer, key=lambda gate: gate.where)
         where = np.array([(gate.where[0], gate.where[-1]) for gate in gates], dtype=np.int64).reshape(-1, 2)
         largest = max((len(gate.matrix) for gate in gates), default=1)
         matrices = np.zeros((len(gates), largest, largest), dtype=complex)
         for packed, gate in zip(matrices, gates, strict=True):
             order = self._pair_order(gate.where)
             packed[: len(order), : len(order)] = gate.matrix[np.ix_(order, order)]
-        lost = np.zeros(L + 1)
-        log_norm, failed = tebd.apply_layer(
-            self._chain, self._work, direction, where, matrices, self.max_bond, float(cutoff), float(excess), lost
-        )
-        if failed >= 0:
-            raise FloatingPointError(f"the norm of the state became {log_norm} on sites {gates[failed].where}")
-        self.log_norm += log_norm
-        return lost[:-2]
+        if len(self._layers) == _LAYERS_KEPT:
+            self._layers.clear()
+        self._layers[id(layer)] = layer, where, matrices
+        return where, matrices
 
     def _pair_order(self, where: tuple[int, ...]) -> NDArray[np.intp]:
         first, *second = (self._order[j] for j in where)

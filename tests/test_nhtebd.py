@@ -22,6 +22,7 @@ import mpsnh as nh
 from mpsnh import algorithms, models, observables
 from mpsnh.canonical import right_canonical
 from mpsnh.circuit import repeated
+from mpsnh.symmetric import SymmetricMPS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import peers
@@ -592,6 +593,46 @@ def test_a_gate_that_is_not_finite_is_refused_before_any_work(number, where):
     gate = nh.Gate(np.full((2 ** len(where),) * 2, number, complex), where)
     with pytest.raises(ValueError, match=rf"the gate on \({where[0]}.* has elements that are not finite"):
         next(iter(algorithms.NHTEBD(dt=1, t_max=1).records(Circuit(L=8, period=((gate,),)))))
+
+
+def test_a_gate_that_breaks_the_charge_of_the_model_is_refused():
+    gate = nh.Gate(np.kron([[0.8, 0.6], [-0.6, 0.8]], np.eye(2)).astype(complex), (2, 3))
+    message = r"the gate on sites \(2, 3\) takes a state of charge (0|-?2) to one of charge (0|-?2), but the model has"
+    with pytest.raises(ValueError, match=message):
+        next(iter(algorithms.NHTEBD(dt=1, t_max=1).records(Circuit(L=8, period=((gate,),), charge=0))))
+    assert not isinstance(tebd(Circuit(L=8, period=((gate,),)), 1, 1).state, SymmetricMPS)
+
+
+def test_the_gates_are_made_once_a_run():
+    made = []
+
+    class Counting(models.NonHermitianXXZ):
+        def step(self, dt: float, order: int) -> list[nh.Layer]:
+            made.append((dt, order))
+            return super().step(dt, order)
+
+    model = Counting(L=8, gamma=0.1, h=1.0)
+    nh.Simulation(model, algorithms.NHTEBD(dt=0.1, t_max=0.5), {"m": observables.Magnetization()}).run()
+    assert made == [(0.1, 2)]
+    tebd(model, 0.2, 2)
+    tebd(model, 0.2, 2, order=4)
+    tebd(Counting(L=8, gamma=0.1, h=2.0), 0.2, 2, order=4)
+    assert made == [(0.1, 2), (0.2, 2), (0.2, 4), (0.2, 4)]
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_projections_discard_little_more_than_decompositions(precision):
+    """From a state whose bonds are full, over so many steps that most truncations are projections."""
+    model = chain(16, seed=1)
+    before = tebd(model, 0.1, 50, max_bond=32)
+    assert all(before.state.bond_size(j, j + 1) == 32 for j in range(5, 10))
+    run = {"dt": 0.1, "t_max": 7.0, "every": 70, "max_bond": 32, "precision": precision}
+    (projected,) = algorithms.NHTEBD(**run).records(model, after=before)
+    (decomposed,) = algorithms.NHTEBD(**run, excess=0.0).records(model, after=before)
+    assert projected.memory["age"].max() > 2
+    lost, least = (snapshot.discarded - before.discarded for snapshot in (projected, decomposed))
+    assert 1e-4 < least < lost < 1.1 * least
+    assert projected.log_norm == pytest.approx(decomposed.log_norm, abs=1e-3)
 
 
 @pytest.mark.parametrize("factor", [1e100, 1e-100])

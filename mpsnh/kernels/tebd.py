@@ -25,7 +25,7 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Complexes = NDArray[Any]
 
-PATIENCE = 16
+PATIENCE = 64
 """Most truncations of a bond in a row that keep their subspace."""
 
 SMALL = 32
@@ -260,7 +260,7 @@ def _set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
     chain.span[bond, 1] = high
 
 
-@_jit
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})  # so that the sum is vectorised
 def _squared_norm(x, size):  # type: ignore[no-untyped-def]
     total = 0.0
     for i in range(size):
@@ -460,6 +460,15 @@ def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-
                         u = x.dtype.type(matrix[pairs[t, 2], pairs[k, 2]])
                         for i in range(height):
                             x[target + i] += u * work.column[k * height + i]
+
+
+@_jit
+def _is_complete(chain, work, bond):  # type: ignore[no-untyped-def]
+    """Tell whether the bond has room for all that a pair of sites can hold, so that a projection loses nothing."""
+    for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
+        if chain.dims[bond, c] < min(work.rows[c], work.far_rows[c]):
+            return False
+    return True
 
 
 @_jit
@@ -690,9 +699,12 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type
         return np.sqrt(weight), 0.0
     reference, lost, due = chain.reference[bond], 0.0, True
     resolution = 1e-14 if work.x.itemsize == 16 else 1e-8  # of a difference of norms
-    projects = excess > 0 and reference >= 0 and chain.dims[bond].sum() == max_bond and max_bond >= SMALL
+    complete = _is_complete(chain, work, bond)
+    limited = reference >= 0 and chain.dims[bond].sum() == max_bond
+    projects = excess > 0 and max_bond >= SMALL and (complete or limited)
     if projects:
-        lost = max(0.0, 1 - _subspace_split(chain, work, bond, near_store, far_store) / weight)
+        kept = _subspace_split(chain, work, bond, near_store, far_store)
+        lost = 0.0 if complete else max(0.0, 1 - kept / weight)
         due = chain.age[bond] >= chain.patience[bond] or lost > (1 + GROWTH * excess) * max(reference, resolution)
         chain.age[bond] += 1
     if due:
@@ -705,7 +717,7 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type
             if beyond_least > excess:
                 chain.patience[bond] = min(chain.age[bond], chain.patience[bond]) // 2
             elif beyond_least < excess / 2:
-                chain.patience[bond] = min(chain.patience[bond] + 1, PATIENCE)
+                chain.patience[bond] = min(chain.patience[bond] + max(1, chain.patience[bond] // 2), PATIENCE)
         chain.reference[bond] = least if limited else -1.0
         chain.age[bond] = 0
         lost = least
@@ -775,8 +787,8 @@ def move_to(chain, work, site):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def apply_layer(chain, work, direction, where, matrices, max_bond, cutoff, excess, lost):  # type: ignore[no-untyped-def]
-    """Apply gates in the order of a sweep.
+def apply_layer(chain, work, where, matrices, max_bond, cutoff, excess, lost):  # type: ignore[no-untyped-def]
+    """Apply gates in a sweep from the end of the chain that the centre is closer to.
 
     Parameters
     ----------
@@ -784,10 +796,8 @@ def apply_layer(chain, work, direction, where, matrices, max_bond, cutoff, exces
         The state; changed in place.
     work : Work
         Memory.
-    direction : int
-        +1 for a sweep to the right, -1 for one to the left.
     where : ndarray of int64, shape (n, 2)
-        First and last site of each gate.
+        First and last site of each gate, in the order of the chain.
     matrices : ndarray of complex, shape (n, D, D)
         The gates, with local states in order of increasing charge; each fills the first rows and columns.
     max_bond, cutoff, excess
@@ -812,7 +822,9 @@ def apply_layer(chain, work, direction, where, matrices, max_bond, cutoff, exces
     2.0
     """
     log_norm = 0.0
-    for g in range(len(where)):
+    direction = 1 if 2 * chain.centre[0] <= len(chain.local) - 1 else -1
+    for n in range(len(where)):
+        g = n if direction > 0 else len(where) - 1 - n
         left, right = where[g, 0], where[g, 1]
         log_norm += move_to(chain, work, left if direction > 0 else right)
         if left == right:
