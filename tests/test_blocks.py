@@ -281,6 +281,7 @@ def test_the_memory_needed_is_what_is_allocated(local, dtype):
     workspace = BlockState(blocks, charges, 15, 120, dtype)
     allocated, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    allocated += workspace._chain.store.nbytes  # which tracemalloc does not see
     assert allocated == pytest.approx(memory_needed(charges, 120, dtype), rel=0.03)
     assert workspace.bond_dimensions() == [1] * 17
     assert memory_needed(charges, 60, dtype) < memory_needed(charges, 120, dtype) / 2
