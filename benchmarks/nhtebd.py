@@ -212,6 +212,10 @@ def timed(work: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
+def milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g}" if seconds < 1 else f"{1e3 * seconds:.0f}"
+
+
 class Measured(NamedTuple):
     """Of one bond dimension."""
 
@@ -240,7 +244,7 @@ def race(quench: peers.Quench, start: Snapshot, intervals: int, largest: int) ->
     best = {name: min(each) for name, each in seconds.items()}
     first = "mpsnh NHTEBD"
     for name in found:
-        numbers = [f"{1e3 * best[name]:.3g}", f"{best[name] / best[first]:.2f}", f"{discarded[name]:.2e}"]
+        numbers = [milliseconds(best[name]), f"{best[name] / best[first]:.2f}", f"{discarded[name]:.2e}"]
         numbers += [f"{errors[name]:.2e}", f"{errors[first] / errors[name]:.2f}"]
         print(f"| {chi} | {name} | " + " | ".join(numbers).replace("nan", "–") + " |", flush=True)
     return Measured(chi, best, flops(start.state))
@@ -254,7 +258,7 @@ def summary(found: Sequence[Measured], speed: float) -> None:
         peer = min((name for name in seconds if not name.startswith("mpsnh")), key=seconds.__getitem__)
         own, bound = seconds["mpsnh NHTEBD"], operations.sum() / speed
         ratios = f"{seconds['TeNPy update_imag'] / own:.1f} | {seconds[peer] / own:.1f}"
-        print(f"| {chi} | {1e3 * own:.3g} | {ratios} | {peer} | {1e3 * bound:.3g} | {bound / own:.0%} |")
+        print(f"| {chi} | {milliseconds(own)} | {ratios} | {peer} | {milliseconds(bound)} | {bound / own:.0%} |")
 
 
 def model_of_cost(found: Sequence[Measured], dt: float) -> None:
@@ -265,7 +269,7 @@ def model_of_cost(found: Sequence[Measured], dt: float) -> None:
     times = np.array([each.seconds["mpsnh NHTEBD"] for each in found]) / full
     print("\n| χ | full bonds that a step is worth | ms a step and full bond |\n|---|---|---|")
     for chi, number, each in zip(chis, full, times, strict=True):
-        print(f"| {chi} | {number:.1f} | {1e3 * each:.3g} |")
+        print(f"| {chi} | {number:.1f} | {milliseconds(each)} |")
     if len(found) < 2:
         return
     power, logarithm = np.polyfit(np.log(chis[-3:]), np.log(times[-3:]), 1)
