@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd memory clean
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd oracle memory clean
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -18,6 +18,7 @@ help:
 	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
 	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
 	@echo "make nhtebd     time NHTEBD next to TeNPy and quimb at the same truncation error (twenty minutes)"
+	@echo "make oracle     compare NHTEBD at N = 560 with free fermions (ten minutes)"
 	@echo "make spectra    time exact spectra next to LAPACK and ARPACK, and check their certificates (an hour)"
 	@echo "make avalanche  time a realisation of the avalanche model next to the plain route (three minutes)"
 	@echo "make memory     measure the memory of a chain of 560 sites with bond dimension 768 (some minutes, 8 GB)"
@@ -57,6 +58,9 @@ accuracy: $(STAMP)
 
 nhtebd: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python benchmarks/nhtebd.py
+
+oracle: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python benchmarks/free_fermions.py
 
 overhead: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python benchmarks/sweep.py

@@ -414,7 +414,8 @@ class MPS(qtn.MatrixProductState):
         >>> neel.expect_each(OpSum() + (2, "Sz", 1)).real.tolist()
         [-1.0]
         """
-        compiled = [local_operator(op, self._named_sites()) for op in each_operator(operators, self.L)]
+        sites = self._named_sites()
+        compiled = [local_operator(op, sites) for op in each_operator(operators, self.L)]
         blocks, charges = self.blocks()
         values = np.empty(len(compiled), dtype=complex)
         densities = density_matrices(blocks, charges, [span for span, _ in compiled], self._isometric())

@@ -60,7 +60,8 @@ class SymmetricMPS(MPS):
     def _dense(self, data: Any, j: int) -> Any:
         # The blocks come in order of increasing charge, but local states in that of the site.
         maps = [[q for q, size in index.chargemap.items() for _ in range(size)] for index in data.indices]
-        maps[min(j, 1)] = list(self._named_sites()[j].charges)
+        sites = self.local_sites or self._named_sites()  # the latter looks at all sites, and raises here
+        maps[min(j, 1)] = list(sites[j].charges)
         return data.to_dense(index_maps=maps)
 
     def _site_blocks(self, j: int) -> Blocks | None:
