@@ -52,8 +52,8 @@ class PaperStudy(Generic[ScaleType]):
     ...     L: int
     >>> class Study(PaperStudy[Scale]):
     ...     paper, scales = "nobody1999", {"quick": Scale(L=4)}
-    >>> Study("quick", Path("out"), seed=3).identity
-    '{"study": "nobody1999", "seed": 3, "L": 4}'
+    >>> Study("quick", Path("out")).scale.L
+    4
     """
 
     paper: ClassVar[str]
