@@ -15,7 +15,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,10 +25,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from mpsnh import algorithms, models, observables
+from mpsnh.observable import Observable
 from mpsnh.records import SlowMode
 from mpsnh.simulation import Simulation
 from mpsnh.statistics import bootstrap_interval, log_histogram
 from mpsnh.studies.ha2023_statements import (
+    ENDS,
     LOCALISED,
     PAIRS,
     THERMAL,
@@ -41,9 +43,6 @@ from mpsnh.studies.ha2023_statements import (
 )
 from mpsnh.studies.study import PaperStudy, draw, save
 from mpsnh.value import Value, require
-
-ENDS = ["value", "low", "high"]
-"""A number and its interval."""
 
 
 class Scale(Value):
@@ -128,22 +127,21 @@ def circuit(L: int, alpha: float, seed: int) -> Simulation[SlowMode]:
     >>> bool(0 < data["dominant"].sel(dominant_pair="R") < 0.5)
     True
     """
-    return Simulation(
-        models.RandomFloquetCircuit(L=L, alpha=alpha, seed=seed),
-        algorithms.DegeneratePerturbationSolver(),
-        {
-            "relaxation": observables.RelaxationRate(),
-            "dominant": observables.DominantFraction(),
-            "set": observables.NearResonantSet(),
-            "levels": observables.ResonantLevels(),
-            "transitions": observables.ResonantTransitions(),
-            "flips": observables.ResonanceProfile(),
-            "weight": observables.PauliWeight(),
-            "gap_ratio": observables.GapRatio(),
-        }
-        | {f"angle_{pair}": observables.DemixingAngle(pair=pair) for pair in PAIRS}
-        | {f"Z_jump_{pair}": observables.JumpCharacter(pair=pair) for pair in PAIRS},
-    )
+    measured: dict[str, Observable[Any]] = {
+        "relaxation": observables.RelaxationRate(),
+        "dominant": observables.DominantFraction(),
+        "set": observables.NearResonantSet(),
+        "levels": observables.ResonantLevels(),
+        "transitions": observables.ResonantTransitions(),
+        "flips": observables.ResonanceProfile(),
+        "weight": observables.PauliWeight(),
+        "gap_ratio": observables.GapRatio(),
+    }
+    for pair in PAIRS:
+        measured[f"angle_{pair}"] = observables.DemixingAngle(pair=pair)
+        measured[f"Z_jump_{pair}"] = observables.JumpCharacter(pair=pair)
+    model = models.RandomFloquetCircuit(L=L, alpha=alpha, seed=seed)
+    return Simulation(model, algorithms.DegeneratePerturbationSolver(), measured)
 
 
 class Study(PaperStudy[Scale]):
@@ -196,7 +194,7 @@ class Study(PaperStudy[Scale]):
             What `compare` returns, the ``landmark`` with its interval, and how many circuits ``failed``.
         """
         return compare(self.found).assign(
-            landmark=xr.DataArray(list(self.landmark), {"end": ENDS}, ("end",)),
+            landmark=xr.DataArray(list(self.landmark), {"end": list(ENDS)}, ("end",)),
             failed=self.regimes["failed"],
             scan_failed=self.scan["failed"].rename(L="scan_L", alpha="scan_alpha"),
         )
@@ -274,7 +272,9 @@ def _near_resonance(study: Study, axes: Axes, case: Literal["XY", "Z"]) -> xr.Da
         text = f"{percent(fraction)} by {'Z' if Z > 0.5 else 'X, Y'}"
         text += f"\nmixing {float(data[f'angle_{pair}'].sel(mixing='theta')):.1e}"
         place = start + along * (end - start) + np.array([0, offset])
-        axes.text(*place, text, ha="center", va="center", fontsize=6, bbox={"fc": "w", "ec": "none", "pad": 0.5})
+        axes.text(
+            place[0], place[1], text, ha="center", va="center", fontsize=6, bbox={"fc": "w", "ec": "none", "pad": 0.5}
+        )
     axes.set(xlim=(-0.75, 1.75), ylim=(-0.35, 1.35))
     axes.set_axis_off()
     x, R_value = int(here["x"].sel(seed=seed).fillna(0)), float(here["R"].sel(seed=seed))
@@ -434,7 +434,7 @@ def _landmark(study: Study, axes: Axes) -> xr.Dataset:
         axes.set_xlim(limits)
     axes.set(xlabel=r"disorder strength $\alpha$", ylabel=r"$\Gamma\,4^L$ (median)", yscale="log")
     axes.legend()
-    return data.assign(landmark=("end", [alpha, low, high])).assign_coords(end=ENDS)
+    return data.assign(landmark=("end", [alpha, low, high])).assign_coords(end=list(ENDS))
 
 
 FIGURES: dict[str, Callable[[Study, Axes], xr.Dataset]] = {

@@ -29,6 +29,8 @@ CLEAR = 0.05
 """How close to 0 or 1 a fraction of jumps is called close."""
 CONFIDENCE = 0.95
 """Probability that an interval contains the true value."""
+ENDS = ("value", "low", "high")
+"""A number and its interval."""
 
 
 def resonances(circuits: xr.Dataset) -> xr.Dataset:
@@ -63,7 +65,7 @@ def resonances(circuits: xr.Dataset) -> xr.Dataset:
     --------
     >>> from mpsnh.studies.ha2023 import circuit
     >>> one = resonances(circuit(6, 30.0, 1).run().expand_dims(L=[6]))
-    >>> one["Z_case"].item(), round(one["mirror"].item(), 3), one["x"].item()
+    >>> one["Z_case"].item(), round(one["mirror"].item(), 2), one["x"].item()
     (0.0, 1.0, 5.0)
     """
     L, known = circuits["L"], circuits["gap_ratio"].notnull()
@@ -78,8 +80,9 @@ def resonances(circuits: xr.Dataset) -> xr.Dataset:
     c = {str(name): circuits["levels"].sel(state=name, level="c", drop=True) for name in circuits["state"].values}
     Z_case, x = (circuits["set"].sel(member=name, drop=True) for name in ("Z case", "x"))
     x = (x + 1).where(x >= 0)
-    Z_jump = xr.where(Z_case == 1, circuits["Z_jump_AB"], circuits["Z_jump_AB'"])
+    Z_jump = circuits["Z_jump_AB"].where(Z_case == 1, circuits["Z_jump_AB'"])
     contrast = abs(c["A"] - c["B"])
+    shifts = abs(xr.concat([c["A"] - c["A'"], c["B"] - c["B'"]], "state"))
     mirror, lead = pair["AB'"] / pair["A'B"], angle["AB"] / theta.sel(pair=list(PAIRS[1:])).max("pair")
     weight, flipped = circuits["weight"].fillna(0), circuits["flips"] > 0.5
     gamma = circuits["relaxation"].sel(quantity="Gamma", drop=True)
@@ -102,7 +105,7 @@ def resonances(circuits: xr.Dataset) -> xr.Dataset:
         "mirrored": abs(mirror - 1) < 0.1,
         "double": pair["AB"] / pair["AB'"],
         "double'": pair["AB"] / pair["A'B"],
-        "S_flip": np.minimum(pair["AA'"], pair["BB'"]),
+        "S_flip": S.sel(pair=["AA'", "BB'"]).min("pair"),
         "theta": theta,
         "lead": lead,
         "AB_largest": lead > 1,
@@ -111,7 +114,7 @@ def resonances(circuits: xr.Dataset) -> xr.Dataset:
         "XY_strength": (pair["AB'"] / (2 / 3 * epsilon**2)).where(angle["A'B'"] < 0.1 * angle["AB"]),
         "Z_strength": pair["AB"] / (4 / 3 * epsilon**2),
         "contrast": contrast,
-        "shift": np.maximum(abs(c["A"] - c["A'"]), abs(c["B"] - c["B'"])) / contrast,
+        "shift": shifts.max("state") / contrast,
         "centre": weight.weighted(weight["site"]).sum("site") / weight.sum("site") / (L - 1),
         "flips_top": flipped.isel(site=weight.argmax("site")),
         "flipped": flipped.sum("site") / L,
@@ -417,7 +420,7 @@ def compare(found: xr.Dataset) -> xr.Dataset:
     -------
     Dataset
         ``value``, ``low``, ``high`` and ``count`` for each statement and L, and whether it ``holds`` at the largest;
-        ``slope``, ``slope_low``, ``slope_high`` and ``slope_holds`` for each drift with L.
+        ``slope`` with its interval and ``slope_holds`` for each drift with L; and the texts and bounds of all.
 
     Examples
     --------
@@ -428,29 +431,23 @@ def compare(found: xr.Dataset) -> xr.Dataset:
     """
     by_size = [estimate(each.values(found), each.statistic) for each in STATEMENTS.values()]
     data = xr.concat(by_size, xr.DataArray(list(STATEMENTS), dims="statement", name="statement"))
-    drifts = [drift(each.values(found)) for each in DRIFTS.values()]
-    last = data[["value", "low", "high"]].isel(L=-1).to_array().T.values
-    return data.assign(
-        holds=("statement", [holds(*row, each.allowed) for row, each in zip(last, STATEMENTS.values(), strict=True)]),
-        **_texts(STATEMENTS, "statement"),
-        **{
-            name: ("drift", column)
-            for name, column in zip(("slope", "slope_low", "slope_high"), np.transpose(drifts), strict=True)
-        },
-        slope_holds=("drift", [holds(*row, each.allowed) for row, each in zip(drifts, DRIFTS.values(), strict=True)]),
-        **{f"slope_{name}": text for name, text in _texts(DRIFTS, "drift").items()},
-    ).assign_coords(drift=list(DRIFTS))
+    last = data[list(ENDS)].isel(L=-1).to_array("end").transpose("statement", "end")
+    slopes = np.array([drift(each.values(found)) for each in DRIFTS.values()])
+    described = [_described(STATEMENTS, "statement", last.values, ""), _described(DRIFTS, "drift", slopes, "slope_")]
+    slope = xr.DataArray(slopes, {"drift": list(DRIFTS), "end": list(ENDS)}, ("drift", "end"))
+    return data.assign(slope=slope).merge(described[0]).merge(described[1])
 
 
-def _texts(statements: Mapping[str, Statement], dim: str) -> dict[str, Any]:
-    """Return what statements say and the bounds they must keep, as variables."""
-    rows = statements.values()
-    bounds = [each.allowed or (-np.inf, np.inf) for each in rows]
-    return {
-        "says": (dim, [each.says for each in rows]),
-        "measured": (dim, [each.measured for each in rows]),
-        "allowed": ((dim, "bound"), bounds),
+def _described(statements: Mapping[str, Statement], dim: str, ends: NDArray[np.float64], prefix: str) -> xr.Dataset:
+    """Return what statements say, the bounds they must keep and whether they do."""
+    rows = list(statements.values())
+    data: dict[str, Any] = {
+        f"{prefix}says": (dim, [each.says for each in rows]),
+        f"{prefix}measured": (dim, [each.measured for each in rows]),
+        f"{prefix}allowed": ((dim, "bound"), [each.allowed or (-np.inf, np.inf) for each in rows]),
+        f"{prefix}holds": (dim, [holds(*row.tolist(), each.allowed) for row, each in zip(ends, rows, strict=True)]),
     }
+    return xr.Dataset(data, {dim: list(statements), "bound": ["low", "high"]})
 
 
 def tables(data: xr.Dataset) -> tuple[Table, Table]:
@@ -474,20 +471,18 @@ def tables(data: xr.Dataset) -> tuple[Table, Table]:
     """
     sizes = data["L"].values
     by_size = _table("the paper", "measured", "bounds", *(f"L = {L}" for L in sizes), "95 %", "holds")
-    for name, statement in STATEMENTS.items():
+    for name, each in STATEMENTS.items():
         row = data.sel(statement=name)
-        shown = [_number(row["value"].sel(L=L), statement) for L in sizes]
-        interval = _with_interval(row.isel(L=-1), "low", "high", statement)
-        by_size.add_row(
-            statement.says, statement.measured, _bounds(statement), *shown, interval, _verdict(row["holds"])
-        )
+        numbers = [_number(row["value"].sel(L=L), each) for L in sizes]
+        interval = _interval_text(row["low"][-1], row["high"][-1], each)
+        by_size.add_row(each.says, each.measured, _bounds(each), *numbers, interval, str(row["holds"].item()) or "–")
     by_drift = _table("the paper", "measured", "bounds", f"L = {sizes[0]} … {sizes[-1]}", "95 %", "holds")
-    for name, statement in DRIFTS.items():
+    for name, each in DRIFTS.items():
         row = data.sel(drift=name)
-        interval = _with_interval(row, "slope_low", "slope_high", statement)
-        shown = _number(row["slope"], statement)
+        value, low, high = row["slope"]
+        verdict = str(row["slope_holds"].item()) or "–"
         by_drift.add_row(
-            statement.says, statement.measured, _bounds(statement), shown, interval, _verdict(row["slope_holds"])
+            each.says, each.measured, _bounds(each), _number(value, each), _interval_text(low, high, each), verdict
         )
     return by_size, by_drift
 
@@ -503,10 +498,8 @@ def _number(value: Any, statement: Statement) -> str:
     return percent(float(value)) if statement.statistic == "share" else f"{float(value):.3g}"
 
 
-def _with_interval(row: xr.Dataset, low: str, high: str, statement: Statement) -> str:
-    if np.isnan(row[low]):
-        return "–"
-    return f"{_number(row[low], statement)} … {_number(row[high], statement)}"
+def _interval_text(low: Any, high: Any, statement: Statement) -> str:
+    return "–" if np.isnan(low) else f"{_number(low, statement)} … {_number(high, statement)}"
 
 
 def _bounds(statement: Statement) -> str:
@@ -515,11 +508,9 @@ def _bounds(statement: Statement) -> str:
     low, high = (_number(bound, statement) for bound in statement.allowed)
     if np.isinf(statement.allowed[0]):
         return f"≤ {high}"
-    return f"≥ {low}" if np.isinf(statement.allowed[1]) else low if low == high else f"{low} … {high}"
-
-
-def _verdict(text: Any) -> str:
-    return str(text.item()) or "–"
+    if np.isinf(statement.allowed[1]):
+        return f"≥ {low}"
+    return low if low == high else f"{low} … {high}"
 
 
 def percent(fraction: float) -> str:
