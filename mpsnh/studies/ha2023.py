@@ -71,13 +71,14 @@ class Scale(Value):
     scan_realisations: tuple[int, ...]
 
     def validate(self) -> None:
-        """Check that there are numbers of realisations for each size, and that α is not repeated."""
+        """Check that there are two sizes, numbers of realisations for each, and no α twice."""
         n = len(self.sizes)
-        require(n >= 2, "sizes", self.sizes, "at least two")
+        require(n >= 2 and sorted(self.sizes) == list(self.sizes), "sizes", self.sizes, "at least two, increasing")
         for name in ("realisations", "scan_realisations"):
             counts = getattr(self, name)
             require(len(counts) == n, name, counts, f"{n} numbers, one for each of {self.sizes}")
-        require(any(self.scan_realisations), "scan_realisations", self.scan_realisations, "positive for some size")
+        scanned = sum(count > 0 for count in self.scan_realisations)
+        require(scanned >= 2, "scan_realisations", self.scan_realisations, "positive for two sizes or more")
         allowed = f"without repetitions, {LOCALISED} and {THERMAL}, which are in any case"
         require(len({*self.scan, LOCALISED, THERMAL}) == len(self.scan) + 2, "scan", self.scan, allowed)
 

@@ -441,11 +441,12 @@ def compare(found: xr.Dataset) -> xr.Dataset:
 def _described(statements: Mapping[str, Statement], dim: str, ends: NDArray[np.float64], prefix: str) -> xr.Dataset:
     """Return what statements say, the bounds they must keep and whether they do."""
     rows = list(statements.values())
+    kept = [holds(value, low, high, each.allowed) for (value, low, high), each in zip(ends, rows, strict=True)]
     data: dict[str, Any] = {
         f"{prefix}says": (dim, [each.says for each in rows]),
         f"{prefix}measured": (dim, [each.measured for each in rows]),
         f"{prefix}allowed": ((dim, "bound"), [each.allowed or (-np.inf, np.inf) for each in rows]),
-        f"{prefix}holds": (dim, [holds(*row.tolist(), each.allowed) for row, each in zip(ends, rows, strict=True)]),
+        f"{prefix}holds": (dim, kept),
     }
     return xr.Dataset(data, {dim: list(statements), "bound": ["low", "high"]})
 
