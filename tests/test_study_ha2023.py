@@ -160,7 +160,9 @@ def test_numbers_of_a_circuit_are_those_of_its_slow_mode(L, alpha, seed):
     }
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], float(value), rtol=1e-6, atol=1e-12, err_msg=name)
-    assert np.isnan(found["XY_strength"]) == (angle[A_, B_].angle >= 0.1 * angle[A, B].angle)
+    alone = angle[A_, B_].angle < 0.1 * angle[A, B].angle
+    strength = S[A, B_] / (2 * epsilon**2 / 3) if alone else np.nan
+    np.testing.assert_allclose(found["XY_strength"], strength, rtol=1e-6)
     m, n = mode.dominant
     z_last = np.vdot(mode.states[:, m], z[-1] * mode.states[:, n])
     np.testing.assert_allclose(found["Z_jump"], abs(z_last) ** 2 / (3 * S[m, n]), rtol=1e-6)
@@ -184,6 +186,9 @@ def test_statements_are_those_of_the_stored_circuits(finished):
             "x_XY": last[~direct].mean(),
             "mirror_XY": np.median((S.sel(pair="AB'") / S.sel(pair="A'B")).values[~direct]),
             "double": np.median((S.sel(pair="AB") / S.sel(pair="AB'")).values[direct]),
+            "flipped": np.median((data["flips"] > 0.5).mean("site")),
+            "centre": np.median(data["weight"].weighted(data["site"]).sum("site") / data["weight"].sum("site"))
+            / (L - 1),
             "separation": (data["next_rate"] / data["relaxation"].sel(quantity="Gamma")).min(),
         }
         for name, value in expected.items():

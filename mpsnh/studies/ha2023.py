@@ -262,7 +262,7 @@ def _near_resonance(study: Study, axes: Axes, case: Literal["XY", "Z"]) -> xr.Da
         axes.text(
             x + (0.19 if x else -0.19), y, text, ha="left" if x else "right", va="center", color=colour, fontsize=7
         )
-    for pair, along, offset in (("AB", 0.5, -0.12), ("A'B'", 0.5, 0.12), ("AB'", 0.36, 0), ("A'B", 0.36, 0)):
+    for pair, along, offset in (("AB", 0.5, -0.12), ("A'B'", 0.5, 0.12), ("AB'", 0.3, 0), ("A'B", 0.3, 0)):
         second = pair.lstrip("A'")
         start, end = np.array(PLACES[pair.removesuffix(second)]), np.array(PLACES[second])
         direction = (end - start) / np.hypot(*(end - start))
@@ -328,7 +328,7 @@ def _ratios(
     axes.axvline(expected, color="0.7", lw=3, zorder=0)
     axes.set(xlabel=xlabel, ylabel="share of samples per bin", yscale="log", ylim=(0.5 / max(*counts, 1), 30))
     axes.legend(loc="upper left")
-    inset.set(yscale="log", ylim=(0.5 / max(*counts, 1), 3), xticks=(0, 0.5, 1))
+    inset.set(yscale="log", ylim=(min(0.5 / max(*counts, 1), 0.005), 3), xticks=(0, 0.5, 1))
     inset.set_title(r"$Z_\mathrm{jump}$", fontsize=6, pad=2)
     inset.tick_params(labelsize=6, pad=1)
     inset.legend(fontsize=5.5, loc="upper center", handlelength=1)
@@ -397,7 +397,7 @@ def _profile(study: Study, axes: Axes) -> xr.Dataset:
     """Draw where the slow mode lives, and (inset) what the resonance flips."""
     circuits = study.regimes
     data = xr.Dataset({"weight": circuits["weight"].median("seed"), "flips": circuits["flips"].mean("seed")})
-    inset = axes.inset_axes((0.1, 0.1, 0.32, 0.3))
+    inset = axes.inset_axes((0.09, 0.09, 0.3, 0.24))
     for k, L in enumerate(study.scale.sizes):
         here = data.sel(L=L).isel(site=slice(0, L))
         site, colour = here["site"] + 1, _shade("viridis", k, study)
@@ -406,7 +406,8 @@ def _profile(study: Study, axes: Axes) -> xr.Dataset:
         inset.plot(site, here["flips"].sel(alpha=LOCALISED), "o-", ms=1.5, lw=0.7, color=colour)
     axes.plot([], [], "k:", label=rf"$\alpha={THERMAL:g}$")
     axes.set(xlabel="site $j$ (bath at $L$)", ylabel=r"weight of $\tau_S$ at site $j$ (median)", yscale="log")
-    axes.set_xlim(right=1.35 * max(study.scale.sizes))
+    axes.set_xlim(right=1.35 * max(study.scale.sizes))  # room for the legend and the inset
+    axes.set_ylim(bottom=0.01 * float(data["weight"].min()))
     axes.legend(loc="center right")
     inset.set(ylim=(0, 1))
     inset.set_title("flips of $A$–$B$ (mean)", fontsize=6, pad=2)
