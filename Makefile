@@ -35,6 +35,7 @@ $(STAMP): setup.cfg pyproject.toml
 
 reproduce: $(STAMP)
 	$(ONE_THREAD) $(BIN)/mpsnh reproduce brighi2025 --scale quick --out out/brighi2025
+	$(ONE_THREAD) $(BIN)/mpsnh reproduce ha2023 --scale quick --out out/ha2023
 
 test: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 10

@@ -20,11 +20,11 @@ from rich.text import Text
 
 from mpsnh.picture import averaged, opened, picture, results
 from mpsnh.store import DONE, FAILED, MISSING, Store, lock_name, regions
-from mpsnh.studies import brighi2025
+from mpsnh.studies import brighi2025, ha2023
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics.")
 
-STUDIES = {"brighi2025": brighi2025}
+STUDIES = {"brighi2025": brighi2025, "ha2023": ha2023}
 """The studies by name."""
 
 FAILURES_SHOWN = 5

@@ -13,6 +13,9 @@ from mpsnh.observables.resonance import (
     NearResonantSet,
     PauliWeight,
     RelaxationRate,
+    ResonanceProfile,
+    ResonantLevels,
+    ResonantTransitions,
 )
 from mpsnh.observables.spectral import (
     ComplexSpacingRatio,
@@ -48,6 +51,9 @@ __all__ = [
     "PauliWeight",
     "RealSpectrum",
     "RelaxationRate",
+    "ResonanceProfile",
+    "ResonantLevels",
+    "ResonantTransitions",
     "SingularValueGapRatio",
     "SteadyStateConditionNumber",
     "SteadyStateCurrent",

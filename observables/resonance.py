@@ -204,9 +204,7 @@ def near_resonant_set(record: SlowMode, model: Model) -> Resonance:
             A, A_flipped, B, B_flipped = mu, mu_flipped, nu_flipped, nu
         else:
             A, A_flipped, B, B_flipped = nu, nu_flipped, mu_flipped, mu
-    localised = demixed(record.states[:, A], record.states[:, B], record.sector).states
-    z = _polarisations(record.sector) @ np.abs(localised) ** 2
-    differing = np.flatnonzero(np.abs(z[:, 0] - z[:, 1]) > 1)
+    differing = np.flatnonzero(_flips(record, A, B) > 0.5)
     distances = np.abs(differing - record.bath.place(model))
     site = int(differing[np.argmin(distances)]) if len(differing) else -1
     return Resonance(A, B, A_flipped, B_flipped, direct, site)
@@ -239,6 +237,97 @@ class NearResonantSet(Observable[SlowMode]):
     def __call__(self, record: SlowMode, model: Model) -> NDArray[np.int64]:
         """Return the numbers of the eigenstates, 1 or 0, and the site."""
         return np.array(near_resonant_set(record, model), dtype=np.int64)
+
+
+class ResonanceProfile(Observable[SlowMode]):
+    """What the resonance between A and B flips: |⟨Z_j⟩_a - ⟨Z_j⟩_b| / 2 of the demixed states, from 0 to 1 a site.
+
+    (Ha, Morningstar and Huse, PRL 130, 250405 (2023), Eq. 7.)
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
+    >>> measured = {"flips": ResonanceProfile(), "set": NearResonantSet()}
+    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
+    >>> int(np.flatnonzero(data["flips"] > 0.5).max()) == int(data["set"].sel(member="x"))
+    True
+    """
+
+    measures = SlowMode
+    dims = ("site",)
+    long_name = "flip of a site by the near-resonance"
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if the sites are no spins 1/2."""
+        _require_spins(model)
+
+    def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
+        """Return the flip of each site."""
+        return _flips(record, *near_resonant_set(record, model).pair("AB"))
+
+
+class ResonantLevels(Observable[SlowMode]):
+    """The quasienergies θ and the polarisations c in the slow mode of the eigenstates A, B, A' and B'.
+
+    (Ha, Morningstar and Huse, PRL 130, 250405 (2023), "Near-resonant eigenstate set".)
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
+    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"levels": ResonantLevels()}).run()
+    >>> c = data["levels"].sel(level="c")
+    >>> bool(abs(c.sel(state="A") - c.sel(state="A'")) < 0.01 * abs(c.sel(state="A") - c.sel(state="B")))
+    True
+    """
+
+    measures = SlowMode
+    dims = ("state", "level")
+    coords = {"state": ("A", "B", "A'", "B'"), "level": ("theta", "c")}
+    long_name = "quasienergies and polarisations of the near-resonant set"
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if the sites are no spins 1/2."""
+        _require_spins(model)
+
+    def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
+        """Return θ and c of each of the states."""
+        members = list(near_resonant_set(record, model)[:4])
+        return np.stack([record.quasienergies[members], record.weights[members]], axis=1)
+
+
+class ResonantTransitions(Observable[SlowMode]):
+    """The transitions S of all pairs of a near-resonant set, and the fraction D / (Γ dim) of the relaxation by each.
+
+    (Ha, Morningstar and Huse, PRL 130, 250405 (2023), Eqs. 3–5.)
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
+    >>> measured = {"pairs": ResonantTransitions(), "R": DominantFraction()}
+    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
+    >>> bool(data["pairs"].sel(transition="fraction").max() == data["R"].sel(dominant_pair="R"))
+    True
+    """
+
+    measures = SlowMode
+    dims = ("pair", "transition")
+    coords = {"pair": ("AB", "A'B", "AB'", "A'B'", "AA'", "BB'"), "transition": ("S", "fraction")}
+    long_name = "transitions of the near-resonant set"
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if the sites are no spins 1/2."""
+        _require_spins(model)
+
+    def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
+        """Return S and the fraction of each pair."""
+        found = near_resonant_set(record, model)
+        m, n = np.transpose([found.pair(name) for name in self.coords["pair"]])
+        transitions = record.transitions[m, n]
+        currents = transitions * (record.weights[m] - record.weights[n]) ** 2
+        return np.stack([transitions, currents / (len(record.weights) * record.rate)], axis=1)
 
 
 class JumpCharacter(Observable[SlowMode]):
@@ -475,6 +564,14 @@ class GapRatio(Observable[Spectrum]):
 def _polarisations(sector: Sector) -> NDArray[np.float64]:
     """Return the diagonals of all Z_j, shape (L, dim)."""
     return np.array([site.op("Z").real.diagonal()[sector.digits(j)] for j, site in enumerate(sector.sites)])
+
+
+def _flips(record: SlowMode, first: int, second: int) -> NDArray[np.float64]:
+    """Return |⟨Z_j⟩_a - ⟨Z_j⟩_b| / 2 of the localised states a and b of two eigenstates."""
+    localised = demixed(record.states[:, first], record.states[:, second], record.sector).states
+    a, b = (_polarisations(record.sector) @ np.abs(localised) ** 2).T
+    flips: NDArray[np.float64] = np.abs(a - b) / 2
+    return flips
 
 
 def _flipped(record: SlowMode, model: Model, level: int) -> int:

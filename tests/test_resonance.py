@@ -211,6 +211,13 @@ def test_the_near_resonant_set(seed):
         assert ratio == pytest.approx(record.transitions[m, n] / record.transitions[found.A, found.B])
         mixed = demixed(record.states[:, m], record.states[:, n], record.sector)
         assert observables.DemixingAngle(pair=name)(record, model)[0] == mixed.angle
+    levels, transitions = observables.ResonantLevels(), observables.ResonantTransitions()
+    listed = [[record.quasienergies[members[name]], record.weights[members[name]]] for name in levels.coords["state"]]
+    assert levels(record, model).tolist() == listed
+    currents = record.transitions * (record.weights[:, None] - record.weights) ** 2
+    pairs = [found.pair(name) for name in transitions.coords["pair"]]
+    listed = [[record.transitions[pair], currents[pair] / (currents.sum() / 2)] for pair in pairs]
+    np.testing.assert_allclose(transitions(record, model), listed, rtol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -222,6 +229,7 @@ def test_the_site_of_the_resonance(seed):
     localised = demixed(record.states[:, found.A], record.states[:, found.B], record.sector).states
     bits = [format(int(k), "06b") for k in np.abs(localised).argmax(axis=0)]
     differing = [j for j in range(6) if bits[0][j] != bits[1][j]]
+    np.testing.assert_allclose(observables.ResonanceProfile()(record, model), np.isin(range(6), differing), atol=0.1)
     assert found.site == max(differing)
     if found.direct:
         assert found.site == 5
@@ -384,7 +392,15 @@ def test_what_does_not_fit(observable, algorithm, message):
 
 
 @pytest.mark.parametrize(
-    "observable", [observables.NearResonantSet(), observables.MatrixElementRatio(), observables.JumpCharacter()]
+    "observable",
+    [
+        observables.NearResonantSet(),
+        observables.MatrixElementRatio(),
+        observables.JumpCharacter(),
+        observables.ResonanceProfile(),
+        observables.ResonantLevels(),
+        observables.ResonantTransitions(),
+    ],
 )
 def test_sites_must_be_spins_one_half(observable):
     class Bosons(nh.HamiltonianModel):

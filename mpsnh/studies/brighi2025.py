@@ -11,8 +11,6 @@ spectrum is entirely real. The same seed is the same disorder pattern, scaled by
 from __future__ import annotations
 
 import functools
-import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -22,16 +20,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
 from mpsnh import algorithms, models, observables
-from mpsnh.picture import STYLE
 from mpsnh.records import Snapshot, Spectrum
 from mpsnh.simulation import Simulation
 from mpsnh.statistics import ExponentialFit, fit_exponential, kink, mean_with_error, typical
-from mpsnh.sweep import sweep
+from mpsnh.studies.study import PaperStudy, draw, save
 from mpsnh.value import Value, require
 
 GAMMA, V = 0.1, 1.1
@@ -268,26 +264,8 @@ def quench(h: float, seed: int, scale: Scale) -> Simulation[Snapshot]:
     )
 
 
-class Study:
+class Study(PaperStudy[Scale]):
     """The data behind the figures, computed when first needed and kept in stores in `out`.
-
-    Running the study again continues what was interrupted, and other seeds or sizes are added to what is there.
-
-    Parameters
-    ----------
-    scale : str
-        Name of a scale in `SCALES`.
-    out : Path
-        Folder of the results.
-    seed : int
-        Number of the first realisation.
-    executor : concurrent.futures.Executor, optional
-        Where the realisations run.
-
-    Raises
-    ------
-    ValueError
-        If the scale is unknown.
 
     Examples
     --------
@@ -296,11 +274,7 @@ class Study:
     ValueError: scale 'huge' is unknown; there are: quick, laptop, paper
     """
 
-    def __init__(self, scale: str, out: Path, seed: int = 0, executor: Executor | None = None) -> None:
-        if scale not in SCALES:
-            raise ValueError(f"scale {scale!r} is unknown; there are: {', '.join(SCALES)}")
-        self.scale, self.out, self.seed, self.executor = SCALES[scale], out, seed, executor
-        self.identity = json.dumps({"study": "brighi2025", "seed": seed, **self.scale.parameters()})
+    paper, scales = "brighi2025", SCALES
 
     @functools.cached_property
     def spectra(self) -> xr.Dataset:
@@ -321,19 +295,11 @@ class Study:
         late = log_norm.isel(time=-1, drop=True) - log_norm.sel(time=time / 2, method="nearest", drop=True)
         return late / (time / 2) / GAMMA
 
-    def _seeds(self, count: int) -> range:
-        return range(self.seed, self.seed + count)
-
     @functools.cached_property
     def quenches(self) -> xr.Dataset:
         """Néel quenches of open chains: dimensions h, seed and time."""
         axes = {"h": self.scale.quench_strengths, "seed": self._seeds(self.scale.quench_realisations)}
         return self._computed("quenches", functools.partial(quench, scale=self.scale), axes)
-
-    def _computed(self, name: str, make: Callable[..., Simulation[Any]], axes: dict[str, Sequence[Any]]) -> xr.Dataset:
-        sizes = " × ".join(f"{len(coordinates)} {axis}" for axis, coordinates in axes.items())
-        Console(stderr=True).print(f"{name}: {sizes}")
-        return sweep(make, axes, self.executor, store=self.out / f"{name}.zarr", on_error="raise", progress=True)
 
     @functools.cached_property
     def plateaus(self) -> xr.DataArray:
@@ -404,30 +370,6 @@ class Study:
         ExponentialFit
         """
         return fit_exponential(self.plateaus, "h", (0, np.inf), significance=2.0)
-
-
-def save(data: xr.Dataset, path: Path) -> None:
-    """Write a dataset as netCDF, all or nothing.
-
-    Parameters
-    ----------
-    data : Dataset
-        What to write.
-    path : Path
-        Where; the folder is made if needed.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(xr.Dataset({"x": 1.0}), Path(folder) / "new" / "x.nc")
-    ...     [path.name for path in (Path(folder) / "new").iterdir()]
-    ['x.nc']
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    data.to_netcdf(part, engine="h5netcdf")
-    os.replace(part, path)
 
 
 # The figures: each function draws one and returns the numbers it shows.
@@ -599,19 +541,8 @@ def reproduce(
     Traceback (most recent call last):
     ValueError: figure 'fig9' is unknown; there are: fig1a, fig1b, fig2a, fig2b, fig3a, fig3b
     """
-    for name in only:
-        if name not in FIGURES:
-            raise ValueError(f"figure {name!r} is unknown; there are: {', '.join(FIGURES)}")
-    study, written = Study(scale, Path(out), seed, executor), []
-    for name in only or FIGURES:
-        with plt.rc_context(STYLE):
-            figure = Figure(figsize=(3.6, 2.9), layout="constrained")
-            data = FIGURES[name](study, figure.subplots())
-            save(data.assign_attrs(study=study.identity), study.out / f"{name}.nc")
-            written.append(study.out / f"{name}.nc")
-            for suffix, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
-                written.append(study.out / f"{name}.{suffix}")
-                figure.savefig(written[-1], metadata=metadata)
+    study = Study(scale, Path(out), seed, executor)
+    written = draw(study, FIGURES, only)
     if not only:
         _print_rates(study)
     return written
