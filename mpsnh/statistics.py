@@ -691,19 +691,19 @@ def plateau(
     along: str = "time",
     over: str = "seed",
     shortest: float = 0.25,
-    significance: float = 2.0,
+    level: float = 0.05,
 ) -> Plateau:
     """Find the plateau of the mean over realisations at late times.
 
-    Windows end at the last time. Starting with the shortest, they are made longer as long as they have no drift: the
-    change of the mean along the best straight line is not larger than `significance` standard errors. A longer window
-    is not tried beyond one that drifts, since a peak may hide in it. A drift is the mean of that of the realisations,
-    whose scatter gives its error, however their values at different times are correlated.
+    Windows end at the last time. Beginning with the shortest, they are made longer until one has a significant drift:
+    a change of the mean along the best straight line, by Student's test over the realisations, whose values at
+    different times may be correlated. Longer ones are not tried, since a peak may hide in them. Of the windows without
+    drift, the one is taken whose error is smallest, counting half of the drift as a part of it.
 
     Parameters
     ----------
     data : DataArray
-        Values with the dimensions `along` and `over` only. NaN realisations are skipped.
+        Values with the dimensions `along` and `over` only. A realisation with a NaN is skipped.
     end : float
         Last time to use, for instance when the boundaries are felt.
     along : str
@@ -712,56 +712,54 @@ def plateau(
         Dimension of the realisations, at least two.
     shortest : float
         Length of the shortest window, as a fraction of the time from the beginning to the end.
-    significance : float
-        Standard errors that a drift may have.
+    level : float
+        Probability that a window without drift is taken for one that drifts.
 
     Returns
     -------
     Plateau
-        That of the longest window without drift. If even the shortest drifts, there is no plateau, and the mean over
-        this window bounds a limit that is approached monotonically: from above if it falls.
+        If even the shortest window drifts, there is no plateau, and the mean over this window bounds a limit that is
+        approached monotonically: from above if it falls.
 
     Raises
     ------
     ValueError
-        If there are fewer than two realisations, `shortest` or `significance` is out of range, or the shortest window
-        has fewer than three times.
+        If there are fewer than two realisations, `shortest` or `level` is out of range, or the shortest window has
+        fewer than three times.
 
     Examples
     --------
     >>> time, noise = np.arange(0.0, 40.5, 0.5), np.random.default_rng(1).normal(size=(50, 81))
     >>> decay = xr.DataArray(1 + 5 * np.exp(-time / 3) + 0.1 * noise, {"time": time}, ("seed", "time"))
     >>> found = plateau(decay)
-    >>> found.found, 5 < found.window[0] < 15, abs(found.value - 1) < 0.01
+    >>> found.found, 10 < found.window[0] < 20, abs(found.value - 1) < 0.01
     (True, True, True)
     >>> plateau(decay, end=8.0).found
     False
     """
     require(0 < shortest <= 1, "shortest", shortest, "above 0 and at most 1")
-    require(significance > 0, "significance", significance, "positive")
-    values = _realisations(data, over).transpose(over, along).dropna(over)
-    values = values.sel({along: slice(None, end)})
+    require(0 < level < 1, "level", level, "between 0 and 1")
+    values = _realisations(data, over).transpose(over, along).dropna(over).sel({along: slice(None, end)})
     times, samples = values[along].values.astype(float), values.values
+    require(len(samples) >= 2, f"number of complete realisations along {over!r}", len(samples), "at least 2")
     least = int(np.sum(times >= times[-1] - shortest * (times[-1] - times[0]))) if len(times) else 0
     require(least >= 3, f"number of values along {along!r} in the shortest window", least, "at least 3")
-    require(len(samples) >= 2, f"number of complete realisations along {over!r}", len(samples), "at least 2")
+    allowed = float(stats.t.ppf(1 - level / 2, len(samples) - 1))
 
-    best, means = None, list[float]()
+    windows: list[Plateau] = []
     for count in range(least, len(times) + 1):
         late, t = samples[:, -count:], times[-count:]
-        t = t - t.mean()
-        drift, drift_error = _mean_and_error(late @ t / (t @ t) * (t[-1] - t[0]))
-        found = abs(drift) <= significance * drift_error + _ROUNDING * np.abs(late).max()
-        if found or best is None:
-            value, error = _mean_and_error(late.mean(axis=1))
-            means.append(value)
-            choice = max(abs(value - mean) for mean in means)
-            window = (float(times[-count]), float(times[-1]))
-            best = Plateau(bool(found), window, value, error, drift, drift_error, max(abs(drift) / 2, choice))
-        if not found:
+        value, error = _mean_and_error(late.mean(axis=1))
+        centred = t - t.mean()
+        drift, drift_error = _mean_and_error(late @ centred / (centred @ centred) * (t[-1] - t[0]))
+        flat = abs(drift) <= allowed * drift_error + _ROUNDING * np.abs(late).max()
+        if flat or not windows:
+            systematic = max(abs(drift) / 2, *(abs(value - shorter.value) for shorter in windows), 0.0)
+            window = (float(t[0]), float(t[-1]))
+            windows.append(Plateau(bool(flat), window, value, error, drift, drift_error, systematic))
+        if not flat:
             break
-    assert best is not None
-    return best
+    return min(windows, key=lambda each: np.hypot(each.error, each.drift / 2))
 
 
 def _mean_and_error(samples: NDArray[np.float64]) -> tuple[float, float]:

@@ -28,6 +28,7 @@ TINY = replace(
     half_widths=(3, 2),
     quench_realisations=3,
     t_max=6,
+    interval=0.5,
     bond_dimensions=(4, 32),
 )
 

@@ -70,15 +70,15 @@ class Scale(Value):
         ℓ₀ at each of them: the current is measured on 2ℓ₀ bonds.
     quench_realisations : int
         Disorder realisations of each quench.
-    t_max, dt : float
-        Final time and time step of the quenches.
+    t_max, dt, interval : float
+        Final time, time step and time between records of the quenches.
     bond_dimensions : tuple of int
         Bond dimensions χ of the quenches, increasing: the last gives the results, the others show its convergence.
 
     Examples
     --------
     >>> SCALES["quick"].arrival(1.0)
-    16.0
+    12.0
     """
 
     sizes: tuple[int, ...]
@@ -94,6 +94,7 @@ class Scale(Value):
     quench_realisations: int
     t_max: float
     dt: float
+    interval: float
     bond_dimensions: tuple[int, ...]
 
     def validate(self) -> None:
@@ -152,11 +153,12 @@ SCALES = {
         evolved_time=1e5,
         chain=48,
         quench_strengths=(1, 1.5, 2, 3),
-        half_widths=(8, 8, 8, 8),
+        half_widths=(12, 12, 8, 8),
         quench_realisations=6,
         t_max=16,
-        dt=0.1,
-        bond_dimensions=(12, 24, 48),
+        dt=0.2,
+        interval=1.0,
+        bond_dimensions=(16, 32, 64),
     ),
     "laptop": Scale(
         sizes=(8, 10, 12, 14),
@@ -172,6 +174,7 @@ SCALES = {
         quench_realisations=8,
         t_max=32,
         dt=0.1,
+        interval=0.5,
         bond_dimensions=(32, 64, 128),
     ),
     "paper": Scale(
@@ -188,6 +191,7 @@ SCALES = {
         quench_realisations=100,
         t_max=255,
         dt=0.1,
+        interval=0.5,
         bond_dimensions=(192, 384, 768),
     ),
 }
@@ -289,7 +293,7 @@ def quench(h: float, seed: int, chi: int, scale: Scale) -> Simulation[Snapshot]:
     """
     return Simulation(
         _chain(scale.chain, h, seed, "open"),
-        algorithms.NHTEBD(dt=scale.dt, t_max=scale.t_max, every=round(0.5 / scale.dt), max_bond=chi),
+        algorithms.NHTEBD(dt=scale.dt, t_max=scale.t_max, every=round(scale.interval / scale.dt), max_bond=chi),
         {
             "current": observables.MidCurrent(half_width=scale.half_width(h)),
             "entropy": observables.EntanglementEntropy(),
