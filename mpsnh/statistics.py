@@ -698,7 +698,7 @@ def plateau(
     Windows end at the last time. Beginning with the shortest, they are made longer until one has a significant drift:
     a change of the mean along the best straight line, by Student's test over the realisations, whose values at
     different times may be correlated. Longer ones are not tried, since a peak may hide in them. Of the windows without
-    drift, the one is taken whose error is smallest, counting half of the drift as a part of it.
+    drift, the longest is taken in which half of the drift is below the error of the mean; else the shortest.
 
     Parameters
     ----------
@@ -759,7 +759,8 @@ def plateau(
             windows.append(Plateau(bool(flat), window, value, error, drift, drift_error, systematic))
         if not flat:
             break
-    return min(windows, key=lambda each: np.hypot(each.error, each.drift / 2))
+    level_ones = [each for each in windows if abs(each.drift) / 2 <= each.error]
+    return (level_ones or windows[:1])[-1]
 
 
 def _mean_and_error(samples: NDArray[np.float64]) -> tuple[float, float]:

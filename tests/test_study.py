@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from mpsnh.cli import app
+from mpsnh.records import NEVER
 from mpsnh.store import Store
 from mpsnh.studies import brighi2025
 
@@ -24,7 +26,7 @@ TINY = replace(
     evolved_realisations=4,
     evolved_time=1e5,
     chain=16,
-    quench_strengths=(0.5, 1),
+    quench_strengths=(1, 2),
     half_widths=(3, 2),
     quench_realisations=3,
     t_max=6,
@@ -146,6 +148,90 @@ def test_results_of_another_study_are_not_overwritten(finished, monkeypatch):
     with pytest.raises(ValueError, match=r"holds another study: model.L is 16 there and 18 here"):
         brighi2025.reproduce("longer", out=out)
     xr.testing.assert_identical(raw(out, "quenches"), before)
+
+
+def test_half_width_goes_with_the_strength(finished):
+    for h, half_width in zip(TINY.quench_strengths, TINY.half_widths, strict=True):
+        simulation = brighi2025.quench(h, 1, 32, TINY)
+        assert simulation.observables["current"].half_width == half_width
+        assert TINY.arrival(h) == TINY.chain / 2 - half_width
+        stored = raw(finished[0], "quenches").sel(chi=32, h=h, seed=1)
+        np.testing.assert_array_equal(stored["current"], simulation.run()["current"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"half_widths": (2,)}, r"half_widths = \(2,\), but it must be 2 numbers, one for each of \(1.0, 2.0\)"),
+        ({"realisations": (2,)}, r"realisations = \(2,\), but it must be 2 numbers, one for each of \(4, 6\)"),
+        ({"bond_dimensions": (8, 4)}, r"bond_dimensions = \(8, 4\), but it must be one or more increasing numbers"),
+        ({"bond_dimensions": ()}, r"bond_dimensions = \(\), but it must be one or more increasing numbers"),
+    ],
+)
+def test_scale_refuses(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(TINY, **change)
+
+
+def quenched(tmp_path, current, trust_time=NEVER):
+    """A study whose quenches gave this current as a function of time and h, and the same at half the χ but 1 less."""
+    study = brighi2025.Study("tiny", tmp_path)
+    time, h = np.arange(0, 6.1, 0.5), np.array(TINY.quench_strengths)
+    generator = np.random.default_rng(0)
+    values = current(time, h[:, None])[:, None] + 1e-3 * generator.normal(size=(len(h), 8, len(time)))
+    coordinates = {"chi": [16, 32], "h": h, "seed": range(8), "time": time}
+    data = xr.Dataset({"current": (tuple(coordinates), np.stack([values - 1, values]))}, coordinates)
+    for name in ("discarded_weight", "discarded_step", "max_bond", "noise", "log_norm"):
+        data[name] = xr.zeros_like(data["current"])
+    trust = xr.full_like(data["current"], NEVER)
+    trust[{"seed": 3}] = trust_time
+    study.__dict__["quenches"] = data.assign(trust_time=trust)
+    return study
+
+
+def test_plateau_ends_before_the_front_and_before_the_first_realisation_is_not_trusted(tmp_path):
+    def jumps(time, h):
+        return np.exp(-h) + 100 * (time > TINY.chain / 2 - np.where(h == 1, 3, 2))
+
+    study = quenched(tmp_path, jumps)
+    assert [study.plateaus[h].window[1] for h in TINY.quench_strengths] == [5, 6]
+    assert [study.plateaus[h].value for h in TINY.quench_strengths] == pytest.approx(np.exp([-1, -2]), abs=3e-3)
+    assert study.quench_fit().rate == pytest.approx(1, abs=0.02)
+    early = quenched(tmp_path, jumps, trust_time=4.2)
+    assert [found.window[1] for found in early.plateaus.values()] == [4, 4]
+
+
+def test_a_current_that_drifts_has_no_plateau_and_no_rate(tmp_path):
+    study = quenched(tmp_path, lambda time, h: np.exp(-h) * (2 - time / 10))
+    assert not any(found.found for found in study.plateaus.values())
+    assert study.quench_fit() is None
+    study.__dict__["spectra"] = brighi2025.Study("tiny", tmp_path).spectra
+    figure = Figure()
+    drawn = {name: brighi2025.FIGURES[name](study, figure.add_subplot()) for name in ("fig3a", "fig3b")}
+    assert not drawn["fig3a"]["found"].any()
+    assert np.isnan(drawn["fig3b"]["alpha"])
+    assert np.isnan(study.rates()["alpha_quench"])
+
+
+def test_convergence_shows_the_plateaus_at_all_bond_dimensions(tmp_path, finished):
+    data = brighi2025.FIGURES["fig3_convergence"](quenched(tmp_path, lambda time, h: np.exp(-h)), Figure().subplots())
+    np.testing.assert_allclose(data["mean"].sel(chi=32), data["plateau"], rtol=1e-12)
+    np.testing.assert_allclose(data["change"], 1, rtol=1e-12)
+    assert float(data["change_error"].max()) < 1e-12, "the same realisations are compared"
+    stored, fig3 = raw(finished[0], "quenches"), load(finished[0], "fig3_convergence")
+    last = float(fig3["window"].sel(h=1, end="last"))
+    assert last <= min(5.0, float(stored["trust_time"].sel(chi=32, h=1).isel(time=-1).min()))
+    for name in ("discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"):
+        np.testing.assert_allclose(
+            fig3[name].sel(h=1), stored[name].sel(h=1, time=last).mean("seed"), rtol=1e-12, err_msg=name
+        )
+    xr.testing.assert_identical(load(finished[0], "fig3a")["log_norm"], stored["log_norm"])
+
+
+def test_fit_of_the_exact_current_covers_the_strengths_of_the_quenches(finished):
+    fig3b, current = load(finished[0], "fig3b"), raw(finished[0], "spectra-6").sel(L=6, h=[1, 2])["current"]
+    low, high = np.log((current.sel(estimate="eigenvalue").mean("seed") / 6).values[::-1])
+    assert fig3b["alpha_exact"].sel(L=6) == pytest.approx(high - low, rel=1e-9)
 
 
 def test_command_line(tmp_path):

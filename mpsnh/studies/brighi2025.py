@@ -10,6 +10,7 @@ spectrum is entirely real. The same seed is the same disorder pattern, scaled by
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -196,6 +197,17 @@ SCALES = {
     ),
 }
 """The sizes that `reproduce` knows by name."""
+SCALES["chain560"] = dataclasses.replace(
+    SCALES["quick"],
+    chain=560,
+    quench_strengths=(2,),
+    half_widths=(25,),
+    quench_realisations=2,
+    t_max=40,
+    dt=0.1,
+    interval=0.5,
+    bond_dimensions=(64, 128),
+)
 
 
 def _chain(L: int, h: float, seed: int, boundary: Literal["open", "periodic"]) -> models.NonHermitianXXZ:
@@ -326,7 +338,7 @@ class Study:
     --------
     >>> Study("huge", Path("out"))
     Traceback (most recent call last):
-    ValueError: scale 'huge' is unknown; there are: quick, laptop, paper
+    ValueError: scale 'huge' is unknown; there are: quick, laptop, paper, chain560
     """
 
     def __init__(self, scale: str, out: Path, seed: int = 0, executor: Executor | None = None) -> None:
