@@ -164,8 +164,8 @@ def test_half_width_goes_with_the_strength(finished):
     [
         ({"half_widths": (2,)}, r"half_widths = \(2,\), but it must be 2 numbers, one for each of \(1.0, 2.0\)"),
         ({"realisations": (2,)}, r"realisations = \(2,\), but it must be 2 numbers, one for each of \(4, 6\)"),
-        ({"bond_dimensions": (8, 4)}, r"bond_dimensions = \(8, 4\), but it must be one or more increasing numbers"),
-        ({"bond_dimensions": ()}, r"bond_dimensions = \(\), but it must be one or more increasing numbers"),
+        ({"bond_dimensions": (8, 4)}, r"bond_dimensions = \(8, 4\), but it must be two or more increasing numbers"),
+        ({"bond_dimensions": (8,)}, r"bond_dimensions = \(8,\), but it must be two or more increasing numbers"),
     ],
 )
 def test_scale_refuses(change, message):
@@ -173,14 +173,14 @@ def test_scale_refuses(change, message):
         replace(TINY, **change)
 
 
-def quenched(tmp_path, current, trust_time=NEVER):
-    """A study whose quenches gave this current as a function of time and h, and the same at half the χ but 1 less."""
+def quenched(tmp_path, current, trust_time=NEVER, change=0.001):
+    """A study whose quenches gave this current as a function of time and h, and some less at half the χ."""
     study = brighi2025.Study("tiny", tmp_path)
     time, h = np.arange(0, 6.1, 0.5), np.array(TINY.quench_strengths)
     generator = np.random.default_rng(0)
     values = current(time, h[:, None])[:, None] + 1e-3 * generator.normal(size=(len(h), 8, len(time)))
     coordinates = {"chi": [16, 32], "h": h, "seed": range(8), "time": time}
-    data = xr.Dataset({"current": (tuple(coordinates), np.stack([values - 1, values]))}, coordinates)
+    data = xr.Dataset({"current": (tuple(coordinates), np.stack([values - change, values]))}, coordinates)
     for name in ("discarded_weight", "discarded_step", "max_bond", "noise", "log_norm"):
         data[name] = xr.zeros_like(data["current"])
     trust = xr.full_like(data["current"], NEVER)
@@ -201,6 +201,20 @@ def test_plateau_ends_before_the_front_and_before_the_first_realisation_is_not_t
     assert [found.window[1] for found in early.plateaus.values()] == [4, 4]
 
 
+def test_rate_needs_plateaus_above_all_of_their_errors(tmp_path):
+    def flat(time, h):
+        return np.exp(-h) + 0 * time
+
+    assert quenched(tmp_path, flat, change=0.05).quench_fit().rate == pytest.approx(1, abs=0.02)
+    assert quenched(tmp_path, flat, change=0.1).quench_fit() is None, "the current at h = 2 is 0.135"
+    study = quenched(tmp_path, lambda time, h: np.where(h == 1, 0.0, 1.0) + 0 * time)
+    assert study.measured()["plateau"].values == pytest.approx([0, 1], abs=2e-3)
+    assert study.quench_fit() is None, "nothing beyond a current that is not resolved is used"
+    data = study.measured()
+    parts = [data[name] ** 2 for name in ("statistical", "systematic", "truncation")]
+    np.testing.assert_allclose(data["total"], sum(parts) ** 0.5, rtol=1e-12)
+
+
 def test_a_current_that_drifts_has_no_plateau_and_no_rate(tmp_path):
     study = quenched(tmp_path, lambda time, h: np.exp(-h) * (2 - time / 10))
     assert not any(found.found for found in study.plateaus.values())
@@ -214,10 +228,12 @@ def test_a_current_that_drifts_has_no_plateau_and_no_rate(tmp_path):
 
 
 def test_convergence_shows_the_plateaus_at_all_bond_dimensions(tmp_path, finished):
-    data = brighi2025.FIGURES["fig3_convergence"](quenched(tmp_path, lambda time, h: np.exp(-h)), Figure().subplots())
+    data = brighi2025.FIGURES["fig3_convergence"](
+        quenched(tmp_path, lambda time, h: np.exp(-h), change=1), Figure().subplots()
+    )
     np.testing.assert_allclose(data["mean"].sel(chi=32), data["plateau"], rtol=1e-12)
-    np.testing.assert_allclose(data["change"], 1, rtol=1e-12)
-    assert float(data["change_error"].max()) < 1e-12, "the same realisations are compared"
+    np.testing.assert_allclose(data["truncation"], 1, rtol=1e-12)
+    assert float(data["truncation_error"].max()) < 1e-12, "the same realisations are compared"
     stored, fig3 = raw(finished[0], "quenches"), load(finished[0], "fig3_convergence")
     last = float(fig3["window"].sel(h=1, end="last"))
     assert last <= min(5.0, float(stored["trust_time"].sel(chi=32, h=1).isel(time=-1).min()))

@@ -105,8 +105,9 @@ class Scale(Value):
             ("half_widths", self.half_widths, self.quench_strengths),
         ):
             require(len(values) == len(of), name, values, f"{len(of)} numbers, one for each of {of}")
-        increasing = self.bond_dimensions == tuple(sorted(set(self.bond_dimensions))) != ()
-        require(increasing, "bond_dimensions", self.bond_dimensions, "one or more increasing numbers")
+        bonds = self.bond_dimensions
+        increasing = len(bonds) >= 2 and bonds == tuple(sorted(set(bonds)))
+        require(increasing, "bond_dimensions", bonds, "two or more increasing numbers")
 
     def half_width(self, h: float) -> int:
         """Return ℓ₀ at a disorder strength of the quenches.
@@ -152,14 +153,14 @@ SCALES = {
         evolved=10,
         evolved_realisations=10,
         evolved_time=1e5,
-        chain=48,
+        chain=64,
         quench_strengths=(1, 1.5, 2, 3),
-        half_widths=(12, 12, 8, 8),
+        half_widths=(20, 20, 16, 16),
         quench_realisations=6,
         t_max=16,
         dt=0.2,
         interval=1.0,
-        bond_dimensions=(16, 32, 64),
+        bond_dimensions=(12, 24, 48),
     ),
     "laptop": Scale(
         sizes=(8, 10, 12, 14),
@@ -301,7 +302,7 @@ def quench(h: float, seed: int, chi: int, scale: Scale) -> Simulation[Snapshot]:
     Examples
     --------
     >>> quench(1.0, 0, 16, SCALES["quick"]).model.L
-    48
+    64
     """
     return Simulation(
         _chain(scale.chain, h, seed, "open"),
@@ -403,6 +404,34 @@ class Study:
         parts = [current.sel(h=[h], time=slice(*found.window)).mean("time") for h, found in self.plateaus.items()]
         return xr.concat(parts, "h").transpose("chi", "h", "seed").assign_attrs(current.attrs)
 
+    def measured(self) -> xr.Dataset:
+        """Return all that is known of the plateaus, by h.
+
+        Returns
+        -------
+        Dataset
+            The fields of `mpsnh.statistics.Plateau`; ``truncation``, the change of the current by the last increase of
+            χ, with the standard error of the mean of the differences, realisation by realisation; ``total``, all
+            errors together; and ``arrival``, when the boundaries are felt.
+        """
+        found = self.plateaus.values()
+        change = mean_with_error(self.settled.isel(chi=-1) - self.settled.isel(chi=-2))
+        data = xr.Dataset(
+            {
+                "found": ("h", [each.found for each in found]),
+                "window": (("h", "end"), [each.window for each in found]),
+                "plateau": ("h", [each.value for each in found]),
+                "statistical": ("h", [each.error for each in found]),
+                "systematic": ("h", [each.systematic for each in found]),
+                "drift": ("h", [each.drift for each in found]),
+                "drift_error": ("h", [each.drift_error for each in found]),
+                "arrival": ("h", [self.scale.arrival(h) for h in self.plateaus]),
+            },
+            {"h": list(self.plateaus), "end": ["first", "last"]},
+        ).assign(truncation=change["mean"], truncation_error=change["error"])
+        total = np.sqrt(data["statistical"] ** 2 + data["systematic"] ** 2 + data["truncation"] ** 2)
+        return data.assign(total=total)
+
     def current(self) -> xr.DataArray:
         """Return the total current Im E₁/γ of each realisation."""
         return self.spectra["current"].sel(estimate="eigenvalue", drop=True)
@@ -460,15 +489,20 @@ class Study:
         return [fit_exponential(data.sel(L=L), "h", (low, high)) for L in self.scale.sizes]
 
     def quench_fit(self) -> ExponentialFit | None:
-        """Fit the plateau current to an exponential in h, over all h where there is one that differs from zero.
+        """Fit the plateau current to an exponential in h.
+
+        Strengths without a plateau are left out, and those from the first one on where the plateau is below twice its
+        total error: that another one is larger may be chance. The error of the rate is that over realisations.
 
         Returns
         -------
         ExponentialFit or None
-            None if these are fewer than two.
+            None if fewer than two are left.
         """
-        found = [h for h, plateau in self.plateaus.items() if plateau.found]
-        return _fitted(self.settled.isel(chi=-1).sel(h=found), significance=2.0)
+        known = self.measured()
+        known = known.isel(h=known["found"].values)
+        resolved = np.logical_and.accumulate(known["plateau"].values > 2 * known["total"].values)
+        return _fitted(self.settled.isel(chi=-1).sel(h=known["h"].values[resolved]))
 
     def exact_fits(self) -> list[ExponentialFit | None]:
         """Fit the exact current per site to an exponential in h, over the range of the quenches, for each size.
@@ -482,11 +516,9 @@ class Study:
         return [_fitted((self.current() / L).sel(L=L), ends) for L in self.scale.sizes]
 
 
-def _fitted(
-    data: xr.DataArray, window: tuple[float, float] = (0, np.inf), significance: float = 1.0
-) -> ExponentialFit | None:
+def _fitted(data: xr.DataArray, window: tuple[float, float] = (0, np.inf)) -> ExponentialFit | None:
     try:
-        return fit_exponential(data, "h", window, significance=significance)
+        return fit_exponential(data, "h", window)
     except ValueError:  # too few points
         return None
 
@@ -613,29 +645,12 @@ def _fig3a(study: Study, axes: Axes) -> xr.Dataset:
     axes.set_xlim(0, study.scale.t_max)
     axes.set_ylim(top=1.05 * top)
     axes.legend(loc="upper right", handlelength=1.5)
-    return study.quenches.merge(mean.drop_vars("chi")).merge(_plateaus(study))
-
-
-def _plateaus(study: Study) -> xr.Dataset:
-    """Return all that is known of the plateaus, by h."""
-    found = study.plateaus
-    columns = {
-        "found": [each.found for each in found.values()],
-        "plateau": [each.value for each in found.values()],
-        "plateau_error": [each.error for each in found.values()],
-        "plateau_systematic": [each.systematic for each in found.values()],
-        "drift": [each.drift for each in found.values()],
-        "drift_error": [each.drift_error for each in found.values()],
-        "arrival": [study.scale.arrival(h) for h in found],
-    }
-    data: dict[str, Any] = {name: ("h", values) for name, values in columns.items()}
-    data["window"] = (("h", "end"), [each.window for each in found.values()])
-    return xr.Dataset(data, {"h": list(found), "end": ["first", "last"]})
+    return study.quenches.merge(mean.drop_vars("chi")).merge(study.measured())
 
 
 def _fig3b(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the plateau current against disorder beside that of the exact spectra, both per bond."""
-    plateaus, fit = _plateaus(study), study.quench_fit()
+    plateaus, fit = study.measured(), study.quench_fit()
     exact, fits = mean_with_error(study.current() / study.spectra["L"]), study.exact_fits()
     for k, (L, exact_fit) in enumerate(zip(study.scale.sizes, fits, strict=True)):
         point, colour = exact.sel(L=L), _colour(k, len(study.scale.sizes))
@@ -645,20 +660,19 @@ def _fig3b(study: Study, axes: Axes) -> xr.Dataset:
         )
         if exact_fit is not None:
             axes.plot(exact_fit.x, exact_fit(exact_fit.x), "--", color=colour, lw=0.8)
-    systematic = plateaus["plateau_systematic"] + np.abs(_truncation(study)["change"])
-    shown = plateaus.assign(total=np.hypot(plateaus["plateau_error"], systematic)).where(plateaus["found"])
-    star = {"color": "crimson", "ms": 6, "lw": 0.8}
+    shown = plateaus.where(plateaus["found"])
     label = rf"quench, $N={study.scale.chain}$, $\chi={study.scale.bond_dimensions[-1]}$" + _rate_label(fit)
-    axes.errorbar(shown["h"], shown["plateau"], shown["total"], fmt="*", label=label, **star)
-    axes.errorbar(shown["h"], shown["plateau"], shown["plateau_error"], fmt="none", capsize=2, ecolor="crimson", lw=0.8)
+    bars: dict[str, Any] = {"color": "crimson", "lw": 0.8}
+    axes.errorbar(shown["h"], shown["plateau"], shown["total"], fmt="*", ms=6, label=label, **bars)
+    axes.errorbar(shown["h"], shown["plateau"], shown["statistical"], fmt="none", capsize=2, **bars)
     bounds = plateaus["plateau"].where(~plateaus["found"])
     if bounds.notnull().any():
         axes.plot(bounds["h"], bounds, "v", mfc="none", color="crimson", ms=5, label="not settled")
     if fit is not None:
         axes.plot(fit.x, fit(fit.x), "--", color="crimson", lw=1)
     axes.set(xlabel="disorder strength $h/J$", ylabel="current per bond $j_0$  ($J$)", yscale="log")
-    axes.set_xlim(0, max(study.scale.quench_strengths) + 1.2)
-    axes.set_ylim(bottom=0.3 * float(exact["mean"].sel(h=slice(0, axes.get_xlim()[1])).min()))
+    axes.set_xlim(0, max(study.scale.quench_strengths) + 0.7)
+    axes.set_ylim(bottom=0.03 * float(exact["mean"].sel(h=slice(0, axes.get_xlim()[1])).min()))
     axes.legend(loc="lower left", handlelength=1.5)
     rate, error = _rate(fit)
     exact = exact.rename(mean="exact", error="exact_error").assign(
@@ -672,24 +686,16 @@ def _rate_label(fit: ExponentialFit | None) -> str:
     return "" if fit is None else rf", $\alpha={fit.rate:.2f}\pm{fit.error:.2f}$"
 
 
-def _truncation(study: Study) -> xr.Dataset:
-    """Return what the bond dimension does to the current in the windows of the plateaus, and the diagnostics there.
-
-    The change is that of the mean current by the last increase of χ, with the standard error of the mean of the
-    differences, realisation by realisation.
-    """
-    settled, quenches = study.settled, study.quenches
-    data = mean_with_error(settled)
-    change = mean_with_error(settled.isel(chi=-1) - settled.isel(chi=max(-2, -settled.sizes["chi"])))
-    data = data.assign(change=change["mean"], change_error=change["error"])
+def _by_bond_dimension(study: Study) -> xr.Dataset:
+    """Return the mean current in the windows of the plateaus, and the diagnostics at their ends, by χ and h."""
     names = ["discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"]
-    ends = xr.DataArray([found.window[1] for found in study.plateaus.values()], dims="h", coords={"h": settled["h"]})
-    return data.merge(quenches[names].sel(time=ends).drop_vars("time").mean("seed"))
+    ends = study.measured()["window"].sel(end="last", drop=True)
+    return mean_with_error(study.settled).merge(study.quenches[names].sel(time=ends).drop_vars("time").mean("seed"))
 
 
 def _fig3_convergence(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the mean current in the windows of the plateaus against the bond dimension."""
-    data = _truncation(study)
+    data = _by_bond_dimension(study)
     for k, h in enumerate(data["h"].values):
         point, colour = data.sel(h=h), _colour(k, data.sizes["h"])
         axes.errorbar(point["chi"], point["mean"], point["error"], fmt="o-", ms=3, lw=0.8, color=colour, capsize=2)
@@ -701,7 +707,7 @@ def _fig3_convergence(study: Study, axes: Axes) -> xr.Dataset:
     axes.set_xticks(data["chi"].values, [str(chi) for chi in data["chi"].values])
     axes.set(xlabel=r"bond dimension $\chi$", ylabel="mid current per bond in the window  ($J$)")
     axes.legend(handlelength=1.5)
-    return data.merge(_plateaus(study))
+    return data.merge(study.measured())
 
 
 FIGURES: dict[str, Callable[[Study, Axes], xr.Dataset]] = {
@@ -795,7 +801,7 @@ def _print_rates(study: Study) -> None:
 
 def _convergence(study: Study) -> Table:
     """Return the table behind the extra figure of convergence with the bond dimension."""
-    data = _truncation(study)
+    data = _by_bond_dimension(study)
     title = (
         "Mid current per bond in the window of the plateau, in J/1000\n(discarded weight and largest bond: at its end)"
     )
