@@ -155,9 +155,9 @@ SCALES = {
         evolved_time=1e5,
         chain=64,
         quench_strengths=(1, 1.5, 2, 3),
-        half_widths=(20, 20, 16, 16),
+        half_widths=(20, 20, 20, 20),
         quench_realisations=6,
-        t_max=16,
+        t_max=12,
         dt=0.2,
         interval=1.0,
         bond_dimensions=(12, 24, 48),
@@ -782,7 +782,7 @@ def _print_rates(study: Study) -> None:
     rates = study.rates()
     save(rates, study.out / "rates.nc")
     low, high = study.scale.fit_window
-    table = Table(title=f"Rates of exponential decay with h\n(spectra: {low:g} ≤ h ≤ {high:g}, quench: all h)")
+    table = Table(title=f"Rates of exponential decay with h\n(spectra: {low:g} ≤ h ≤ {high:g}, quench: where resolved)")
     for column in ("N", "α (current)", "95 %", "β (gap)", "95 %"):
         table.add_column(column, justify="right")
     for L in study.scale.sizes:
