@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from mpsnh.cli import app
+from mpsnh.records import NEVER
 from mpsnh.store import Store
 from mpsnh.studies import brighi2025
 
@@ -23,13 +25,17 @@ TINY = replace(
     evolved=6,
     evolved_realisations=4,
     evolved_time=1e5,
-    chain=12,
-    half_width=2,
-    quench_strengths=(0.5, 1),
+    chain=16,
+    quench_strengths=(1, 2),
+    half_widths=(3, 2),
     quench_realisations=3,
-    t_max=4,
-    max_bond=16,
+    t_max=6,
+    interval=0.5,
+    bond_dimensions=(4, 32),
 )
+
+# small bond dimensions are there to be seen to fail
+pytestmark = pytest.mark.filterwarnings("ignore:NHTEBD. noise amplified:RuntimeWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +89,10 @@ def test_figures_show_what_the_simulations_gave(finished):
         np.testing.assert_allclose(fig1a["error"].sel(L=L), current.std("seed", ddof=1) / np.sqrt(count), rtol=1e-12)
         np.testing.assert_allclose(fig2a["mean"].sel(L=L), spectra["real_spectrum"].mean("seed"))
     fig3a, quenches = load(out, "fig3a"), raw(out, "quenches")
-    low, high = TINY.plateau
-    window = quenches["current"].sel(time=slice(low, high)).mean("time")
-    np.testing.assert_allclose(fig3a["plateau"], window.mean("seed"), rtol=1e-12)
+    for h in TINY.quench_strengths:
+        low, high = fig3a["window"].sel(h=h).values
+        window = quenches["current"].sel(chi=32, h=h, time=slice(low, high)).mean("time")
+        np.testing.assert_allclose(fig3a["plateau"].sel(h=h), window.mean("seed"), rtol=1e-12)
     fig3b = load(out, "fig3b")
     np.testing.assert_allclose(fig3b["exact"].sel(L=6), current.mean("seed") / 6, rtol=1e-12)
 
@@ -137,15 +144,110 @@ def test_other_seeds_are_other_realisations_and_are_added_to_those_known(finishe
 def test_results_of_another_study_are_not_overwritten(finished, monkeypatch):
     out, _ = finished
     before = raw(out, "quenches")
-    monkeypatch.setitem(brighi2025.SCALES, "longer", replace(TINY, chain=14))
-    with pytest.raises(ValueError, match=r"holds another study: model.L is 12 there and 14 here"):
+    monkeypatch.setitem(brighi2025.SCALES, "longer", replace(TINY, chain=18))
+    with pytest.raises(ValueError, match=r"holds another study: model.L is 16 there and 18 here"):
         brighi2025.reproduce("longer", out=out)
     xr.testing.assert_identical(raw(out, "quenches"), before)
 
 
-def test_plateau_window_is_the_second_half_of_the_time_before_the_front_arrives():
-    assert TINY.plateau == (2.0, 4.0)
-    assert replace(TINY, t_max=3).plateau == (1.5, 3.0)
+def test_half_width_goes_with_the_strength(finished):
+    for h, half_width in zip(TINY.quench_strengths, TINY.half_widths, strict=True):
+        simulation = brighi2025.quench(h, 1, 32, TINY)
+        assert simulation.observables["current"].half_width == half_width
+        assert TINY.arrival(h) == TINY.chain / 2 - half_width
+        stored = raw(finished[0], "quenches").sel(chi=32, h=h, seed=1)
+        np.testing.assert_array_equal(stored["current"], simulation.run()["current"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"half_widths": (2,)}, r"half_widths = \(2,\), but it must be 2 numbers, one for each of \(1.0, 2.0\)"),
+        ({"realisations": (2,)}, r"realisations = \(2,\), but it must be 2 numbers, one for each of \(4, 6\)"),
+        ({"bond_dimensions": (8, 4)}, r"bond_dimensions = \(8, 4\), but it must be two or more increasing numbers"),
+        ({"bond_dimensions": (8,)}, r"bond_dimensions = \(8,\), but it must be two or more increasing numbers"),
+    ],
+)
+def test_scale_refuses(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(TINY, **change)
+
+
+def quenched(tmp_path, current, trust_time=NEVER, change=0.001):
+    """A study whose quenches gave this current as a function of time and h, and some less at half the χ."""
+    study = brighi2025.Study("tiny", tmp_path)
+    time, h = np.arange(0, 6.1, 0.5), np.array(TINY.quench_strengths)
+    generator = np.random.default_rng(0)
+    values = current(time, h[:, None])[:, None] + 1e-3 * generator.normal(size=(len(h), 8, len(time)))
+    coordinates = {"chi": [16, 32], "h": h, "seed": range(8), "time": time}
+    data = xr.Dataset({"current": (tuple(coordinates), np.stack([values - change, values]))}, coordinates)
+    for name in ("discarded_weight", "discarded_step", "max_bond", "noise", "log_norm"):
+        data[name] = xr.zeros_like(data["current"])
+    trust = xr.full_like(data["current"], NEVER)
+    trust[{"seed": 3}] = trust_time
+    study.__dict__["quenches"] = data.assign(trust_time=trust)
+    return study
+
+
+def test_plateau_ends_before_the_front_and_before_the_first_realisation_is_not_trusted(tmp_path):
+    def jumps(time, h):
+        return np.exp(-h) + 100 * (time > TINY.chain / 2 - np.where(h == 1, 3, 2))
+
+    study = quenched(tmp_path, jumps)
+    assert [study.plateaus[h].window[1] for h in TINY.quench_strengths] == [5, 6]
+    assert [study.plateaus[h].value for h in TINY.quench_strengths] == pytest.approx(np.exp([-1, -2]), abs=3e-3)
+    assert study.quench_fit().rate == pytest.approx(1, abs=0.02)
+    early = quenched(tmp_path, jumps, trust_time=4.2)
+    assert [found.window[1] for found in early.plateaus.values()] == [4, 4]
+
+
+def test_rate_needs_plateaus_above_all_of_their_errors(tmp_path):
+    def flat(time, h):
+        return np.exp(-h) + 0 * time
+
+    assert quenched(tmp_path, flat, change=0.05).quench_fit().rate == pytest.approx(1, abs=0.02)
+    assert quenched(tmp_path, flat, change=0.1).quench_fit() is None, "the current at h = 2 is 0.135"
+    study = quenched(tmp_path, lambda time, h: np.where(h == 1, 0.0, 1.0) + 0 * time)
+    assert study.measured()["plateau"].values == pytest.approx([0, 1], abs=2e-3)
+    assert study.quench_fit() is None, "nothing beyond a current that is not resolved is used"
+    data = study.measured()
+    parts = [data[name] ** 2 for name in ("statistical", "systematic", "truncation")]
+    np.testing.assert_allclose(data["total"], sum(parts) ** 0.5, rtol=1e-12)
+
+
+def test_a_current_that_drifts_has_no_plateau_and_no_rate(tmp_path):
+    study = quenched(tmp_path, lambda time, h: np.exp(-h) * (2 - time / 10))
+    assert not any(found.found for found in study.plateaus.values())
+    assert study.quench_fit() is None
+    study.__dict__["spectra"] = brighi2025.Study("tiny", tmp_path).spectra
+    figure = Figure()
+    drawn = {name: brighi2025.FIGURES[name](study, figure.add_subplot()) for name in ("fig3a", "fig3b")}
+    assert not drawn["fig3a"]["found"].any()
+    assert np.isnan(drawn["fig3b"]["alpha"])
+    assert np.isnan(study.rates()["alpha_quench"])
+
+
+def test_convergence_shows_the_plateaus_at_all_bond_dimensions(tmp_path, finished):
+    data = brighi2025.FIGURES["fig3_convergence"](
+        quenched(tmp_path, lambda time, h: np.exp(-h), change=1), Figure().subplots()
+    )
+    np.testing.assert_allclose(data["mean"].sel(chi=32), data["plateau"], rtol=1e-12)
+    np.testing.assert_allclose(data["truncation"], 1, rtol=1e-12)
+    assert float(data["truncation_error"].max()) < 1e-12, "the same realisations are compared"
+    stored, fig3 = raw(finished[0], "quenches"), load(finished[0], "fig3_convergence")
+    last = float(fig3["window"].sel(h=1, end="last"))
+    assert last <= min(5.0, float(stored["trust_time"].sel(chi=32, h=1).isel(time=-1).min()))
+    for name in ("discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"):
+        np.testing.assert_allclose(
+            fig3[name].sel(h=1), stored[name].sel(h=1, time=last).mean("seed"), rtol=1e-12, err_msg=name
+        )
+    xr.testing.assert_identical(load(finished[0], "fig3a")["log_norm"], stored["log_norm"])
+
+
+def test_fit_of_the_exact_current_covers_the_strengths_of_the_quenches(finished):
+    fig3b, current = load(finished[0], "fig3b"), raw(finished[0], "spectra-6").sel(L=6, h=[1, 2])["current"]
+    low, high = np.log((current.sel(estimate="eigenvalue").mean("seed") / 6).values[::-1])
+    assert fig3b["alpha_exact"].sel(L=6) == pytest.approx(high - low, rel=1e-9)
 
 
 def test_command_line(tmp_path):

@@ -10,6 +10,7 @@ spectrum is entirely real. The same seed is the same disorder pattern, scaled by
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -26,7 +27,7 @@ from rich.table import Table
 from mpsnh import algorithms, models, observables
 from mpsnh.records import Snapshot, Spectrum
 from mpsnh.simulation import Simulation
-from mpsnh.statistics import ExponentialFit, fit_exponential, kink, mean_with_error, typical
+from mpsnh.statistics import ExponentialFit, Plateau, fit_exponential, kink, mean_with_error, plateau, typical
 from mpsnh.studies.study import PaperStudy, draw, save
 from mpsnh.value import Value, require
 
@@ -60,21 +61,21 @@ class Scale(Value):
         How long it is evolved.
     chain : int
         Length of the open chain.
-    half_width : int
-        ℓ₀: the current is measured on 2ℓ₀ bonds.
     quench_strengths : tuple of float
         Disorder strengths of the quenches.
+    half_widths : tuple of int
+        ℓ₀ at each of them: the current is measured on 2ℓ₀ bonds.
     quench_realisations : int
         Disorder realisations of each quench.
-    t_max, dt : float
-        Final time and time step of the quenches.
-    max_bond : int
-        Bond dimension χ.
+    t_max, dt, interval : float
+        Final time, time step and time between records of the quenches.
+    bond_dimensions : tuple of int
+        Bond dimensions χ of the quenches, increasing: the last gives the results, the others show its convergence.
 
     Examples
     --------
-    >>> SCALES["quick"].plateau
-    (8.0, 16.0)
+    >>> SCALES["quick"].arrival(1.0)
+    12.0
     """
 
     sizes: tuple[int, ...]
@@ -85,27 +86,56 @@ class Scale(Value):
     evolved_realisations: int
     evolved_time: float
     chain: int
-    half_width: int
     quench_strengths: tuple[float, ...]
+    half_widths: tuple[int, ...]
     quench_realisations: int
     t_max: float
     dt: float
-    max_bond: int
+    interval: float
+    bond_dimensions: tuple[int, ...]
 
     def validate(self) -> None:
-        """Check that there is a number of realisations for each size."""
-        counts, n = self.realisations, len(self.sizes)
-        require(len(counts) == n, "realisations", counts, f"{n} numbers, one for each of {self.sizes}")
+        """Check that parallel tuples have the same length, and the order of the bond dimensions."""
+        for name, values, of in (
+            ("realisations", self.realisations, self.sizes),
+            ("half_widths", self.half_widths, self.quench_strengths),
+        ):
+            require(len(values) == len(of), name, values, f"{len(of)} numbers, one for each of {of}")
+        bonds = self.bond_dimensions
+        increasing = len(bonds) >= 2 and bonds == tuple(sorted(set(bonds)))
+        require(increasing, "bond_dimensions", bonds, "two or more increasing numbers")
 
-    @property
-    def plateau(self) -> tuple[float, float]:
-        """Window of times whose mean is the plateau: the second half of the time before the boundaries are felt.
+    def half_width(self, h: float) -> int:
+        """Return ℓ₀ at a disorder strength of the quenches.
 
-        The front that a boundary sends out moves at speed 1 (in units of J) and reaches the measured bonds at
-        t = N/2 - ℓ₀.
+        Parameters
+        ----------
+        h : float
+            One of `quench_strengths`.
+
+        Returns
+        -------
+        int
         """
-        arrival = min(self.chain / 2 - self.half_width, self.t_max)
-        return arrival / 2, arrival
+        return self.half_widths[self.quench_strengths.index(h)]
+
+    def arrival(self, h: float) -> float:
+        """Return when the measured bonds feel the boundaries.
+
+        The front that a boundary sends out moves at speed 1 (in units of J) or slower, and reaches them at
+        t = N/2 - ℓ₀.
+
+        Parameters
+        ----------
+        h : float
+            One of `quench_strengths`.
+
+        Returns
+        -------
+        float
+            In units of 1/J.
+        """
+        return self.chain / 2 - self.half_width(h)
 
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
@@ -119,13 +149,14 @@ SCALES = {
         evolved=10,
         evolved_realisations=10,
         evolved_time=1e5,
-        chain=48,
-        half_width=8,
+        chain=64,
         quench_strengths=(1, 1.5, 2, 3),
+        half_widths=(20, 20, 20, 20),
         quench_realisations=6,
-        t_max=18,
-        dt=0.1,
-        max_bond=48,
+        t_max=12,
+        dt=0.2,
+        interval=1.0,
+        bond_dimensions=(12, 24, 48),
     ),
     "laptop": Scale(
         sizes=(8, 10, 12, 14),
@@ -135,13 +166,14 @@ SCALES = {
         evolved=16,
         evolved_realisations=8,
         evolved_time=3000,
-        chain=96,
-        half_width=16,
+        chain=128,
         quench_strengths=(1, 1.5, 2, 3),
-        quench_realisations=6,
-        t_max=36,
+        half_widths=(48, 48, 40, 32),
+        quench_realisations=8,
+        t_max=32,
         dt=0.1,
-        max_bond=96,
+        interval=0.5,
+        bond_dimensions=(32, 64, 128),
     ),
     "paper": Scale(
         sizes=(8, 10, 12, 14, 16),
@@ -152,15 +184,27 @@ SCALES = {
         evolved_realisations=3000,
         evolved_time=1e5,
         chain=560,
-        half_width=25,
         quench_strengths=(1, 1.5, 2, 3),
+        half_widths=(25, 25, 35, 45),
         quench_realisations=100,
-        t_max=280,
+        t_max=255,
         dt=0.1,
-        max_bond=768,
+        interval=0.5,
+        bond_dimensions=(192, 384, 768),
     ),
 }
 """The sizes that `reproduce` knows by name."""
+SCALES["chain560"] = dataclasses.replace(
+    SCALES["quick"],
+    chain=560,
+    quench_strengths=(2,),
+    half_widths=(25,),
+    quench_realisations=2,
+    t_max=40,
+    dt=0.1,
+    interval=0.5,
+    bond_dimensions=(64, 128),
+)
 
 
 def _chain(L: int, h: float, seed: int, boundary: Literal["open", "periodic"]) -> models.NonHermitianXXZ:
@@ -233,17 +277,19 @@ def evolution(L: int, h: float, seed: int, time: float) -> Simulation[Snapshot]:
     )
 
 
-def quench(h: float, seed: int, scale: Scale) -> Simulation[Snapshot]:
+def quench(h: float, seed: int, chi: int, scale: Scale) -> Simulation[Snapshot]:
     """Return the simulation behind one realisation of Figure 3: a Néel quench of an open chain.
 
     Parameters
     ----------
     h : float
-        Disorder strength.
+        Disorder strength, one of those of the scale.
     seed : int
         Realisation.
+    chi : int
+        Bond dimension.
     scale : Scale
-        Says the size, the times and the bond dimension.
+        Says the size and the times.
 
     Returns
     -------
@@ -251,14 +297,14 @@ def quench(h: float, seed: int, scale: Scale) -> Simulation[Snapshot]:
 
     Examples
     --------
-    >>> quench(1.0, 0, SCALES["quick"]).model.L
-    48
+    >>> quench(1.0, 0, 16, SCALES["quick"]).model.L
+    64
     """
     return Simulation(
         _chain(scale.chain, h, seed, "open"),
-        algorithms.NHTEBD(dt=scale.dt, t_max=scale.t_max, every=round(0.5 / scale.dt), max_bond=scale.max_bond),
+        algorithms.NHTEBD(dt=scale.dt, t_max=scale.t_max, every=round(scale.interval / scale.dt), max_bond=chi),
         {
-            "current": observables.MidCurrent(half_width=scale.half_width),
+            "current": observables.MidCurrent(half_width=scale.half_width(h)),
             "entropy": observables.EntanglementEntropy(),
         },
     )
@@ -271,7 +317,7 @@ class Study(PaperStudy[Scale]):
     --------
     >>> Study("huge", Path("out"))
     Traceback (most recent call last):
-    ValueError: scale 'huge' is unknown; there are: quick, laptop, paper
+    ValueError: scale 'huge' is unknown; there are: quick, laptop, paper, chain560
     """
 
     paper, scales = "brighi2025", SCALES
@@ -297,14 +343,60 @@ class Study(PaperStudy[Scale]):
 
     @functools.cached_property
     def quenches(self) -> xr.Dataset:
-        """Néel quenches of open chains: dimensions h, seed and time."""
-        axes = {"h": self.scale.quench_strengths, "seed": self._seeds(self.scale.quench_realisations)}
+        """Néel quenches of open chains: dimensions chi (the bond dimension), h, seed and time."""
+        axes = {
+            "chi": self.scale.bond_dimensions,
+            "h": self.scale.quench_strengths,
+            "seed": self._seeds(self.scale.quench_realisations),
+        }
         return self._computed("quenches", functools.partial(quench, scale=self.scale), axes)
 
     @functools.cached_property
-    def plateaus(self) -> xr.DataArray:
-        """Time average of the mid current over the plateau window, for each realisation."""
-        return self.quenches["current"].sel(time=slice(*self.scale.plateau)).mean("time", keep_attrs=True)
+    def plateaus(self) -> dict[float, Plateau]:
+        """Plateau of the mid current at the largest bond dimension, for each strength of the quenches.
+
+        It ends before the front from the boundaries arrives, and before the noise of the first realisation passes
+        its tolerance (`mpsnh.Snapshot.trust_time`), of which truncation is nearly all.
+        """
+        largest = self.quenches.isel(chi=-1)
+        trusted = largest["trust_time"].isel(time=-1).min("seed")
+        ends = {h: min(self.scale.arrival(h), float(trusted.sel(h=h))) for h in self.scale.quench_strengths}
+        return {h: plateau(largest["current"].sel(h=h), end) for h, end in ends.items()}
+
+    @functools.cached_property
+    def settled(self) -> xr.DataArray:
+        """Mean of the current over the window of the plateau, for each bond dimension, strength and realisation."""
+        current = self.quenches["current"]
+        parts = [current.sel(h=[h], time=slice(*found.window)).mean("time") for h, found in self.plateaus.items()]
+        return xr.concat(parts, "h").transpose("chi", "h", "seed").assign_attrs(current.attrs)
+
+    def measured(self) -> xr.Dataset:
+        """Return all that is known of the plateaus, by h.
+
+        Returns
+        -------
+        Dataset
+            The fields of `mpsnh.statistics.Plateau`; ``truncation``, the change of the current by the last increase of
+            χ, with the standard error of the mean of the differences, realisation by realisation; ``total``, all
+            errors together; and ``arrival``, when the boundaries are felt.
+        """
+        found = self.plateaus.values()
+        change = mean_with_error(self.settled.isel(chi=-1) - self.settled.isel(chi=-2))
+        data = xr.Dataset(
+            {
+                "found": ("h", [each.found for each in found]),
+                "window": (("h", "end"), [each.window for each in found]),
+                "plateau": ("h", [each.value for each in found]),
+                "statistical": ("h", [each.error for each in found]),
+                "systematic": ("h", [each.systematic for each in found]),
+                "drift": ("h", [each.drift for each in found]),
+                "drift_error": ("h", [each.drift_error for each in found]),
+                "arrival": ("h", [self.scale.arrival(h) for h in self.plateaus]),
+            },
+            {"h": list(self.plateaus), "end": ["first", "last"]},
+        ).assign(truncation=change["mean"], truncation_error=change["error"])
+        total = np.sqrt(data["statistical"] ** 2 + data["systematic"] ** 2 + data["truncation"] ** 2)
+        return data.assign(total=total)
 
     def current(self) -> xr.DataArray:
         """Return the total current Im E₁/γ of each realisation."""
@@ -316,16 +408,16 @@ class Study(PaperStudy[Scale]):
         Returns
         -------
         Dataset
-            Rates and their errors: ``alpha`` and ``beta`` by L, ``alpha_quench`` of the quenches.
+            Rates and their errors: ``alpha`` and ``beta`` by L, ``alpha_quench`` of the quenches (NaN if fewer than
+            two of them have a plateau that differs from zero).
         """
         fits = {"alpha": self.fits(self.current()), "beta": self.fits(self.spectra["gap"])}
-        quenched = self.quench_fit()
         data: dict[str, Any] = {}
         for name, by_size in fits.items():
             data[name] = ("L", [fit.rate for fit in by_size])
             data[f"{name}_error"] = ("L", [fit.error for fit in by_size])
             data[f"{name}_interval"] = (("L", "end"), [fit.interval() for fit in by_size])
-        data["alpha_quench"], data["alpha_quench_error"] = quenched.rate, quenched.error
+        data["alpha_quench"], data["alpha_quench_error"] = _rate(self.quench_fit())
         data["kink"] = ("L", self.kinks())
         attributes = {"fit_window": list(self.scale.fit_window), "confidence": 0.95, "study": self.identity}
         return xr.Dataset(data, {"L": list(self.scale.sizes), "end": ["low", "high"]}, attributes)
@@ -362,14 +454,43 @@ class Study(PaperStudy[Scale]):
         low, high = self.scale.fit_window
         return [fit_exponential(data.sel(L=L), "h", (low, high)) for L in self.scale.sizes]
 
-    def quench_fit(self) -> ExponentialFit:
-        """Fit the plateau current to an exponential in h, over all h where it differs from zero.
+    def quench_fit(self) -> ExponentialFit | None:
+        """Fit the plateau current to an exponential in h.
+
+        Strengths without a plateau are left out, and those from the first one on where the plateau is below twice its
+        total error: that another one is larger may be chance. The error of the rate is that over realisations.
 
         Returns
         -------
-        ExponentialFit
+        ExponentialFit or None
+            None if fewer than two are left.
         """
-        return fit_exponential(self.plateaus, "h", (0, np.inf), significance=2.0)
+        known = self.measured()
+        known = known.isel(h=known["found"].values)
+        resolved = np.logical_and.accumulate(known["plateau"].values > 2 * known["total"].values)
+        return _fitted(self.settled.isel(chi=-1).sel(h=known["h"].values[resolved]))
+
+    def exact_fits(self) -> list[ExponentialFit | None]:
+        """Fit the exact current per site to an exponential in h, over the range of the quenches, for each size.
+
+        Returns
+        -------
+        list of ExponentialFit or None
+            None if fewer than two strengths are in the range.
+        """
+        ends = min(self.scale.quench_strengths), max(self.scale.quench_strengths)
+        return [_fitted((self.current() / L).sel(L=L), ends) for L in self.scale.sizes]
+
+
+def _fitted(data: xr.DataArray, window: tuple[float, float] = (0, np.inf)) -> ExponentialFit | None:
+    try:
+        return fit_exponential(data, "h", window)
+    except ValueError:  # too few points
+        return None
+
+
+def _rate(fit: ExponentialFit | None) -> tuple[float, float]:
+    return (np.nan, np.nan) if fit is None else (fit.rate, fit.error)
 
 
 # The figures: each function draws one and returns the numbers it shows.
@@ -445,51 +566,90 @@ def _fig2b(study: Study, axes: Axes) -> xr.Dataset:
 
 
 def _fig3a(study: Study, axes: Axes) -> xr.Dataset:
-    """Draw the mid-chain current against time, with the plateaus."""
-    data = mean_with_error(study.quenches["current"])
-    plateau = mean_with_error(study.plateaus)
-    window = study.scale.plateau
-    discarded = study.quenches["discarded_weight"].sel(time=window[1], method="nearest", drop=True).mean("seed")
-    data = data.assign(plateau=plateau["mean"], plateau_error=plateau["error"], discarded_weight=discarded)
-    for k, h in enumerate(study.scale.quench_strengths):
-        point = data.sel(h=h)
-        mean, error = point["mean"], point["error"]
-        axes.plot(point["time"], mean, color=_colour(k, 4), label=f"$h/J={h:g}$")
-        axes.fill_between(point["time"], mean - error, mean + error, color=_colour(k, 4), alpha=0.2, lw=0)
-        axes.plot(window, [float(point["plateau"])] * 2, "--", color=_colour(k, 4), lw=1.5)
-    axes.axvspan(*window, color="0.9", zorder=0)
-    axes.text(sum(window) / 2, 0.88, "plateau window", ha="center", transform=axes.get_xaxis_transform(), fontsize=6.5)
+    """Draw the mid-chain current against time, with the plateaus; pale where it is not used."""
+    mean = mean_with_error(study.quenches["current"].isel(chi=-1))
+    top = 0.0
+    for k, (h, found) in enumerate(study.plateaus.items()):
+        colour = _colour(k, len(study.plateaus))
+        point, end = mean.sel(h=h, drop=True), found.window[1]
+        band = {"color": colour, "lw": 0}
+        for part, alpha in ((point.sel(time=slice(None, end)), 1.0), (point.sel(time=slice(end, None)), 0.3)):
+            low, high = part["mean"] - part["error"], part["mean"] + part["error"]
+            axes.plot(part["time"], part["mean"], color=colour, alpha=alpha)
+            axes.fill_between(part["time"], low, high, alpha=0.2 * alpha, **band)
+            top = max(top, float(high.max()))
+        axes.plot([], [], color=colour, label=f"$h/J={h:g}$" if found.found else f"$h/J={h:g}$: none")
+        if found.found:
+            axes.plot(found.window, [found.value] * 2, "--", color=colour, lw=1.8)
+    axes.plot([], [], "k--", lw=1.8, label="plateau")
+    axes.axhline(0, color="0.8", lw=0.6, zorder=0)
     axes.set(xlabel="time $t$  ($1/J$)", ylabel=r"mid current per bond $\langle I_\mathrm{mid}\rangle/2\ell_0$  ($J$)")
     axes.set_xlim(0, study.scale.t_max)
-    axes.set_ylim(top=1.25 * float((data["mean"] + data["error"]).max()))  # room for the legend
-    axes.legend(ncols=4, loc="upper right", columnspacing=1.0, handlelength=1.5)
-    return data.assign_attrs(plateau_window=list(window))
+    axes.set_ylim(top=1.05 * top)
+    axes.legend(loc="upper right", handlelength=1.5)
+    return study.quenches.merge(mean.drop_vars("chi")).merge(study.measured())
 
 
 def _fig3b(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the plateau current against disorder beside that of the exact spectra, both per bond."""
-    plateau, fit = mean_with_error(study.plateaus), study.quench_fit()
-    exact = mean_with_error(study.current() / study.spectra["L"])
-    for k, L in enumerate(study.scale.sizes):
-        point = exact.sel(L=L)
-        style = {"fmt": f"{MARKERS[k]}-", "ms": 3, "lw": 0.8, "color": _colour(k, len(study.scale.sizes))}
-        axes.errorbar(point["h"], point["mean"], point["error"], label=f"exact, $N={L}$", **style)
-    axes.errorbar(
-        plateau["h"],
-        plateau["mean"],
-        plateau["error"],
-        fmt="*",
-        ms=6,
-        color="crimson",
-        label=rf"quench, $N={study.scale.chain}$, $\chi={study.scale.max_bond}$",
-    )
-    axes.plot(fit.x, fit(fit.x), "--", color="crimson", lw=1, label=rf"$\propto e^{{-{fit.rate:.2f}h}}$")
+    plateaus, fit = study.measured(), study.quench_fit()
+    exact, fits = mean_with_error(study.current() / study.spectra["L"]), study.exact_fits()
+    for k, (L, exact_fit) in enumerate(zip(study.scale.sizes, fits, strict=True)):
+        point, colour = exact.sel(L=L), _colour(k, len(study.scale.sizes))
+        label = f"exact, $N={L}$" + _rate_label(exact_fit)
+        axes.errorbar(
+            point["h"], point["mean"], point["error"], fmt=MARKERS[k], ms=3, lw=0.8, color=colour, label=label
+        )
+        if exact_fit is not None:
+            axes.plot(exact_fit.x, exact_fit(exact_fit.x), "--", color=colour, lw=0.8)
+    shown = plateaus.where(plateaus["found"])
+    label = rf"quench, $N={study.scale.chain}$, $\chi={study.scale.bond_dimensions[-1]}$" + _rate_label(fit)
+    bars: dict[str, Any] = {"color": "crimson", "lw": 0.8}
+    axes.errorbar(shown["h"], shown["plateau"], shown["total"], fmt="*", ms=6, label=label, **bars)
+    axes.errorbar(shown["h"], shown["plateau"], shown["statistical"], fmt="none", capsize=2, **bars)
+    bounds = plateaus["plateau"].where(~plateaus["found"])
+    if bounds.notnull().any():
+        axes.plot(bounds["h"], bounds, "v", mfc="none", color="crimson", ms=5, label="not settled")
+    if fit is not None:
+        axes.plot(fit.x, fit(fit.x), "--", color="crimson", lw=1)
     axes.set(xlabel="disorder strength $h/J$", ylabel="current per bond $j_0$  ($J$)", yscale="log")
-    axes.set_xlim(0, max(study.scale.quench_strengths) + 1.2)
-    axes.set_ylim(bottom=0.3 * float(exact["mean"].sel(h=slice(0, axes.get_xlim()[1])).min()))
-    axes.legend()
-    renamed = exact.rename(mean="exact", error="exact_error", h="h_exact")
-    return plateau.merge(renamed).assign_attrs(rate=fit.rate, rate_error=fit.error)
+    axes.set_xlim(0, max(study.scale.quench_strengths) + 0.7)
+    axes.set_ylim(bottom=0.03 * float(exact["mean"].sel(h=slice(0, axes.get_xlim()[1])).min()))
+    axes.legend(loc="lower left", handlelength=1.5)
+    rate, error = _rate(fit)
+    exact = exact.rename(mean="exact", error="exact_error").assign(
+        alpha_exact=("L", [_rate(each)[0] for each in fits]), alpha_exact_error=("L", [_rate(each)[1] for each in fits])
+    )
+    quenched = plateaus.rename(h="h_quench").assign(alpha=rate, alpha_error=error)
+    return quenched.merge(exact)
+
+
+def _rate_label(fit: ExponentialFit | None) -> str:
+    return "" if fit is None else rf", $\alpha={fit.rate:.2f}\pm{fit.error:.2f}$"
+
+
+def _by_bond_dimension(study: Study) -> xr.Dataset:
+    """Return the mean current in the windows of the plateaus, and the diagnostics at their ends, by χ and h."""
+    names = ["discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"]
+    ends = study.measured()["window"].sel(end="last", drop=True)
+    return mean_with_error(study.settled).merge(study.quenches[names].sel(time=ends).drop_vars("time").mean("seed"))
+
+
+def _fig3_convergence(study: Study, axes: Axes) -> xr.Dataset:
+    """Draw the mean current in the windows of the plateaus against the bond dimension."""
+    data = _by_bond_dimension(study)
+    for k, h in enumerate(data["h"].values):
+        point, colour = data.sel(h=h), _colour(k, data.sizes["h"])
+        axes.errorbar(point["chi"], point["mean"], point["error"], fmt="o-", ms=3, lw=0.8, color=colour, capsize=2)
+        (first, last), found = study.plateaus[h].window, study.plateaus[h].found
+        label = f"$h/J={h:g}$, ${first:g}\\leq t\\leq {last:g}$" + ("" if found else " (drifts)")
+        axes.plot([], [], "o-", ms=3, lw=0.8, color=colour, label=label)
+    axes.axhline(0, color="0.8", lw=0.6, zorder=0)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(data["chi"].values, [str(chi) for chi in data["chi"].values])
+    axes.set(xlabel=r"bond dimension $\chi$", ylabel="mid current per bond in the window  ($J$)")
+    axes.legend(handlelength=1.5)
+    return data.merge(study.measured())
 
 
 FIGURES: dict[str, Callable[[Study, Axes], xr.Dataset]] = {
@@ -499,6 +659,7 @@ FIGURES: dict[str, Callable[[Study, Axes], xr.Dataset]] = {
     "fig2b": _fig2b,
     "fig3a": _fig3a,
     "fig3b": _fig3b,
+    "fig3_convergence": _fig3_convergence,
 }
 """The figures by name."""
 
@@ -539,7 +700,7 @@ def reproduce(
     --------
     >>> reproduce(only=["fig9"])
     Traceback (most recent call last):
-    ValueError: figure 'fig9' is unknown; there are: fig1a, fig1b, fig2a, fig2b, fig3a, fig3b
+    ValueError: figure 'fig9' is unknown; there are: fig1a, fig1b, fig2a, fig2b, fig3a, fig3b, fig3_convergence
     """
     study = Study(scale, Path(out), seed, executor)
     written = draw(study, FIGURES, only)
@@ -552,7 +713,7 @@ def _print_rates(study: Study) -> None:
     rates = study.rates()
     save(rates, study.out / "rates.nc")
     low, high = study.scale.fit_window
-    table = Table(title=f"Rates of exponential decay with h\n(spectra: {low:g} ≤ h ≤ {high:g}, quench: all h)")
+    table = Table(title=f"Rates of exponential decay with h\n(spectra: {low:g} ≤ h ≤ {high:g}, quench: where resolved)")
     for column in ("N", "α (current)", "95 %", "β (gap)", "95 %"):
         table.add_column(column, justify="right")
     for L in study.scale.sizes:
@@ -564,9 +725,28 @@ def _print_rates(study: Study) -> None:
     quenched = _with_error(rates["alpha_quench"], rates["alpha_quench_error"])
     table.add_row(f"{study.scale.chain} (quench)", quenched, "", "", "")
     console = Console()
-    console.print(table)
+    console.print(table, _convergence(study))
     for L in study.scale.sizes:
         console.print(f"ln J∞(h), N = {L}: {rates['kink'].sel(L=L).item()}", highlight=False)
+
+
+def _convergence(study: Study) -> Table:
+    """Return the table behind the extra figure of convergence with the bond dimension."""
+    data = _by_bond_dimension(study)
+    title = (
+        "Mid current per bond in the window of the plateau, in J/1000\n(discarded weight and largest bond: at its end)"
+    )
+    table = Table(title=title)
+    for column in ("h", "window", "χ", "current", "discarded weight", "largest bond", "trust time"):
+        table.add_column(column, justify="right")
+    for h, found in study.plateaus.items():
+        for chi in study.scale.bond_dimensions:
+            row = data.sel(h=h, chi=chi)
+            current = f"{1e3 * float(row['mean']):.2f} ± {1e3 * float(row['error']):.2f}"
+            numbers = [f"{float(row[name]):.3g}" for name in ("discarded_weight", "max_bond", "trust_time")]
+            window = f"{found.window[0]:g} … {found.window[1]:g}" + ("" if found.found else " (drifts)")
+            table.add_row(f"{h:g}", window, str(chi), current, *numbers)
+    return table
 
 
 def _with_error(value: Any, error: Any) -> str:
