@@ -732,7 +732,7 @@ def plateau(
     >>> time, noise = np.arange(0.0, 40.5, 0.5), np.random.default_rng(1).normal(size=(50, 81))
     >>> decay = xr.DataArray(1 + 5 * np.exp(-time / 3) + 0.1 * noise, {"time": time}, ("seed", "time"))
     >>> found = plateau(decay)
-    >>> found.found, 10 < found.window[0] < 20, abs(found.value - 1) < 0.01
+    >>> found.found, 15 < found.window[0] < 30, abs(found.value - 1) < 0.01
     (True, True, True)
     >>> plateau(decay, end=8.0).found
     False
