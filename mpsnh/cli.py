@@ -75,7 +75,7 @@ def _client(scheduler: str) -> Any:
     except ImportError:
         raise ValueError("--scheduler needs the package distributed: pip install distributed") from None
     try:
-        return distributed.Client(scheduler, timeout=10)
+        return distributed.Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, TypeError, ValueError) as error:  # nobody there, TLS without certificates, no such protocol
         raise ValueError(f"no dask scheduler answers at {scheduler}: {error}") from None
 

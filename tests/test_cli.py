@@ -342,5 +342,6 @@ def test_a_scheduler_that_is_none_is_refused(tmp_path):
     pytest.importorskip("distributed")
     said = mpsnh(*REPRODUCE, "nonsense", "--out", tmp_path, code=2)
     assert "no dask scheduler answers at nonsense" in said
+    assert pytest.importorskip("dask.config").get("scheduler", None) is None, "no default of others"
     said = mpsnh(*REPRODUCE, "tls://127.0.0.1:1", "--out", tmp_path, code=2)
     assert "TLS" in said
