@@ -249,40 +249,91 @@ def density_matrices(
     L = len(blocks)
     if not spans:
         return []
-    skip = min(isometric[0], min(first for first, _ in spans))
-    most = max(first for first, _ in spans)
-    lefts = dict(zip(range(skip, most + 1), environments(blocks[:most], skip=skip), strict=True))
+    lefts = _around(blocks, isometric[0], max(first for first, _ in spans))
     mirror, total = mirrored(blocks)
-    skip = min(L - isometric[1], min(L - 1 - last for _, last in spans))
-    most = max(L - 1 - last for _, last in spans)
-    rights = dict(zip(range(skip, most + 1), environments(mirror[:most], skip=skip), strict=True))
+    rights = _around(mirror, L - isometric[1], max(L - 1 - last for _, last in spans))
     found = []
     for first, last in spans:
-        pieces: dict[tuple[int, tuple[int, ...]], Array] = {(q, ()): np.eye(len(e)) for q, e in lefts[first].items()}
-        for j in range(first, last + 1):
-            longer: dict[tuple[int, tuple[int, ...]], Array] = {}
-            for (q, cs), piece in pieces.items():
-                for c in local_states(charges[j]):
-                    if (q + sum(cs), c) in blocks[j]:
-                        block = np.tensordot(piece, blocks[j][q + sum(cs), c], 1)
-                        longer[q, (*cs, c)] = block.reshape(len(piece), -1, block.shape[-1])
-            pieces = longer
-        states = [local_states(of_site) for of_site in charges[first : last + 1]]
-        shape = [len(of_site) for of_site in charges[first : last + 1]]
-        density = np.zeros((math.prod(shape),) * 2, dtype=complex)
-        for (q, cs), ket in pieces.items():
-            right = rights[L - 1 - last].get(total - q - sum(cs))
-            if right is None:
-                continue
-            around = np.tensordot(np.tensordot(lefts[first][q], ket, 1), right, (2, 1))
-            rows = np.ravel_multi_index(np.ix_(*(of[c] for of, c in zip(states, cs, strict=True))), shape).ravel()
-            for (other, others), bra in pieces.items():
-                if other == q and sum(others) == sum(cs):
-                    places = np.ix_(*(of[c] for of, c in zip(states, others, strict=True)))
-                    columns = np.ravel_multi_index(places, shape).ravel()
-                    density[np.ix_(rows, columns)] += np.tensordot(around, bra.conj(), ((0, 2), (0, 2)))
+        left, right = lefts[first], rights[L - 1 - last]
+        density = np.zeros((math.prod(map(len, charges[first : last + 1])),) * 2, dtype=complex)
+        for (q, r), (rows, ket) in _pieces(blocks[first : last + 1], charges[first : last + 1]).items():
+            around = ket
+            if left is not None:
+                around = left[q] @ around if q in left else 0 * around
+            if right is not None:
+                around = around @ right[total - r].T if total - r in right else 0 * around
+            density[np.ix_(rows, rows)] += around.reshape(len(rows), -1) @ ket.reshape(len(rows), -1).conj().T
         found.append(density)
     return found
+
+
+def _around(blocks: Sequence[Blocks], isometric: int, most: int) -> list[dict[int, Array] | None]:
+    """Return the environments left of the sites up to `most`; None where they are identities."""
+    skip = min(isometric, most)
+    _, *others = environments(blocks[:most], skip=skip)
+    return [None] * (skip + 1) + others
+
+
+def _pieces(blocks: Sequence[Blocks], charges: Charges) -> dict[tuple[int, int], tuple[NDArray[np.intp], Array]]:
+    """Contract a few neighbouring sites.
+
+    Returns
+    -------
+    dict of (int, int) to (ndarray, ndarray)
+        For each charge of the bonds at the left and right end: the local states of all sites, as one number, and the
+        tensor of shape (local states, left bond, right bond).
+    """
+    pieces: dict[tuple[int, int], tuple[NDArray[np.intp], Array]] = {}
+    for j, (site, of_site) in enumerate(zip(blocks, charges, strict=True)):
+        states, parts = local_states(of_site), dict[tuple[int, int], list[tuple[Any, Array]]]()
+        for (m, c), block in site.items():
+            tensor, chosen = block.transpose(1, 0, 2), np.array(states[c])
+            if j == 0:
+                parts.setdefault((m, m + c), []).append((chosen, tensor))
+                continue
+            for (q, r), (rows, ket) in pieces.items():
+                if r == m:
+                    joined = (ket[:, None] @ tensor).reshape(-1, ket.shape[1], tensor.shape[2])
+                    joint = (rows[:, None] * len(of_site) + chosen).ravel()
+                    parts.setdefault((q, m + c), []).append((joint, joined))
+        pieces = {
+            key: part[0]
+            if len(part) == 1
+            else (np.concatenate([n for n, _ in part]), np.concatenate([x for _, x in part]))
+            for key, part in parts.items()
+        }
+    return pieces
+
+
+def schmidt_values(centre: Blocks) -> NDArray[np.float64]:
+    """Return the Schmidt values across the bond to the right of the orthogonality centre.
+
+    Parameters
+    ----------
+    centre : dict
+        The blocks of that site.
+
+    Returns
+    -------
+    ndarray
+        In no particular order, with the norm of the state.
+
+    Raises
+    ------
+    FloatingPointError
+        If a block is not finite.
+
+    Examples
+    --------
+    >>> schmidt_values({(0, 1): np.full((1, 1, 1), 0.6), (0, -1): np.full((1, 1, 1), 0.8)}).tolist()
+    [0.6, 0.8]
+    """
+    parts: dict[int, list[Array]] = {}
+    for (q, c), block in centre.items():
+        if not np.isfinite(block).all():
+            raise FloatingPointError("the state has elements that are not finite")
+        parts.setdefault(q + c, []).append(block.reshape(-1, block.shape[2]))
+    return np.concatenate([np.linalg.svd(np.concatenate(rows), compute_uv=False) for rows in parts.values()])
 
 
 _NORMALISED = 1000
@@ -536,10 +587,7 @@ class BlockState:
             In no particular order.
         """
         self.move_to(bond)
-        parts: dict[int, list[Array]] = {}
-        for (q, c), block in self.blocks()[bond].items():
-            parts.setdefault(q + c, []).append(block.reshape(-1, block.shape[2]))
-        return np.concatenate([np.linalg.svd(np.concatenate(rows), compute_uv=False) for rows in parts.values()])
+        return schmidt_values(self.blocks()[bond])
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Return what the truncation of the next gates depends on besides the state.

@@ -10,7 +10,15 @@ import numpy as np
 import quimb.tensor as qtn
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from mpsnh.blocks import Blocks, BlockState, bond_dimensions, density_matrices, environments
+from mpsnh.blocks import (
+    Blocks,
+    BlockState,
+    bond_dimensions,
+    density_matrices,
+    environments,
+    mirrored,
+    schmidt_values,
+)
 from mpsnh.canonical import right_canonical
 from mpsnh.compile import local_operator
 from mpsnh.mpo import MPO
@@ -489,6 +497,10 @@ class MPS(qtn.MatrixProductState):
         0.69314718056
         """
         require(0 <= bond < self.L - 1, "bond", bond, f"from 0 to {self.L - 2}")
+        left, right = self._isometric()
+        if right == left + 1 and bond in (left - 1, left):  # next to the orthogonality centre: no need to move that
+            blocks, _ = self.blocks()
+            return entropy(schmidt_values(blocks[left] if bond == left else mirrored(blocks)[0][self.L - 1 - left]))
         return entropy(self.workspace().schmidt_values(bond))
 
     def entanglement_profile(self) -> NDArray[np.float64]:
@@ -598,12 +610,20 @@ def entropy(singular_values: NDArray[np.floating[Any]]) -> float:
     float
         In natural units, not negative.
 
+    Raises
+    ------
+    FloatingPointError
+        If they vanish or are not finite.
+
     Examples
     --------
     >>> entropy(np.array([3.0, 0.0]))
     0.0
     """
-    p = singular_values**2 / np.sum(singular_values**2)
+    total = float(np.sum(singular_values**2))
+    if not 0 < total < np.inf:
+        raise FloatingPointError(f"the norm of the state became {total**0.5}")
+    p = singular_values**2 / total
     p = p[p > 0]
     return float(max(0.0, -np.sum(p * np.log(p))))
 

@@ -262,3 +262,22 @@ def test_the_charge_of_an_initial_state_may_be_any():
     assert isinstance(last, Snapshot)
     assert last.state.expect_each("Sz").sum() == pytest.approx(1)
     assert type(last.state) is SymmetricMPS
+
+
+class Tilted(models.NonHermitianXXZ):
+    """A field across the axis breaks the charge."""
+
+    charge: int | None = None
+
+    def terms(self):
+        return super().terms() + OpSum.sum((0.3, "Sx", j) for j in range(self.L))
+
+
+@pytest.mark.parametrize("kind", [models.NonHermitianXXZ, Tilted])
+def test_the_entropy_next_to_the_centre_is_that_of_a_moved_centre(kind):
+    *_, last = algorithms.NHTEBD(dt=0.1, t_max=1.0).records(kind(L=8, gamma=0.3, h=1.0, seed=1))
+    assert isinstance(last.state, SymmetricMPS) == (kind is not Tilted)
+    centre, profile = last.state.canonical_centre, last.state.entanglement_profile()
+    assert centre == 4
+    for bond in (centre - 1, centre, 0):
+        assert last.state.entanglement_entropy(bond) == pytest.approx(profile[bond], rel=1e-10)
