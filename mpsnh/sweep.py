@@ -127,7 +127,7 @@ def sweep(
     # a limit that another thread than the main one sets has no effect on OpenBLAS
     with contextlib.closing(workers), bar, one_thread():
         grid.prepare(batch, workers)
-        bar.total = grid.inside.size
+        bar.total = int(grid.inside.sum())
         _Scheduler(grid, workers, bar).run()
     return grid.result()
 

@@ -230,9 +230,9 @@ def test_a_store_is_extended_by_what_is_missing(larger, batch, tmp_path):
 
 
 def test_the_progress_of_what_is_done_already_is_all_of_it(tmp_path, capsys):
-    for _ in range(2):
-        nh.sweep(draw, GRID, store=tmp_path / "data.zarr", progress=True)
-        assert "10/10" in capsys.readouterr().err.splitlines()[-1].split("\r")[-1]
+    for over, shown in ((GRID, "10/10"), (GRID, "10/10"), (GRID | {"seed": [7, 1]}, "4/4")):
+        nh.sweep(draw, over, store=tmp_path / "data.zarr", progress=True)
+        assert shown in capsys.readouterr().err.splitlines()[-1].split("\r")[-1]
 
 
 def test_one_point_grows_to_a_grid(tmp_path):
