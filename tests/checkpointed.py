@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have background jobs ignore it
 
 
 class Slow(observables.Magnetization):
