@@ -500,7 +500,7 @@ class MPS(qtn.MatrixProductState):
         left, right = self._isometric()
         if right == left + 1 and bond in (left - 1, left):  # next to the orthogonality centre: no need to move that
             blocks, _ = self.blocks()
-            return entropy(schmidt_values(blocks[left] if bond == left else mirrored(blocks)[0][self.L - 1 - left]))
+            return entropy(schmidt_values(blocks[left] if bond == left else mirrored(blocks[left:right])[0][0]))
         return entropy(self.workspace().schmidt_values(bond))
 
     def entanglement_profile(self) -> NDArray[np.float64]:

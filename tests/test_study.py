@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
+from study_files import load, raw
 from typer.testing import CliRunner
 
 from mpsnh.cli import app
 from mpsnh.records import NEVER
-from mpsnh.store import Store
 from mpsnh.studies import brighi2025
 
 TINY = replace(
@@ -41,15 +41,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:NHTEBD. noise amplified:RuntimeW
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setitem(brighi2025.SCALES, "tiny", TINY)
-
-
-def load(folder, name):
-    return xr.load_dataset(folder / f"{name}.nc", engine="h5netcdf")
-
-
-def raw(folder, name):
-    store = Store(folder / f"{name}.zarr")
-    return store.load(store.axes())
 
 
 @pytest.fixture(scope="module")

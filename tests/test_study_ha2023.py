@@ -10,11 +10,11 @@ import pytest
 import scipy.stats
 import xarray as xr
 from rich.console import Console
+from study_files import load, raw
 from typer.testing import CliRunner
 
 from mpsnh.cli import app
 from mpsnh.observables.resonance import demixed, near_resonant_set
-from mpsnh.store import Store
 from mpsnh.studies import ha2023
 from mpsnh.studies.ha2023_statements import DRIFTS, STATEMENTS, crossing, drift, estimate, holds, resonances, tables
 
@@ -24,15 +24,6 @@ TINY = ha2023.Scale(sizes=(4, 5), realisations=(40, 30), scan=(5.0, 15.0), scan_
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setitem(ha2023.SCALES, "tiny", TINY)
-
-
-def load(folder, name):
-    return xr.load_dataset(folder / f"{name}.nc", engine="h5netcdf")
-
-
-def raw(folder, name):
-    store = Store(folder / f"{name}.zarr")
-    return store.load(store.axes())
 
 
 @pytest.fixture(scope="module")

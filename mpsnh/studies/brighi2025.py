@@ -602,11 +602,14 @@ def _fig3b(study: Study, axes: Axes) -> xr.Dataset:
         )
         if exact_fit is not None:
             axes.plot(exact_fit.x, exact_fit(exact_fit.x), "--", color=colour, lw=0.8)
-    shown = plateaus.where(plateaus["found"])
+    shown = plateaus.where(plateaus["found"] & (plateaus["plateau"] > 0))
+    below = (plateaus["plateau"] + 2 * plateaus["total"]).where(plateaus["found"] & (plateaus["plateau"] <= 0))
     label = rf"quench, $N={study.scale.chain}$, $\chi={study.scale.bond_dimensions[-1]}$" + _rate_label(fit)
     bars: dict[str, Any] = {"color": "crimson", "lw": 0.8}
     axes.errorbar(shown["h"], shown["plateau"], shown["total"], fmt="*", ms=6, label=label, **bars)
     axes.errorbar(shown["h"], shown["plateau"], shown["statistical"], fmt="none", capsize=2, **bars)
+    if below.notnull().any():  # no logarithmic axis has room for these: two errors above
+        axes.errorbar(below["h"], below, 0.3 * below, uplims=True, fmt="_", ms=6, label="quench, upper bound", **bars)
     bounds = plateaus["plateau"].where(~plateaus["found"])
     if bounds.notnull().any():
         axes.plot(bounds["h"], bounds, "v", mfc="none", color="crimson", ms=5, label="not settled")

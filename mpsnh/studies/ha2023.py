@@ -217,7 +217,7 @@ def _fig2(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the distribution of the dominant fraction R for each size, in both regimes."""
     R = study.found["R"]
     data = log_histogram(R, bins=np.geomspace(0.9 * float(R.min()), 1, 41))
-    for alpha, colours, name in ((THERMAL, "autumn", "thermal"), (LOCALISED, "Blues", "localised")):
+    for alpha, colours, name in ((THERMAL, "Oranges", "thermal"), (LOCALISED, "Blues", "localised")):
         for k, L in enumerate(study.scale.sizes):
             density = data["density"].sel(L=L, alpha=alpha)
             label = rf"$\alpha={alpha:g}$ ({name})" if k == 0 else ""
@@ -315,7 +315,7 @@ def _ratios(
 ) -> xr.Dataset:
     """Draw distributions of ratios from 0 to twice what is expected, and of jump fractions as an inset."""
     edges, unit = np.linspace(0, 2 * expected, 42), np.linspace(0, 1, 21)
-    inset = axes.inset_axes((0.66, 0.66, 0.31, 0.3))
+    inset = axes.inset_axes((0.66, 0.66, 0.31, 0.26))
     data = {}
     for place, sets, bins, axis in ((axes, ratios, edges, "ratio"), (inset, jumps, unit, "Z_jump")):
         rows = [_histogram(values, bins) for values in sets.values()]
@@ -366,7 +366,7 @@ def _angles(study: Study, axes: Axes, case: Literal["XY", "Z"]) -> xr.Dataset:
     axes.set_ylim(top=50 * float(quartiles.max()))
     axes.legend(loc="upper left", ncols=2)
     share = estimate(chosen["AB_largest"], "share")
-    inset = axes.inset_axes((0.62, 0.72, 0.35, 0.25))
+    inset = axes.inset_axes((0.62, 0.72, 0.35, 0.2))
     error = [share["value"] - share["low"], share["high"] - share["value"]]
     inset.errorbar(share["L"], share["value"], error, fmt="s-", ms=2, lw=0.8, color="crimson")
     inset.set(ylim=(0, 1.05), xticks=study.scale.sizes)
