@@ -46,34 +46,34 @@ lint: $(STAMP)
 
 # Type checkers see the mapped packages only in an installed wheel.
 types: $(STAMP)
-	sh tests/check_types.sh $(BIN)/python
+	sh tests/project/check_types.sh $(BIN)/python
 
 wheel: $(STAMP)
-	sh tests/check_wheel.sh $(BIN)/python
+	sh tests/project/check_wheel.sh $(BIN)/python
 
 oldest:
-	sh tests/check_oldest.sh $(PYTHON)
+	sh tests/project/check_oldest.sh $(PYTHON)
 
 accuracy: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python benchmarks/nhtebd_accuracy.py
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.nhtebd_accuracy
 
 nhtebd: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python benchmarks/nhtebd.py
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.nhtebd
 
 oracle: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python benchmarks/free_fermions.py
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.free_fermions
 
 overhead: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python benchmarks/sweep.py
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.sweep
 
 spectra: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python benchmarks/spectra.py
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.spectra
 
 avalanche: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python benchmarks/avalanche.py
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.avalanche
 
 memory: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python benchmarks/memory.py
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.memory
 
 clean:
 	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,15 +8,14 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import Algorithm
-from mpsnh.bath import Bath
-from mpsnh.closed_system import require_closed
-from mpsnh.model import FloquetModel, Model
-from mpsnh.normal import eigen_hermitian, eigen_unitary
-from mpsnh.records import SlowMode
-from mpsnh.relaxation import slowest
-from mpsnh.sector import require_memory
-from mpsnh.value import require
+from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.bath import Bath, require_closed
+from mpsnh.base.floquet import FloquetModel
+from mpsnh.base.model import Model
+from mpsnh.base.slow_mode import SlowMode
+from mpsnh.checks import require, require_memory
+from mpsnh.linalg.markov import slowest
+from mpsnh.linalg.normal import eigen_hermitian, eigen_unitary
 
 
 class DegeneratePerturbationSolver(Algorithm[SlowMode]):

@@ -11,13 +11,13 @@ import scipy.sparse
 import scipy.sparse.linalg
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import Diagonalisation
-from mpsnh.eigenvectors import biorthonormal, inverse_iteration, is_hermitian, require_small
-from mpsnh.filter_diagonalisation import FilteredSpectrum, filter_spectrum, right_and_left
-from mpsnh.model import Model
-from mpsnh.records import Spectrum
-from mpsnh.sector import require_memory
-from mpsnh.value import require
+from mpsnh.base.diagonalisation import Diagonalisation
+from mpsnh.base.model import Model
+from mpsnh.base.spectrum import Spectrum
+from mpsnh.checks import require, require_memory
+from mpsnh.linalg.eigenvectors import biorthonormal, inverse_iteration, is_hermitian, require_small
+from mpsnh.linalg.filter.spectrum import FilteredSpectrum, filter_spectrum
+from mpsnh.linalg.filter.vectors import right_and_left
 
 FILTER_FROM = 2500
 """Dimension from which filter diagonalisation is faster than LAPACK."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from mpsnh.algorithm import TimeEvolution
-from mpsnh.exact_state import ExactState
-from mpsnh.model import Model
-from mpsnh.propagator import Propagator
-from mpsnh.records import Snapshot
-from mpsnh.sector import require_memory
+from mpsnh.base.evolution import TimeEvolution
+from mpsnh.base.model import Model
+from mpsnh.base.snapshot import Snapshot
+from mpsnh.checks import require_memory
+from mpsnh.linalg.propagator import Propagator
+from mpsnh.states.vector import ExactState
 
 
 class ExactEvolution(TimeEvolution):

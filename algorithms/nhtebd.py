@@ -12,15 +12,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import TimeEvolution
-from mpsnh.blocks import BlockState, memory_needed
-from mpsnh.circuit import ORDERS, Gate, Layer, repeated
-from mpsnh.model import Model
-from mpsnh.mps import MPS
-from mpsnh.records import NEVER, Snapshot
-from mpsnh.sector import LEAK, require_memory
-from mpsnh.symmetric import from_blocks, symmetric
-from mpsnh.value import require
+from mpsnh.base.evolution import TimeEvolution
+from mpsnh.base.model import Model
+from mpsnh.base.snapshot import NEVER, Snapshot
+from mpsnh.checks import require, require_memory
+from mpsnh.language.circuit import ORDERS, Gate, Layer, repeated
+from mpsnh.operators.sector import LEAK
+from mpsnh.states.mps import MPS
+from mpsnh.states.symmetric import from_blocks, symmetric
+from mpsnh.states.workspace import BlockState, memory_needed
 
 
 class NHTEBD(TimeEvolution):

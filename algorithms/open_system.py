@@ -12,15 +12,14 @@ import scipy.linalg
 import scipy.sparse
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import TimeEvolution
-from mpsnh.bath import Bath
-from mpsnh.circuit import Gate, apply_gate
-from mpsnh.closed_system import require_closed
-from mpsnh.density_matrix import DensityMatrix
-from mpsnh.model import FloquetModel, Model
-from mpsnh.records import Snapshot
-from mpsnh.sector import require_memory
-from mpsnh.value import require
+from mpsnh.base.bath import Bath, require_closed
+from mpsnh.base.evolution import TimeEvolution
+from mpsnh.base.floquet import FloquetModel
+from mpsnh.base.model import Model
+from mpsnh.base.snapshot import Snapshot
+from mpsnh.checks import require, require_memory
+from mpsnh.language.circuit import Gate, apply_gate
+from mpsnh.states.density import DensityMatrix
 
 LARGEST = 64
 """Largest dimension of the system, of which the superoperator has the square: six spins 1/2."""

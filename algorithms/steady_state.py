@@ -9,16 +9,17 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import Diagonalisation
 from mpsnh.algorithms.exact_diag import ExactDiag
-from mpsnh.chebyshev import NumericalRange
-from mpsnh.eigenvectors import biorthonormal, is_hermitian
-from mpsnh.filter_diagonalisation import FilteredSpectrum, filter_spectrum, right_and_left
-from mpsnh.model import FloquetModel, Model
-from mpsnh.records import Spectrum
-from mpsnh.sector import require_memory
-from mpsnh.subspace import growing_levels
-from mpsnh.value import require
+from mpsnh.base.diagonalisation import Diagonalisation
+from mpsnh.base.floquet import FloquetModel
+from mpsnh.base.model import Model
+from mpsnh.base.spectrum import Spectrum
+from mpsnh.checks import require, require_memory
+from mpsnh.linalg.bounds import NumericalRange
+from mpsnh.linalg.eigenvectors import biorthonormal, is_hermitian
+from mpsnh.linalg.filter.spectrum import FilteredSpectrum, filter_spectrum
+from mpsnh.linalg.filter.vectors import right_and_left
+from mpsnh.linalg.subspace import growing_levels
 
 SMALL = 1000
 """Largest dimension at which dense diagonalisation is tried first."""
@@ -44,8 +45,8 @@ class SteadyState(Diagonalisation):
     upper one counts. In an entirely real spectrum they are those of smallest E, as for `ExactDiag`.
 
     Small sectors are diagonalised. In large ones all eigenvalues are found and certified by their number and the traces
-    of H and H² (`mpsnh.filter_diagonalisation`) where that is fast, near the real axis. Farther from it, as at weak
-    disorder, a block of random vectors is evolved until it consists of the levels that grow fastest (`mpsnh.subspace`);
+    of H and H² (`mpsnh.linalg.filter.spectrum`) where that is fast, near the real axis. Farther from it, as at weak
+    disorder, a block of random vectors is evolved until it consists of the levels that grow fastest (`mpsnh.linalg.subspace`);
     if they do not stand out, all eigenvalues are found after all. Only from all of them is a spectrum called entirely
     real: when no |Im E| exceeds 1e-11 of half its width. If no method is certain of its result, a dense matrix of
     dimension up to 4000 is diagonalised; else there is an error.

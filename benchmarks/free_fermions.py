@@ -8,7 +8,6 @@ truncation: the table and the figure say how it falls with the bond dimension χ
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +20,7 @@ import mpsnh as nh
 from mpsnh import algorithms, models, observables
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-from gaussian import CleanQuench, GaussianState, bulk_momenta, propagator, single_particle  # noqa: E402
+from tests.oracles.gaussian import CleanQuench, GaussianState, bulk_momenta, propagator, single_particle
 
 DT = 0.5
 """Time step; its error is 1e-6."""

@@ -18,8 +18,8 @@ import numpy as np
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
-from mpsnh.blocks import Blocks
-from mpsnh.symmetric import from_blocks
+from mpsnh.states.blocks import Blocks
+from mpsnh.states.symmetric import from_blocks
 
 SMALL, SMALL_BOND, LATE = 40, 96, 8.0
 """Chain, bond dimension and time of the evolved state that says how charges are spread."""

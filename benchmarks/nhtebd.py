@@ -26,14 +26,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import peers
 import scipy.linalg
 import threadpoolctl
 from numpy.typing import NDArray
 
 from mpsnh import MPS, Layer, Snapshot, algorithms, models
-from mpsnh.circuit import Gate, repeated
-from mpsnh.symmetric import SymmetricMPS, from_blocks
+from mpsnh.language.circuit import Gate, repeated
+from mpsnh.states.symmetric import SymmetricMPS, from_blocks
+from tests.support import peers
 
 DENSE = 128
 """Largest bond dimension for quimb without conserved charge."""

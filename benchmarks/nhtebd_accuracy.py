@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import peers
 from numpy.typing import NDArray
 
 from mpsnh import MPS, algorithms, models
+from tests.support import peers
 
 ROUTES: dict[str, tuple[Callable[[peers.Quench], peers.Outcome], Callable[[peers.Quench], peers.Outcome]]] = {
     "mpsnh NHTEBD": (peers.nhtebd, peers.dense_brickwork),

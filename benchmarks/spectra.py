@@ -23,8 +23,8 @@ import threadpoolctl
 
 import mpsnh as nh
 from mpsnh import algorithms, models
-from mpsnh.filter_diagonalisation import filter_spectrum
-from mpsnh.kernels.block import BlockOperator
+from mpsnh.kernels.multivector import BlockOperator
+from mpsnh.linalg.filter.spectrum import filter_spectrum
 
 WRONG = 1e-8
 """Distance of an eigenvalue from LAPACK's at which it is wrong, in units of J."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mpsnh.model import SPIN_HALF, HamiltonianModel
-from mpsnh.opsum import OpSum
-from mpsnh.site import Site
+from mpsnh.base.hamiltonian import HamiltonianModel
+from mpsnh.base.model import SPIN_HALF
+from mpsnh.language.opsum import OpSum
+from mpsnh.language.site import Site
 
 
 class NoClick(HamiltonianModel):

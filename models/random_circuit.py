@@ -9,9 +9,9 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from mpsnh.circuit import Gate, Layer
-from mpsnh.model import FloquetModel
-from mpsnh.value import require
+from mpsnh.base.floquet import FloquetModel
+from mpsnh.checks import require
+from mpsnh.language.circuit import Gate, Layer
 
 PHASE_STREAM, COUPLING_STREAM, ORDER_STREAM = 0, 1, 2
 """Streams of the random generator that phases, couplings and the order of the bonds are drawn from."""

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.model import HamiltonianModel
-from mpsnh.opsum import OpSum
-from mpsnh.value import require
+from mpsnh.base.hamiltonian import HamiltonianModel
+from mpsnh.checks import require
+from mpsnh.language.opsum import OpSum
 
 FIELD_STREAM = 0
 """Stream of the random generator that the fields are drawn from."""

@@ -6,21 +6,28 @@ Concrete models, algorithms and observables live in `mpsnh.models`, `mpsnh.algor
 
 from importlib.metadata import version
 
-from mpsnh.algorithm import Algorithm, TimeEvolution
-from mpsnh.bath import Bath
-from mpsnh.circuit import Gate, Layer
-from mpsnh.density_matrix import DensityMatrix
-from mpsnh.exact_state import ExactState
-from mpsnh.model import FloquetModel, HamiltonianModel, Model
-from mpsnh.mpo import MPO
-from mpsnh.mps import MPS
-from mpsnh.observable import Observable
-from mpsnh.opsum import OpSum
-from mpsnh.records import Record, SlowMode, Snapshot, Spectrum, State
-from mpsnh.sector import Sector
-from mpsnh.simulation import Simulation
-from mpsnh.site import Boson, Fermion, Site, Spin
-from mpsnh.sweep import sweep
+from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.bath import Bath
+from mpsnh.base.evolution import TimeEvolution
+from mpsnh.base.floquet import FloquetModel
+from mpsnh.base.hamiltonian import HamiltonianModel
+from mpsnh.base.model import Model
+from mpsnh.base.observable import Observable
+from mpsnh.base.records import Record
+from mpsnh.base.slow_mode import SlowMode
+from mpsnh.base.snapshot import Snapshot
+from mpsnh.base.spectrum import Spectrum
+from mpsnh.language.circuit import Gate, Layer
+from mpsnh.language.opsum import OpSum
+from mpsnh.language.site import Boson, Fermion, Site, Spin
+from mpsnh.operators.mpo import MPO
+from mpsnh.operators.sector import Sector
+from mpsnh.run.simulation import Simulation
+from mpsnh.run.sweep import sweep
+from mpsnh.states.density import DensityMatrix
+from mpsnh.states.mps import MPS
+from mpsnh.states.state import State
+from mpsnh.states.vector import ExactState
 
 __version__ = version("mpsnh")
 

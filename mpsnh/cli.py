@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.text import Text
 
 from mpsnh.picture import averaged, opened, picture, results
-from mpsnh.store import DONE, FAILED, MISSING, Store, lock_name, regions
+from mpsnh.run.grid import lock_name, regions
+from mpsnh.run.store import DONE, FAILED, MISSING, Store
 from mpsnh.studies import brighi2025, ha2023
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics.")

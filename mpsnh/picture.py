@@ -14,8 +14,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mpsnh.statistics import mean_with_error
-from mpsnh.store import DONE, Store
+from mpsnh.run.store import DONE, Store
+from mpsnh.statistics.averages import mean_with_error
 
 STYLE: Any = {
     "font.size": 8,

@@ -18,34 +18,7 @@ from typing import Any, Literal, Self, Union, dataclass_transform, get_args, get
 
 import numpy as np
 
-
-def require(condition: bool, name: str, value: object, allowed: str) -> None:
-    """Raise a `ValueError` that names a bad parameter, its value and what is allowed.
-
-    Parameters
-    ----------
-    condition : bool
-        Whether the value is acceptable.
-    name : str
-        Name of the parameter, as the user wrote it.
-    value : object
-        The value given.
-    allowed : str
-        What is allowed, completing the sentence "… must be …".
-
-    Raises
-    ------
-    ValueError
-        If `condition` is false.
-
-    Examples
-    --------
-    >>> require(False, "dt", -0.1, "positive")
-    Traceback (most recent call last):
-    ValueError: dt = -0.1, but it must be positive
-    """
-    if not condition:
-        raise ValueError(f"{name} = {value!r}, but it must be {allowed}")
+from mpsnh.checks import require
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

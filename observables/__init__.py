@@ -4,32 +4,26 @@ if __name__ != "mpsnh.observables":
     raise ImportError("import mpsnh.observables, not observables")
 
 from mpsnh.observables.current import CurrentProfile, MidCurrent
+from mpsnh.observables.level_statistics import ComplexSpacingRatio, GapRatio, SingularValueGapRatio
+from mpsnh.observables.levels import Eigenvalues, ImaginaryFraction, RealSpectrum
 from mpsnh.observables.resonance import (
     DemixingAngle,
-    DominantFraction,
-    GapRatio,
     JumpCharacter,
     MatrixElementRatio,
     NearResonantSet,
-    PauliWeight,
-    RelaxationRate,
     ResonanceProfile,
     ResonantLevels,
     ResonantTransitions,
 )
-from mpsnh.observables.spectral import (
-    ComplexSpacingRatio,
-    Eigenvalues,
+from mpsnh.observables.slow_mode import DominantFraction, PauliWeight, RelaxationRate
+from mpsnh.observables.state import EntanglementEntropy, EntropyProfile, Magnetization, Norm
+from mpsnh.observables.steady_state import (
     GrowthRate,
-    ImaginaryFraction,
-    RealSpectrum,
-    SingularValueGapRatio,
     SteadyStateConditionNumber,
     SteadyStateCurrent,
     SteadyStateEntropy,
     SteadyStateGap,
 )
-from mpsnh.observables.state import EntanglementEntropy, EntropyProfile, Magnetization, Norm
 
 __all__ = [
     "ComplexSpacingRatio",

@@ -7,11 +7,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.algorithm import Algorithm
-from mpsnh.model import CurrentModel, Model
-from mpsnh.observable import Observable
-from mpsnh.records import Snapshot
-from mpsnh.value import require
+from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.hamiltonian import CurrentModel
+from mpsnh.base.model import Model
+from mpsnh.base.observable import Observable
+from mpsnh.base.snapshot import Snapshot
+from mpsnh.checks import require
 
 
 class CurrentProfile(Observable[Snapshot]):

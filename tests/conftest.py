@@ -1,11 +1,6 @@
-"""Let tests import `reference`, and make property tests reproducible."""
-
-import sys
-from pathlib import Path
+"""Property tests are reproducible."""
 
 from hypothesis import settings
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 settings.register_profile("mpsnh", deadline=None, derandomize=True)
 settings.load_profile("mpsnh")

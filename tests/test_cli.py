@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import mpsnh as nh
 from mpsnh import algorithms, cli, models, observables
 from mpsnh.picture import LEGEND_ENTRIES, averaged, picture, results
-from mpsnh.store import DONE, FAILED, Store
+from mpsnh.run.store import DONE, FAILED, Store
 
 H, SEEDS = [2.0, 1.0], list(range(5))
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from mpsnh import OpSum, Spin
-from mpsnh.value import Value, require
+from mpsnh.checks import require
+from mpsnh.value import Value
 
 
 def label(value):
@@ -262,7 +263,7 @@ def test_replace_checks_again():
         (1 + 2j, "(1+2j)"),
         (Spin(1), "Spin(1)"),
         (OpSum() + (1, "Sz", 0), "OpSum([((1+0j), 'Sz', 0)])"),
-        (Spin, "mpsnh.site.Spin"),
+        (Spin, "mpsnh.language.site.Spin"),
         (Empty(), {"type": f"{__name__}.Empty"}),
         ([Empty()], [{"type": f"{__name__}.Empty"}]),
         (named_function, f"{__name__}.named_function"),

@@ -1,1 +1,1 @@
-"""Studies: the figures of published papers, each as sweeps and plots."""
+"""One paper each: its figures, and what holds of its statements."""

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from mpsnh.picture import STYLE
-from mpsnh.simulation import Simulation
-from mpsnh.sweep import sweep
+from mpsnh.run.simulation import Simulation
+from mpsnh.run.sweep import sweep
 from mpsnh.value import Value
 
 ScaleType = TypeVar("ScaleType", bound=Value)

@@ -1,0 +1,1 @@
+"""What a user subclasses: models, records, algorithms and observables."""

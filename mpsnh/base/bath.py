@@ -1,0 +1,242 @@
+"""A weakly coupled bath at infinite temperature on one site of a closed chain."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.base.floquet import FloquetModel
+from mpsnh.base.model import Model
+from mpsnh.checks import require
+from mpsnh.language.circuit import Gate, apply_gate
+from mpsnh.language.site import is_fermionic
+from mpsnh.value import Value
+
+CHANNEL = 1e-12
+"""Largest relative deviation from the conditions on the jump operators that counts as rounding."""
+
+
+class Bath(Value):
+    """Jump operators E_j that act on one site, with Σ_j E_j† E_j = κ.
+
+    They relax the density matrix towards the identity: once each period of a Floquet model,
+    ρ ↦ (ρ + γ Σ_j E_j ρ E_j†) / (1 + κγ), or all the time, dρ/dt = -i[H, ρ] + γ (Σ_j E_j ρ E_j† - κρ).
+    The coupling γ is no part of the bath, since the limit of small γ does not depend on it.
+    (Ha, Morningstar and Huse, PRL 130, 250405 (2023), Eq. 1, where κ = 3.)
+
+    Parameters
+    ----------
+    site : int
+        Where the bath acts; negative numbers count from the end, so that -1 is the last site.
+    jumps : tuple of str
+        Names of the jump operators, as the site knows them.
+
+    Raises
+    ------
+    ValueError
+        If there are no jump operators.
+
+    Examples
+    --------
+    >>> from mpsnh import models
+    >>> Bath().strength(models.RandomFloquetCircuit(L=4, alpha=10.0))
+    3.0
+    """
+
+    site: int = -1
+    jumps: tuple[str, ...] = ("X", "Y", "Z")
+
+    def validate(self) -> None:
+        """Check that there are jump operators."""
+        require(len(self.jumps) > 0, "jumps", self.jumps, "at least one operator")
+
+    def check(self, model: Model) -> None:
+        """Raise if the bath does not fit a model, or does not lead to infinite temperature.
+
+        That means Σ_j E_j† E_j = Σ_j E_j E_j† = κ (probability is kept, and the identity is stationary), and that
+        Σ_j E_j ρ E_j† is its own adjoint (detailed balance: a jump is as likely as its reverse).
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Raises
+        ------
+        ValueError
+            If there is no such site or operator, the model is restricted to one charge, or a condition fails.
+        """
+        L = model.L
+        require(-L <= self.site < L, "site of the bath", self.site, f"from {-L} to {L - 1}, as the chain has {L} sites")
+        require(model.charge is None, "charge", model.charge, "None, since the bath changes the charge")
+        for name in self.jumps:
+            require(not is_fermionic(name), "jumps", self.jumps, "operators that are not fermionic")
+        operators = self.operators(model)
+        dim = operators.shape[1]
+        forth = np.einsum("jba,jbc->ac", operators.conj(), operators)
+        back = np.einsum("jab,jcb->ac", operators, operators.conj())
+        strength = np.trace(forth).real / dim
+        require(strength > 0, "jumps", self.jumps, "operators of which one is not zero")
+        superoperator = np.einsum("jab,jcd->acbd", operators, operators.conj()).reshape(dim**2, dim**2)
+        for deviation, allowed in (
+            (forth - strength * np.eye(dim), "operators with Σ E†E proportional to the identity"),
+            (back - strength * np.eye(dim), "operators with Σ EE† proportional to the identity"),
+            (superoperator - superoperator.conj().T, "operators such that each jump is as likely as its reverse"),
+        ):
+            require(bool(np.abs(deviation).max() <= CHANNEL * strength), "jumps", self.jumps, allowed)
+
+    def place(self, model: Model) -> int:
+        """Return the site, counted from 0.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Returns
+        -------
+        int
+        """
+        return self.site % model.L
+
+    def operators(self, model: Model) -> NDArray[np.complex128]:
+        """Return the matrices E_j on the local space.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Returns
+        -------
+        ndarray, shape (number of jumps, d, d)
+        """
+        site = model.sites[self.place(model)]
+        return np.array([site.op(name) for name in self.jumps])
+
+    def strength(self, model: Model) -> float:
+        """Return κ, the rate of jumps in units of γ.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Returns
+        -------
+        float
+        """
+        operators = self.operators(model)
+        return float(np.sum(np.abs(operators) ** 2) / operators.shape[1])
+
+    def apply(self, name: str, vectors: NDArray[np.complex128], model: Model) -> NDArray[np.complex128]:
+        """Apply a named operator of the bath's site to vectors of the whole space.
+
+        Parameters
+        ----------
+        name : str
+            As the site knows it; any operator, not only a jump.
+        vectors : ndarray, shape (dim, …)
+            One vector, or several as columns.
+        model : Model
+            The closed system.
+
+        Returns
+        -------
+        ndarray
+            Same shape as `vectors`.
+        """
+        place = self.place(model)
+        return apply_gate(vectors, Gate(model.sites[place].op(name), (place,)), [site.dim for site in model.sites])
+
+    def transitions(self, states: NDArray[np.complex128], model: Model) -> NDArray[np.float64]:
+        """Return S_mn = (1/κ) Σ_j |⟨m|E_j|n⟩|², which is symmetric and doubly stochastic.
+
+        (Ha, Morningstar and Huse, PRL 130, 250405 (2023), Eq. 3.) The matrix elements of all jump operators come from
+        the overlaps of the parts of the states with each local state.
+
+        Parameters
+        ----------
+        states : ndarray, shape (dim, dim)
+            Orthonormal eigenstates as columns.
+        model : Model
+            The closed system.
+
+        Returns
+        -------
+        ndarray, shape (dim, dim)
+
+        Examples
+        --------
+        >>> from mpsnh import models
+        >>> Bath().transitions(np.eye(4), models.RandomFloquetCircuit(L=2, alpha=10.0))[0].round(3).tolist()
+        [0.333, 0.667, 0.0, 0.0]
+        """
+        place, dims = self.place(model), [site.dim for site in model.sites]
+        d, n = dims[place], states.shape[1]
+        parts = np.moveaxis(states.reshape(-1, d, int(np.prod(dims[place + 1 :])), n), 1, 0).reshape(d, -1, n)
+        operators = self.operators(model)
+        elements = operators[:, -1, -1, None, None] * np.eye(n)  # the states are complete: the last overlap is the rest
+        for a, b in itertools.combinations_with_replacement(range(d), 2):
+            if a == b == d - 1:
+                break
+            overlap = parts[a].conj().T @ parts[b]
+            for operator, element in zip(operators, elements, strict=True):
+                weight = operator[a, b] - (operator[-1, -1] if a == b else 0)
+                if weight:
+                    element += weight * overlap
+            if a == b:
+                continue
+            np.conj(overlap, out=overlap)
+            for operator, element in zip(operators, elements, strict=True):
+                if operator[b, a]:
+                    element += operator[b, a] * overlap.T
+        transitions: NDArray[np.float64] = np.einsum("jmn,jmn->mn", elements.real, elements.real)
+        transitions += np.einsum("jmn,jmn->mn", elements.imag, elements.imag)
+        transitions /= self.strength(model)
+        return transitions
+
+
+UNITARY = 1e-10
+"""Largest deviation from unitarity, or relative one from Hermiticity, that counts as rounding."""
+
+
+def require_closed(model: Model) -> None:
+    """Raise unless every gate of a Floquet model is unitary, or a Hamiltonian is Hermitian.
+
+    Parameters
+    ----------
+    model : Model
+        The closed system.
+
+    Raises
+    ------
+    ValueError
+        Naming the gate that is not unitary, or by how much the Hamiltonian is not Hermitian.
+
+    Examples
+    --------
+    >>> from mpsnh import models
+    >>> require_closed(models.NonHermitianXXZ(L=4, gamma=0.1, charge=None))
+    Traceback (most recent call last):
+    ValueError: the Hamiltonian must be Hermitian to couple a bath to it, but |H - H†| reaches 0.1
+    """
+    if isinstance(model, FloquetModel):
+        for layer in model.layers():
+            for matrix, where in layer:
+                deviation = float(np.abs(matrix.conj().T @ matrix - np.eye(len(matrix))).max())
+                if deviation > UNITARY:
+                    sites = ", ".join(map(str, where))
+                    raise ValueError(
+                        f"the gate on site{'s' * (len(where) > 1)} {sites} must be unitary to couple a bath to the "
+                        f"model, but |U†U - 1| reaches {deviation:.3g}"
+                    )
+        return
+    hamiltonian = model.matrix()
+    deviation, largest = abs(hamiltonian - hamiltonian.conj().T).max(), abs(hamiltonian).max()
+    if deviation > UNITARY * largest:
+        raise ValueError(
+            f"the Hamiltonian must be Hermitian to couple a bath to it, but |H - H†| reaches {deviation:.3g}"
+        )

@@ -1,0 +1,58 @@
+"""Algorithms that find levels of a matrix."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.model import Model
+from mpsnh.base.spectrum import Spectrum
+from mpsnh.checks import require
+
+
+class Diagonalisation(Algorithm[Spectrum]):
+    """Base of the algorithms that find levels of a matrix.
+
+    A subclass writes `spectrum`, which gets the matrix of the model once that is known to be square and finite.
+    """
+
+    yields = Spectrum
+
+    @abstractmethod
+    def spectrum(self, model: Model, matrix: Any) -> Spectrum:
+        """Return levels of the model's matrix, which is sparse or dense."""
+
+    def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
+        """Yield the spectrum, as one record.
+
+        Parameters
+        ----------
+        model : Model
+            What to diagonalise.
+        after : None
+            There is nothing to continue.
+
+        Yields
+        ------
+        Spectrum
+
+        Raises
+        ------
+        ValueError
+            If `after` is given, or the matrix is not square and finite or not one that the algorithm can treat.
+        ArithmeticError
+            If the levels or their vectors are not accurate.
+        """
+        if after is not None:
+            raise ValueError(f"{type(self).__name__} has nothing to continue; leave out `after`")
+        self.check(model)
+        matrix = model.matrix()
+        require(matrix.shape == (model.sector.dim,) * 2, "shape of the matrix", matrix.shape, "that of the sector")
+        if not np.isfinite(matrix.data if scipy.sparse.issparse(matrix) else matrix).all():
+            raise ValueError(f"the matrix of {model!r} has elements that are not finite")
+        yield self.spectrum(model, matrix)

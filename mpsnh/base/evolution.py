@@ -1,0 +1,159 @@
+"""Evolving algorithms: the time grid, the initial state and resuming."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.model import Model
+from mpsnh.base.snapshot import Snapshot
+from mpsnh.checks import require
+from mpsnh.states.blocks import environments
+from mpsnh.states.mps import MPS
+
+InitialState = Literal["neel"] | Callable[[Model], MPS]
+"""``"neel"``, or a function that makes the initial state for a model."""
+
+
+class TimeEvolution(Algorithm[Snapshot]):
+    """Base of the algorithms that evolve a state: the time grid, the initial state and resuming.
+
+    A subclass writes `start`, which makes the first snapshot, and `stepper`, which returns the function
+    that advances a snapshot by a number of steps.
+
+    Parameters
+    ----------
+    dt : float
+        Time step, positive (1 for a Floquet model).
+    t_max : float
+        Final time, a multiple of `dt`.
+    every : int
+        Number of steps between records; the final time is always recorded.
+    initial : "neel" or callable
+        The state at time 0: ``"neel"`` alternates the first and last state of each site (up, down, up, …),
+        and a function takes the model and returns an `MPS`.
+
+    Raises
+    ------
+    ValueError
+        If a time or a number of steps is not allowed.
+    """
+
+    yields = Snapshot
+    extendable = ("t_max",)
+    dt: float
+    t_max: float
+    every: int = 1
+    initial: InitialState = "neel"
+
+    def validate(self) -> None:
+        """Check the time grid and the initial state."""
+        require(self.dt > 0, "dt", self.dt, "positive")
+        require(self.t_max > 0, "t_max", self.t_max, "positive")
+        require(self.every >= 1, "every", self.every, "at least 1")
+        require(self._steps(self.t_max) is not None, "t_max", self.t_max, f"a multiple of dt = {self.dt}")
+        is_neel = isinstance(self.initial, str) and self.initial == "neel"
+        require(is_neel or callable(self.initial), "initial", self.initial, "'neel' or a function")
+
+    def check(self, model: Model) -> None:
+        """Raise if the model's operators are not defined or the time step does not fit.
+
+        Parameters
+        ----------
+        model : Model
+            What to evolve.
+        """
+        model.check()
+        model.check_time_step(self.dt)
+
+    @abstractmethod
+    def start(self, model: Model) -> Snapshot:
+        """Return the snapshot at time 0."""
+
+    @abstractmethod
+    def stepper(self, model: Model) -> Callable[[Snapshot, int], Snapshot]:
+        """Return a function that advances a snapshot by a number of steps; its time is set afterwards."""
+
+    def records(self, model: Model, after: Snapshot | None = None) -> Iterator[Snapshot]:
+        """Yield snapshots from time 0, or those that follow an earlier snapshot (none after the last one).
+
+        Parameters
+        ----------
+        model : Model
+            What to evolve.
+        after : Snapshot, optional
+            Continue from here; the result equals that of an uninterrupted run.
+
+        Yields
+        ------
+        Snapshot
+
+        Raises
+        ------
+        ValueError
+            If `after` is not on the time grid or later than `t_max`.
+        TypeError
+            If `after` is no snapshot, or its state is of another kind than this algorithm's.
+        """
+        self.check(model)
+        if not isinstance(after, Snapshot | None):
+            raise TypeError(f"after = {after!r}, but it must be a Snapshot, not {type(after).__name__}")
+        steps = None if after is None else self._steps(after.time)
+        total = round(self.t_max / self.dt)
+        if after is not None and (steps is None or not 0 <= steps <= total):
+            require(False, "after.time", after.time, f"a multiple of dt = {self.dt} up to t_max = {self.t_max}")
+        first, done = after is None, steps or 0
+        # Popped from this list, a snapshot that nobody else holds belongs to `advance`, which need not copy it.
+        held = [self.start(model) if after is None else after]
+        del after
+        if first:
+            yield held[0]
+        advance = self.stepper(model)
+        while done < total:
+            chunk = min(self.every - done % self.every, total - done)
+            done += chunk
+            held.append(replace(advance(held.pop(), chunk), time=done * self.dt))
+            yield held[0]
+
+    def initial_state(self, model: Model) -> MPS:
+        """Return the state at time 0.
+
+        Parameters
+        ----------
+        model : Model
+            Says how many sites there are, and of which kind.
+
+        Returns
+        -------
+        MPS
+
+        Raises
+        ------
+        TypeError
+            If the function given as `initial` returns anything but an `MPS`.
+        ValueError
+            If the state does not fit the model's sites, vanishes or is not finite.
+        """
+        if self.initial == "neel":
+            return MPS.product(model.sites, [site.states[-(j % 2)] for j, site in enumerate(model.sites)])
+        state = self.initial(model)
+        if not isinstance(state, MPS):
+            raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")
+        dims, needed = [state.phys_dim(j) for j in range(state.L)], [site.dim for site in model.sites]
+        require(dims == needed, "local dimensions of the initial state", dims, f"{needed}, as the model's sites have")
+        with np.errstate(all="ignore"):
+            *_, last = environments(state.blocks()[0])  # scaled to unit norm, if there is one
+        norm = float(abs(sum(part.sum() for part in last.values())))
+        require(np.isfinite(norm) and norm > 0, "norm of the initial state", norm, "finite and positive")
+        return state
+
+    def _steps(self, time: float) -> int | None:
+        """Return the number of steps to a time, or None if it is off the grid."""
+        steps = round(time / self.dt)
+        return steps if math.isclose(steps * self.dt, time, rel_tol=1e-9, abs_tol=1e-9 * self.dt) else None

@@ -1,0 +1,121 @@
+"""The slow mode of a closed system with a weak bath."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.base.bath import Bath
+from mpsnh.base.records import Diagnostic
+from mpsnh.base.spectrum import Spectrum
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowMode(Spectrum):
+    """The slowest relaxation of a closed system that is weakly coupled to a bath at infinite temperature.
+
+    It is the operator τ = Σ_n c_n |n⟩⟨n| of the eigenstates, which decays with the rate κγΓ to first order in the
+    coupling γ. (Ha, Morningstar and Huse, PRL 130, 250405 (2023), where κ = 3.)
+    As a `Spectrum` it holds all levels of the closed system, e^{iθ} or E, ordered by θ or E.
+
+    Attributes
+    ----------
+    quasienergies : ndarray, shape (dim,)
+        θ_n, from -π to π, or the energies E_n.
+    transitions : ndarray, shape (dim, dim)
+        S_mn = (1/κ) Σ_j |⟨m|E_j|n⟩|² (Eq. 3).
+    weights : ndarray, shape (dim,)
+        c_n, with Σ c_n = 0 and Σ c_n² = dim; the largest |c_n| is positive.
+    rate : float
+        Γ.
+    next_rate : float
+        That of the second slowest mode. The slowest one is well defined if the two differ.
+    bath : Bath
+        The bath.
+    strength : float
+        κ, the rate of jumps in units of γ.
+    order : int
+        The order in γ up to which the rate is right: its relative error is of order γ.
+    period : float or None
+        2π if the levels are phases, None if they are energies.
+    smallest_gap : float
+        Smallest distance of two levels. First order in γ is meaningful for γ far below it.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models
+    >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(models.RandomFloquetCircuit(L=4, alpha=10.0))
+    >>> bool(abs(mode.contributions().sum() / 2 - 16 * mode.rate) < 1e-12)
+    True
+    """
+
+    diagnostics: ClassVar[Mapping[str, Diagnostic]] = {
+        "smallest_gap": Diagnostic("smallest_gap", "smallest distance of two levels of the closed system"),
+        "next_rate": Diagnostic("next_rate", "relaxation rate of the second slowest mode in units of the jump rate"),
+        "order": Diagnostic("order", "order in the coupling to the bath up to which rates are right"),
+    }
+    quasienergies: NDArray[np.float64] = field(repr=False)
+    transitions: NDArray[np.float64] = field(repr=False)
+    weights: NDArray[np.float64] = field(repr=False)
+    rate: float
+    next_rate: float
+    bath: Bath
+    strength: float
+    order: int
+    period: float | None
+    smallest_gap: float
+
+    @property
+    def states(self) -> NDArray[np.complex128]:
+        """The eigenstates |n⟩ as columns."""
+        if self.right is None:
+            raise ValueError("this slow mode has no eigenstates")
+        return self.right
+
+    def contributions(self) -> NDArray[np.float64]:
+        """Return D_mn = S_mn (c_m - c_n)², whose sum over pairs is Γ dim (Eqs. 4, 5).
+
+        Returns
+        -------
+        ndarray, shape (dim, dim)
+        """
+        contributions = self.weights[:, None] - self.weights
+        contributions *= contributions
+        contributions *= self.transitions
+        return contributions
+
+    @cached_property
+    def dominant(self) -> tuple[int, int]:
+        """The pair of eigenstates μ < ν that contributes most to the relaxation."""
+        first, second = np.unravel_index(np.argmax(self.contributions()), self.transitions.shape)
+        return int(min(first, second)), int(max(first, second))
+
+    def operator(self) -> NDArray[np.complex128]:
+        """Return τ = Σ_n c_n |n⟩⟨n| in the product basis, normalised to Tr τ² = dim.
+
+        Returns
+        -------
+        ndarray, shape (dim, dim)
+        """
+        operator: NDArray[np.complex128] = (self.states * self.weights) @ self.states.conj().T
+        return operator
+
+    def splitting(self, m: int, n: int) -> float:
+        """Return the distance of two levels, for phases around the circle.
+
+        Parameters
+        ----------
+        m, n : int
+            The levels.
+
+        Returns
+        -------
+        float
+        """
+        distance = abs(float(self.quasienergies[m] - self.quasienergies[n]))
+        return distance if self.period is None else min(distance, self.period - distance)

@@ -1,0 +1,251 @@
+"""A matrix-product state by blocks of charge in flat arrays, and the memory that gates need."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+
+
+Floats = NDArray[np.float64]
+
+
+Complexes = NDArray[Any]
+
+
+SEED = 88172645463325252
+"""Where the random vectors of the range finder begin."""
+
+
+class Chain(NamedTuple):
+    """A state: tensors in one flat array, and what says how to read them.
+
+    Examples
+    --------
+    >>> Chain._fields[:3]
+    ('store', 'start', 'dims')
+    """
+
+    store: Complexes
+    start: Integers
+    """Where the tensor of each site begins."""
+    dims: Integers
+    """Dimension for each bond and charge."""
+    span: Integers
+    """For each bond, the first charge with a dimension above 0, and the last one."""
+    charges: Integers
+    """Charge of each local state of each site, in increasing order."""
+    local: Integers
+    """Dimension of each site."""
+    centre: Integers
+    """The site of the orthogonality centre, and the direction of its grouping."""
+    reference: Floats
+    """Weight discarded at each bond by the last singular value decomposition that `max_bond` limited, or -1."""
+    age: Integers
+    """How often each bond was truncated since."""
+    patience: Integers
+    """How often each bond may be truncated before the next decomposition."""
+
+
+class Work(NamedTuple):
+    """Memory for one gate, large enough for all of them.
+
+    Examples
+    --------
+    >>> workspace(16, 4, 4, 8, 3, 2, np.dtype(complex)).rows.tolist()
+    [0, 0, 0]
+    """
+
+    x: Complexes
+    y: Complexes
+    z: Complexes
+    w: Complexes
+    tau: Complexes
+    lapack: Complexes
+    rlapack: NDArray[Any]
+    ilapack: NDArray[np.int32]
+    info: NDArray[np.int32]
+    svals: NDArray[Any]
+    gram: NDArray[np.complex128]
+    glapack: NDArray[np.complex128]
+    grlapack: Floats
+    weights: Floats
+    sorted: Floats
+    rows: Integers
+    """For each charge: rows and place (`first`) of the blocks of a tensor, of the far one and of a new one."""
+    first: Integers
+    far_rows: Integers
+    far_first: Integers
+    new_rows: Integers
+    new_first: Integers
+    pair: Integers
+    """Place of the blocks of the contracted pair, and of the factors that they are split into."""
+    old: Integers
+    factor: Integers
+    kept: Integers
+    found: Integers
+    begin: Integers
+    left: Integers
+    right: Integers
+    place: Integers
+    sketched: Integers
+    near: Integers
+    """For each charge and local state: first row in a block of the tensor at hand, and of the far one."""
+    far: Integers
+    column: Complexes
+    random: NDArray[np.uint64]
+
+
+OTHERS = ("near", "far", "random")
+"""Fields of `Work` that are no table of numbers for each charge."""
+
+
+def workspace(
+    elements: int, rows: int, values: int, column: int, charges: int, states: int, dtype: np.dtype[Any]
+) -> Work:
+    """Allocate the memory for gates.
+
+    Parameters
+    ----------
+    elements, rows, values, column : int
+        Most elements of a pair of sites, rows of one of its blocks, singular values, and elements of a column of all
+        blocks that a gate mixes.
+    charges, states : int
+        Numbers of bond charges and of local states.
+    dtype : dtype
+        complex128 or complex64.
+
+    Returns
+    -------
+    Work
+
+    Examples
+    --------
+    >>> workspace(16, 4, 4, 8, 3, 2, np.dtype(complex)).x.shape
+    (16,)
+    """
+    sizes = _workspace_sizes(elements, rows, values, column, dtype)
+    arrays: dict[str, Any] = {name: np.zeros(size, dtype=kind) for name, (size, kind) in sizes.items()}
+    tables: dict[str, Any] = {
+        name: np.zeros(charges, np.int64) for name in Work._fields if name not in (*arrays, *OTHERS)
+    }
+    near, far = np.zeros((2, charges, states), np.int64)
+    return Work(**arrays, **tables, near=near, far=far, random=np.full(1, SEED, np.uint64))
+
+
+def workspace_bytes(elements: int, rows: int, values: int, column: int, dtype: np.dtype[Any]) -> float:
+    """Return the size of `workspace`, but for small tables.
+
+    Parameters
+    ----------
+    elements, rows, values, column : int
+        As for `workspace`.
+    dtype : dtype
+        complex128 or complex64.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> workspace_bytes(1000, 10, 10, 10, np.dtype(np.complex64)) < workspace_bytes(1000, 10, 10, 10, np.dtype(complex))
+    True
+    """
+    sizes = _workspace_sizes(elements, rows, values, column, dtype).values()
+    return float(sum(size * np.dtype(kind).itemsize for size, kind in sizes))
+
+
+def _workspace_sizes(
+    elements: int, rows: int, values: int, column: int, dtype: np.dtype[Any]
+) -> dict[str, tuple[int, Any]]:
+    real = np.dtype(np.float32 if dtype == np.complex64 else np.float64)
+    return {
+        **dict.fromkeys("xyzw", (elements, dtype)),
+        "tau": (2 * rows, dtype),
+        "lapack": (rows * rows + 256 * rows, dtype),
+        "rlapack": (rows * (5 * rows + 8), real),
+        "ilapack": (13 * rows + 3, np.int32),
+        "info": (1, np.int32),
+        "svals": (rows, real),
+        "gram": (elements, np.complex128),
+        "glapack": (max(rows * (rows + 2), elements if dtype == np.complex64 else 0), np.complex128),
+        "grlapack": (1 + 5 * rows + 2 * rows * rows, np.float64),
+        "weights": (values, np.float64),
+        "sorted": (values, np.float64),
+        "column": (column, dtype),
+    }
+
+
+jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@jit
+def layout(chain, site, direction, rows, first, offset):  # type: ignore[no-untyped-def]
+    """Say where the blocks of a tensor grouped by its inner bond are.
+
+    Parameters
+    ----------
+    chain : Chain
+        The state.
+    site : int
+        Whose tensor.
+    direction : int
+        +1 if the inner bond is the right one, -1 if it is the left one.
+    rows, first : ndarray of int64
+        Where to put the number of rows and the first element of the block of each charge of the inner bond.
+    offset : ndarray of int64
+        Where to put the first row of each charge and local state.
+
+    Returns
+    -------
+    int
+        Number of elements.
+
+    Examples
+    --------
+    >>> from mpsnh import MPS, Spin
+    >>> state = MPS.product([Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
+    >>> [block.shape for block in state.blocks()[0].values()]
+    [(1, 2, 1)]
+    """
+    outer, inner = (site, site + 1) if direction > 0 else (site + 1, site)
+    position = 0
+    for c in range(chain.span[inner, 0], chain.span[inner, 1] + 1):
+        height = 0
+        for s in range(chain.local[site]):
+            offset[c, s] = height
+            height += chain.dims[outer, c - direction * chain.charges[site, s]]
+        rows[c] = height
+        first[c] = position
+        position += height * chain.dims[inner, c]
+    return position
+
+
+@jit
+def set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
+    """Narrow the range of charges of a bond to those that it has."""
+    while low < high and chain.dims[bond, low] == 0:
+        low += 1
+    while high > low and chain.dims[bond, high] == 0:
+        high -= 1
+    chain.span[bond, 0] = low
+    chain.span[bond, 1] = high
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})  # so that the sum is vectorised
+def squared_norm(x, size):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(size):
+        total += float(x[i].real) ** 2 + float(x[i].imag) ** 2
+    return total
+
+
+@jit
+def scale(x, size, factor):  # type: ignore[no-untyped-def]
+    for i in range(size):
+        x[i] *= factor

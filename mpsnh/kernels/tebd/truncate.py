@@ -1,0 +1,194 @@
+"""Truncation of a pair of sites, block by block of charge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpsnh.kernels.lapack import fortran
+from mpsnh.kernels.tebd.memory import jit, squared_norm
+from mpsnh.kernels.tebd.move import qr
+
+OVERSAMPLING = 0.25
+"""Random vectors of the range finder, relative to the dimension kept."""
+
+
+@jit
+def is_complete(chain, work, bond):  # type: ignore[no-untyped-def]
+    """Tell whether the bond has room for all that a pair of sites can hold, so that a projection loses nothing."""
+    for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
+        if chain.dims[bond, c] < min(work.rows[c], work.far_rows[c]):
+            return False
+    return True
+
+
+@jit
+def subspace_split(chain, work, bond, near_store, far_store):  # type: ignore[no-untyped-def]
+    """Project the pair on what it makes of the old far tensor, all dimensions kept; returns the weight kept."""
+    one = work.x.dtype.type(1)
+    zero = work.x.dtype.type(0)
+    written, position, kept_weight = 0, 0, 0.0
+    rows, columns, first, kept = work.rows, work.far_rows, work.pair, work.kept
+    nothing = work.y[:0]
+    for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
+        p, n, m = rows[c], columns[c], chain.dims[bond, c]
+        k = min(m, p, n)
+        kept[c] = k
+        if k == 0:
+            continue
+        x, q, w = work.x[first[c] :], near_store[written:], work.w[position:]
+        guess = far_store[work.far_first[c] :]
+        for i in range(n * k):
+            work.z[i] = np.conj(guess[i])
+        fortran("gemm", "N", "N", p, k, n, one, x, p, work.z, n, zero, q, p)
+        qr(q, p, k, nothing, work)
+        fortran("gemm", "C", "N", k, n, p, one, q, p, x, p, zero, w, k)
+        kept_weight += squared_norm(w, k * n)
+        written += p * k
+        position += k * n
+    return kept_weight
+
+
+@jit
+def _find_exactly(work, x, p, n, u, v, weights):  # type: ignore[no-untyped-def]
+    """Decompose a block of p rows and n columns, with the squares of the singular values in increasing order."""
+    k = min(p, n)
+    a, s, info = work.w, work.svals, work.info
+    for i in range(p * n):
+        a[i] = x[i]
+    fortran("gesdd", "S", p, n, a, p, s, u, p, v, k, work.lapack, work.lapack.size, work.rlapack, work.ilapack, info)
+    if info[0] != 0:  # divide and conquer may fail where plain QR iteration converges
+        for i in range(p * n):
+            a[i] = x[i]
+        fortran("gesvd", "S", "S", p, n, a, p, s, u, p, v, k, work.lapack, work.lapack.size, work.rlapack, info)
+    for i in range(k):
+        weights[i] = float(s[k - 1 - i]) ** 2
+    return info[0] == 0
+
+
+@jit
+def _find_sketched(work, x, p, n, guess, known, size, u, v, g, weights):  # type: ignore[no-untyped-def]
+    """Find the largest singular values of a block in the range of its product with the old far tensor and noise.
+
+    The left vectors are `u` times the columns of `g`, in order of increasing singular values, and the block is about
+    `u` times `v`.
+    """
+    one, zero, a, info = x.dtype.type(1), x.dtype.type(0), work.w, work.info
+    for i in range(n * known):
+        a[i] = np.conj(guess[i])
+    for i in range(n * known, n * size):
+        a[i] = _uniform(work.random)
+    fortran("gemm", "N", "N", p, size, n, one, x, p, a, n, zero, u, p)
+    qr(u, p, size, work.y[:0], work)
+    fortran("gemm", "C", "N", size, n, p, one, u, p, x, p, zero, v, size)
+    _gram_matrix(v, size, n, g, work)
+    y, r, i = work.glapack, work.grlapack, work.ilapack
+    fortran("heevd", "V", "U", size, g, size, weights, y, y.size, r, r.size, i, i.size, info)
+    for k in range(size):
+        weights[k] = max(0.0, weights[k])
+    return info[0] == 0
+
+
+@jit
+def full_split(chain, work, bond, near_store, far_store, limits, sketch, weight):  # type: ignore[no-untyped-def]
+    """Truncate the pair by its singular values, found exactly or, block by block, within a random subspace.
+
+    `limits` are `max_bond` and the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether
+    `max_bond` limited it.
+    """
+    max_bond, cutoff = limits
+    rows, columns, found, begin, sketched = work.rows, work.far_rows, work.found, work.begin, work.sketched
+    low, high = chain.span[bond, 0], chain.span[bond, 1]
+    count, left, right, place, captured = 0, 0, 0, 0, 0.0
+    for c in range(low, high + 1):
+        p, n, m = rows[c], columns[c], chain.dims[bond, c]
+        begin[c], work.left[c], work.right[c], work.place[c] = count, left, right, place
+        most = min(p, n)
+        size = min(most, m + max(4, int(OVERSAMPLING * m)))
+        sketched[c] = sketch and 4 * size < 3 * most
+        size = size if sketched[c] else most
+        found[c] = size
+        if size == 0:
+            continue
+        x, u, v, weights = work.x[work.pair[c] :], work.y[left:], work.z[right:], work.weights[count:]
+        if sketched[c]:
+            guess, g = far_store[work.far_first[c] :], work.gram[place:]
+            converged = _find_sketched(work, x, p, n, guess, min(m, size), size, u, v, g, weights)
+            place += size * size
+        else:
+            converged = _find_exactly(work, x, p, n, u, v, weights)
+        if not converged:
+            return -1.0, False
+        for i in range(size):
+            captured += weights[i]
+        count += size
+        left += p * size
+        right += size * n
+    ordered = work.sorted[:count]
+    ordered[:] = work.weights[:count]
+    ordered.sort()
+    # As few as possible are kept: their tail may weigh as much as the cutoff.
+    drop, tail = 0, max(0.0, weight - captured) if sketch else 0.0
+    while drop < count - 1 and (count - drop > max_bond or tail + ordered[drop] <= cutoff * weight):
+        tail += ordered[drop]
+        drop += 1
+    equal = 0  # to the smallest one that is kept, and to be kept as well
+    while drop + equal < count and ordered[drop + equal] == ordered[drop]:
+        equal += 1
+    _collect(chain, work, bond, near_store, ordered[drop], equal)
+    return tail / weight, tail > cutoff * weight
+
+
+@jit
+def _collect(chain, work, bond, near_store, smallest, equal):  # type: ignore[no-untyped-def]
+    """Store the factors that belong to the weights above the smallest one, and to so many that equal it."""
+    one, zero, begin = work.x.dtype.type(1), work.x.dtype.type(0), work.begin
+    written, position = 0, 0
+    for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
+        p, n, size, k = work.rows[c], work.far_rows[c], work.found[c], 0
+        while k < size and work.weights[begin[c] + size - 1 - k] >= smallest:
+            if work.weights[begin[c] + size - 1 - k] == smallest:
+                if equal == 0:
+                    break
+                equal -= 1
+            k += 1
+        work.kept[c] = k
+        if k == 0:
+            continue
+        u, v, q, w = work.y[work.left[c] :], work.z[work.right[c] :], near_store[written:], work.w[position:]
+        if work.sketched[c]:
+            g = work.gram[work.place[c] + size * (size - k) :]
+            for i in range(size * k):
+                work.x[i] = g[i]  # in the precision of the state
+            fortran("gemm", "N", "N", p, k, size, one, u, p, work.x, size, zero, q, p)
+            fortran("gemm", "C", "N", k, n, size, one, work.x, size, v, size, zero, w, k)
+        else:
+            for i in range(p * k):
+                q[i] = u[i]
+            for i in range(k):
+                value = w.real.dtype.type(np.sqrt(work.weights[begin[c] + size - 1 - i]))
+                for j in range(n):
+                    w[i + j * k] = v[i + j * size] * value
+        written += p * k
+        position += k * n
+
+
+@jit
+def _gram_matrix(v, size, n, g, work):  # type: ignore[no-untyped-def]
+    """Store v v† in double precision."""
+    if v.itemsize == 16:
+        fortran("herk", "U", "N", size, n, 1.0, v, size, 0.0, g, size)
+    else:
+        for i in range(size * n):
+            work.glapack[i] = v[i]
+        fortran("herk", "U", "N", size, n, 1.0, work.glapack, size, 0.0, g, size)
+
+
+@jit
+def _uniform(state):  # type: ignore[no-untyped-def]
+    """Return a random number from -1 to 1 (xorshift; G. Marsaglia, J. Stat. Softw. 8(14), 2003)."""
+    x = state[0]
+    x ^= x << np.uint64(13)
+    x ^= x >> np.uint64(7)
+    x ^= x << np.uint64(17)
+    state[0] = x
+    return np.float64(x >> np.uint64(11)) / 2.0**52 - 1.0

@@ -1,0 +1,1 @@
+"""What a physicist writes: sites, operator sums, gates and circuits."""

@@ -1,0 +1,228 @@
+"""Symbolic sums of products of local operators, taken literally: no Hermitian conjugate is ever added."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from mpsnh.language.site import DAGGER, is_fermionic
+
+Factor = tuple[str, int]
+"""Name of an operator and the site (counted from 0) it acts on."""
+
+
+class Term(NamedTuple):
+    """A coefficient times an ordered product of local operators.
+
+    Examples
+    --------
+    >>> print(Term(0.5, (("Sp", 0), ("Sm", 1))))
+    0.5 Sp_0 Sm_1
+    """
+
+    coefficient: complex
+    factors: tuple[Factor, ...]
+
+    @property
+    def product(self) -> str:
+        """The product without its coefficient, as text."""
+        return " ".join(f"{name}_{site}" for name, site in self.factors) or "1"
+
+    def __str__(self) -> str:
+        return f"{_number(self.coefficient)} {self.product}"
+
+
+class OpSum:
+    """A literal sum of products of local operators.
+
+    Add a term as a tuple: the coefficient, then operator names and sites in turn (sites count from 0).
+    Operators act in the order written, so several on one site are multiplied in that order,
+    and a coefficient alone is that multiple of the identity.
+    Names are looked up in the sites when the sum is compiled; ``†`` after a name takes the adjoint.
+    Names that begin with ``c`` are fermionic and anticommute between sites.
+
+    Parameters
+    ----------
+    terms : iterable of tuple, optional
+        The terms to begin with.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a term is not of the form above, a coefficient is not finite or a site is negative.
+
+    Examples
+    --------
+    >>> hop = OpSum() + (0.5, "Sp", 0, "Sm", 1)
+    >>> print(hop + hop.dag() - (1.0, "Sz", 0))
+    0.5 Sp_0 Sm_1 + 0.5 Sm†_1 Sp†_0 - 1 Sz_0
+    >>> print((OpSum() + (1, "Sz", 0)) * (OpSum() + (2j, "Sz", 0)))
+    2j Sz_0 Sz_0
+    >>> OpSum() + (1, "cdag", 1, "c", 0) == OpSum() + (-1, "c", 0, "cdag", 1)
+    True
+    """
+
+    __slots__ = ("terms",)
+    terms: tuple[Term, ...]
+
+    def __init__(self, terms: Iterable[tuple[Any, ...]] = ()) -> None:
+        self.terms = tuple(term if isinstance(term, Term) else _parsed(term) for term in terms)
+
+    @classmethod
+    def sum(cls, items: Iterable[OpSum | tuple[Any, ...]]) -> OpSum:
+        """Add up many sums or tuples.
+
+        Parameters
+        ----------
+        items : iterable of OpSum or tuple
+            What to add.
+
+        Returns
+        -------
+        OpSum
+
+        Examples
+        --------
+        >>> print(OpSum.sum((1.5, "Sz", j) for j in range(2)))
+        1.5 Sz_0 + 1.5 Sz_1
+        """
+        return cls(term for item in items for term in _terms_of(item))
+
+    def __add__(self, other: OpSum | tuple[Any, ...]) -> OpSum:
+        return OpSum(self.terms + _terms_of(other))
+
+    __radd__ = __add__
+
+    def __neg__(self) -> OpSum:
+        return -1 * self
+
+    def __sub__(self, other: OpSum | tuple[Any, ...]) -> OpSum:
+        return self + -1 * OpSum(_terms_of(other))
+
+    def __mul__(self, other: OpSum | complex) -> OpSum:
+        """Multiply by a number, or by another sum (whose operators act first)."""
+        if isinstance(other, OpSum):
+            pairs = ((a, b) for a in self.terms for b in other.terms)
+            return OpSum(Term(_finite(a.coefficient * b.coefficient), a.factors + b.factors) for a, b in pairs)
+        if not isinstance(other, numbers.Complex):
+            return NotImplemented
+        return OpSum(Term(_finite(other * term.coefficient), term.factors) for term in self.terms)
+
+    def __rmul__(self, number: complex) -> OpSum:
+        return self * number
+
+    def dag(self) -> OpSum:
+        """Return the Hermitian conjugate: conjugate coefficients, adjoint operators, reversed order.
+
+        Returns
+        -------
+        OpSum
+
+        Examples
+        --------
+        >>> print((OpSum() + (2j, "Sp", 0, "Sz", 0)).dag())
+        -2j Sz†_0 Sp†_0
+        """
+
+        def adjoint(name: str) -> str:
+            return name.removesuffix(DAGGER) if name.endswith(DAGGER) else name + DAGGER
+
+        return OpSum(
+            Term(complex(t.coefficient).conjugate(), tuple((adjoint(name), j) for name, j in reversed(t.factors)))
+            for t in self.terms
+        )
+
+    def simplify(self) -> OpSum:
+        """Return the same operator with the factors sorted by site, like terms merged and zeros dropped.
+
+        Moving fermionic operators past each other gives the sign; operators on the same site are never reordered.
+
+        Returns
+        -------
+        OpSum
+
+        Examples
+        --------
+        >>> print((OpSum() + (1, "Sz", 1, "Sz", 0) + (2, "Sz", 0, "Id", 3, "Sz", 1)).simplify())
+        3 Sz_0 Sz_1
+        """
+        merged: dict[tuple[Factor, ...], complex] = {}
+        for term in self.terms:
+            sign, factors = _sorted_factors(term.factors)
+            merged[factors] = merged.get(factors, 0) + sign * term.coefficient
+        kept = [Term(_finite(value), factors) for factors, value in merged.items() if value != 0]
+        kept.sort(key=lambda term: [(site, name) for name, site in term.factors])
+        return OpSum(kept)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OpSum) and self.simplify().terms == other.simplify().terms
+
+    def __hash__(self) -> int:
+        return hash(self.simplify().terms)
+
+    def __iter__(self) -> Iterator[Term]:
+        return iter(self.terms)
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __str__(self) -> str:
+        return (" + ".join(map(str, self.terms)) or "0").replace(" + -", " - ")
+
+    def __repr__(self) -> str:
+        return f"OpSum({[(term.coefficient, *(x for factor in term.factors for x in factor)) for term in self.terms]})"
+
+
+def _terms_of(item: OpSum | tuple[Any, ...]) -> tuple[Term, ...]:
+    if isinstance(item, OpSum):
+        return item.terms
+    if isinstance(item, tuple):
+        return (item if isinstance(item, Term) else _parsed(item),)
+    raise TypeError(f"cannot add {item!r} to an OpSum; write a term as (coefficient, 'Op', site, …)")
+
+
+def _parsed(item: tuple[Any, ...]) -> Term:
+    """Check a user's tuple and make it a term."""
+    form = "a term is (coefficient, 'Op', site, 'Op', site, …)"
+    if not item or not isinstance(item[0], numbers.Complex):
+        raise TypeError(f"{item!r} does not begin with a number: {form}")
+    names, sites = item[1::2], item[2::2]
+    if len(names) != len(sites) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{item!r} does not alternate names and sites: {form}")
+    for site in sites:
+        if not isinstance(site, numbers.Integral) or site < 0:
+            raise ValueError(f"site {site!r} in {item!r} must be an integer of at least 0")
+    return Term(_finite(item[0]), tuple((name, int(site)) for name, site in zip(names, sites, strict=True)))
+
+
+def _finite(number: Any) -> complex:
+    value = complex(number)
+    if not (math.isfinite(value.real) and math.isfinite(value.imag)):
+        raise ValueError(f"coefficient {number!r} must be finite")
+    return value
+
+
+def _sorted_factors(factors: tuple[Factor, ...]) -> tuple[int, tuple[Factor, ...]]:
+    """Sort by site, stably, with the sign from exchanging fermionic operators."""
+    sign, done = 1, list[Factor]()
+    for name, site in factors:
+        if name == "Id":
+            continue
+        at = len(done)
+        while at and done[at - 1][1] > site:
+            at -= 1
+            if is_fermionic(name) and is_fermionic(done[at][0]):
+                sign = -sign
+        done.insert(at, (name, site))
+    return sign, tuple(done)
+
+
+def _number(value: complex) -> str:
+    value = complex(value)
+    if value.imag == 0:
+        return f"{value.real:g}"
+    if value.real == 0:
+        return f"{value.imag:g}j"
+    return f"({value.real:g}{value.imag:+g}j)"

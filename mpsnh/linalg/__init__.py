@@ -1,0 +1,1 @@
+"""Linear algebra of large matrices, without any physics."""

@@ -1,0 +1,176 @@
+"""Moments of a matrix between random vectors, by a Chebyshev recursion."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+import scipy.sparse.linalg
+import scipy.special
+from numpy.typing import NDArray
+
+from mpsnh.kernels.multivector import BlockOperator
+
+BLOCK = 16
+"""Random vectors to begin with. More of them need fewer moments, and larger matrices in each window."""
+
+
+NARROWEST = 1e-6
+"""Half-width of a spectrum, relative to its largest eigenvalue, below which its levels count as one."""
+
+
+PADDING = 1.05
+"""Half-width of the Chebyshev interval in units of that of the spectrum."""
+
+
+TRUNCATION = 1e-12
+"""Size of the terms at which sums over moments end."""
+
+
+DYNAMIC_RANGE = 30.0
+"""How much more than its share a complex eigenvalue may contribute to a sum over moments: digits are lost to it."""
+
+
+SHARE = 12
+"""Least number of left vectors that have elements in the same rows."""
+
+
+SAFETY = 1.15
+"""How much wider filters are made than the growth of the first moments says."""
+
+
+CHUNK = 64
+"""Moments between two tests of whether there are enough."""
+
+
+def spectral_interval(matrix: scipy.sparse.csr_matrix) -> tuple[float, float]:
+    """Return centre and half-width of an interval that contains the real parts of all eigenvalues.
+
+    They lie between the extremal eigenvalues of the symmetric part.
+    """
+    symmetric = (matrix + matrix.T) / 2
+    n = matrix.shape[0]
+    if not symmetric.count_nonzero():
+        ends = np.zeros(2)
+    elif n <= 4 * BLOCK:
+        ends = np.linalg.eigvalsh(symmetric.toarray())
+    else:
+        start = np.random.default_rng(0).standard_normal(n)
+        ends = scipy.sparse.linalg.eigsh(symmetric, 2, which="BE", tol=1e-3, v0=start, return_eigenvectors=False)
+    low, high = float(ends.min()), float(ends.max())
+    half, largest = (high - low) / 2, max(abs(low), abs(high))
+    if half <= NARROWEST * largest:
+        half = largest or 1.0
+    return (low + high) / 2, PADDING * half
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def level_density(
+    matrix: scipy.sparse.csr_matrix, centre: float, half: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Estimate the number of eigenvalues per angle with the kernel polynomial method.
+
+    See Weiße et al., Rev. Mod. Phys. 78, 275 (2006); few moments suffice, in single precision.
+    """
+    n = matrix.shape[0]
+    order = min(1000, max(50, n // 10))
+    operator = BlockOperator(matrix, np.float32)
+    start = rng.choice(np.array([-1, 1], dtype=np.float32), size=(n, 32))
+    before, current = start.copy(), np.empty_like(start)
+    operator.apply(before, current, scale=1 / half, shift=centre)
+    moments = np.empty(order + 1)
+    moments[:2] = start.size, np.vdot(start, current)
+    for s in range(2, order + 1):
+        before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
+        if not np.linalg.norm(current) < 10 * np.linalg.norm(start):  # complex eigenvalues outgrow the others
+            order = s - 1
+            break
+        moments[s] = np.vdot(start, current)
+    indices = np.arange(order + 1)
+    end = np.pi / (order + 2)
+    jackson = ((order - indices + 2) * np.cos(indices * end) + np.sin(indices * end) / np.tan(end)) / (order + 2)
+    angles = np.linspace(0, np.pi, 4 * order)
+    sums = np.cos(np.outer(angles, indices)) @ (jackson * moments[: order + 1] * np.where(indices == 0, 1, 2))
+    return angles, n * sums / (np.pi * start.size)
+
+
+def probe_index(sigma: float) -> int:
+    """Return the index q of the polynomial T_q that tells eigenvalues from ghosts, qσ = 1/2."""
+    return round(0.5 / sigma)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|: all, or those before complex eigenvalues outgrew the rest."""
+
+    values: NDArray[np.float64]
+    envelope: NDArray[np.float64]
+    dim: int
+    complete: bool
+
+    @property
+    def least_sigma(self) -> float:
+        """The σ of filters that would have tamed their growth, judging by the last third of them."""
+        last = len(self.envelope) - 1
+        rate = float(self.envelope[last] - self.envelope[2 * last // 3]) / (last - 2 * last // 3)
+        # log |c_s| = a + s |Im θ|, of which exp(-s²σ²/4) leaves a + |Im θ|² / σ² at most
+        start = float(self.envelope[last]) - rate * last
+        return SAFETY * rate / math.sqrt(max(math.log(DYNAMIC_RANGE) - start, 1.0))
+
+
+def damped(envelope: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Return the logarithms of bounds on the terms of a sum over moments."""
+    return envelope - (np.arange(len(envelope)) * sigma / 2) ** 2
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def moments_of(
+    operator: BlockOperator, centre: float, half: float, sigma: float, block: int, rng: np.random.Generator
+) -> Moments:
+    """Return as many moments as filters of width σ need, or fewer if complex eigenvalues outgrow all others.
+
+    T_s grows as exp(s |Im θ|), which the Gaussian exp(-s²σ²/4) tames in the end.
+    """
+    n = operator.dim
+    # In a large block each left vector has elements in some of the rows only, those of a part of the basis that is as
+    # good as random: moments then cost as n times the block, not its square.
+    share = max(block // SHARE, 1)
+    sizes = np.diff(np.linspace(0, block, share + 1).astype(int))
+    left = [rng.standard_normal((size, len(range(part, n, share)))) for part, size in enumerate(sizes)]
+    ends = np.cumsum(sizes)
+
+    def overlaps(vectors: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+        for part, (rows, end) in enumerate(zip(left, ends, strict=True)):
+            np.matmul(rows, vectors[part::share], out=out[end - len(rows) : end])
+
+    before, current = rng.standard_normal((n, block)), np.empty((n, block))
+    operator.apply(before, current, scale=1 / half, shift=centre)
+    tall, small = math.log(DYNAMIC_RANGE), math.log(TRUNCATION)
+    probe = probe_index(sigma)
+    # Enough for the fastest growth within the dynamic range; the system provides only the pages that are used.
+    capacity = math.ceil(2 * (math.sqrt(tall) + math.sqrt(tall - small)) / sigma) + probe + 2 * CHUNK
+    values, envelope = np.empty((capacity, block, block)), np.empty(capacity)
+    overlaps(before, values[0])
+    overlaps(current, values[1])
+    norm = float(np.linalg.norm(values[0]))
+    s, needed = 2, capacity
+    while s < needed:
+        chunk = range(s, min(s + CHUNK, capacity))
+        for t in chunk:
+            before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
+            overlaps(current, values[t])
+        s = chunk.stop
+        sizes = np.linalg.norm(values[:s] if chunk.start == 2 else values[chunk.start : s], axis=(1, 2)) / norm
+        envelope[s - len(sizes) : s] = np.log(sizes)
+        envelope[:s] = np.maximum.accumulate(envelope[:s])
+        terms = damped(envelope[:s], sigma)
+        if not terms.max() < tall:
+            s = int(np.flatnonzero(~(terms < tall))[0]) + 1
+            return Moments(values[:0], envelope[:s], n, complete=False)
+        if needed == capacity and terms[-1] < small:
+            needed = min(s + probe, capacity)
+    values[:s] /= norm  # in place: this is the largest array
+    return Moments(values[:s].reshape(s, -1), envelope[:s], n, complete=True)

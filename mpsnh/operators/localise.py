@@ -1,0 +1,106 @@
+"""Terms of an operator sum as operators on single sites, Jordan–Wigner strings included."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.language.opsum import OpSum, Term
+from mpsnh.language.site import Site, is_fermionic
+
+Array = NDArray[Any]
+
+
+class LocalTerm(NamedTuple):
+    """A term as one matrix a site (identity where none is listed), Jordan–Wigner strings included.
+
+    Examples
+    --------
+    >>> LocalTerm(Term(1.0, (("Sz", 1), ("Sz", 3))), {1: ("Sz",), 3: ("Sz",)}).span
+    (1, 3)
+    """
+
+    term: Term
+    matrices: dict[int, tuple[str, ...]]
+    """Names of the operators multiplied on each site, in order of increasing site."""
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last site that the term acts on (0, 0 for a multiple of the identity)."""
+        return (min(self.matrices), max(self.matrices)) if self.matrices else (0, 0)
+
+
+@functools.lru_cache(maxsize=4096)
+def product_matrix(site: Site, names: tuple[str, ...]) -> Array:
+    """Multiply named operators of one site, in the order given.
+
+    Parameters
+    ----------
+    site : Site
+        The local space.
+    names : tuple of str
+        Names of operators; none gives the identity.
+
+    Returns
+    -------
+    ndarray, shape (d, d)
+
+    Examples
+    --------
+    >>> from mpsnh.language.site import Spin
+    >>> product_matrix(Spin(0.5), ("Sp", "Sm")).real
+    array([[1., 0.],
+           [0., 0.]])
+    """
+    return functools.reduce(np.matmul, (site.op(name) for name in names), np.eye(site.dim, dtype=complex))
+
+
+def localise(op: OpSum, sites: Sequence[Site]) -> list[LocalTerm]:
+    """Resolve each term into operators on single sites, with Jordan–Wigner strings for fermions.
+
+    Parameters
+    ----------
+    op : OpSum
+        The operator.
+    sites : sequence of Site
+        The chain.
+
+    Returns
+    -------
+    list of LocalTerm
+        One for each term of the simplified sum.
+
+    Raises
+    ------
+    ValueError
+        If an operator is unknown, a site lies outside the chain, or a term has an odd number of fermionic operators.
+
+    Examples
+    --------
+    >>> from mpsnh.language.site import Fermion
+    >>> localise(OpSum() + (1, "cdag", 0, "c", 2), [Fermion()] * 3)[0].matrices
+    {0: ('cdag', 'F'), 1: ('F',), 2: ('c',)}
+    """
+    resolved = []
+    for term in op.simplify():
+        matrices: dict[int, tuple[str, ...]] = {}
+        fermionic = 0
+        for name, j in term.factors:
+            if j >= len(sites):
+                raise ValueError(f"term {term} acts on site {j}, but the chain has sites 0 … {len(sites) - 1}")
+            sites[j].op(name)  # an unknown name raises here
+            if is_fermionic(name):
+                fermionic += 1
+                for k in range(j):
+                    if min(sites[k].parities) < 0:
+                        names = matrices.get(k, ())
+                        matrices[k] = names[:-1] if names[-1:] == ("F",) else (*names, "F")
+            matrices[j] = (*matrices.get(j, ()), name)
+        if fermionic % 2:
+            raise ValueError(f"term {term} has an odd number of fermionic operators, which is no local operator")
+        resolved.append(LocalTerm(term, {k: names for k, names in sorted(matrices.items()) if names}))
+    return resolved

@@ -1,0 +1,1 @@
+"""Simulations and sweeps, in memory and on disk."""

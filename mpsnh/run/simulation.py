@@ -1,0 +1,259 @@
+"""A model, an algorithm and observables, run to a labelled dataset."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.model import Model
+from mpsnh.base.observable import Observable
+from mpsnh.base.records import Record
+from mpsnh.checks import require
+from mpsnh.run.checkpoint import Checkpoint, Progress
+from mpsnh.run.provenance import versions
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Simulation(Generic[R]):
+    """A model, the algorithm that treats it and what to measure.
+
+    That these fit together is checked here, before any work starts.
+
+    Parameters
+    ----------
+    model : Model
+        What is simulated.
+    algorithm : Algorithm
+        How.
+    observables : mapping of str to Observable
+        What is measured; the names become the variables of the dataset.
+
+    Raises
+    ------
+    TypeError
+        If an observable measures another kind of record than the algorithm yields.
+    ValueError, MemoryError
+        If the algorithm or an observable can't treat the model.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models, observables
+    >>> simulation = Simulation(
+    ...     models.NonHermitianXXZ(L=6, h=1.0, boundary="periodic"),
+    ...     algorithms.ExactDiag(),
+    ...     {"gap": observables.SteadyStateGap()},
+    ... )
+    >>> sorted(simulation.run().data_vars)
+    ['attempts', 'certified', 'gap']
+    """
+
+    model: Model
+    algorithm: Algorithm[R]
+    observables: Mapping[str, Observable[R]]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, Model):
+            raise TypeError(f"model = {self.model!r}, but it must be a Model")
+        if not isinstance(self.algorithm, Algorithm):
+            raise TypeError(f"algorithm = {self.algorithm!r}, but it must be an Algorithm")
+        if not (isinstance(self.observables, Mapping) and all(isinstance(name, str) for name in self.observables)):
+            raise TypeError(f"observables = {self.observables!r}, but they must be a mapping of names to observables")
+        yields = self.algorithm.yields
+        for name, observable in self.observables.items():
+            if not isinstance(observable, Observable):
+                raise TypeError(f"observable {name!r} is {observable!r}, but it must be an Observable")
+            if not issubclass(yields, observable.measures):
+                raise TypeError(
+                    f"observable {name!r} measures {observable.measures.__name__}, "
+                    f"but {type(self.algorithm).__name__} yields {yields.__name__}"
+                )
+            observable.check(self.model, self.algorithm)
+        taken = self._coordinates() | set(yields.diagnostics)
+        for name in self.observables:
+            require(
+                name not in taken,
+                "observable name",
+                name,
+                "another one: the dataset has a coordinate or diagnostic called so",
+            )
+        self.algorithm.check(self.model)
+
+    def _coordinates(self) -> set[str]:
+        axis = self.algorithm.yields.axis
+        return {dim for each in self.observables.values() for dim in each.dims} | ({axis} if axis else set())
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all variables and coordinates of the dataset."""
+        return {*self.observables, *self.algorithm.yields.diagnostics} | self._coordinates()
+
+    def run(
+        self,
+        after: R | None = None,
+        *,
+        progress: bool = False,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: float = 60.0,
+    ) -> xr.Dataset:
+        """Run to the end and return everything measured.
+
+        Parameters
+        ----------
+        after : Record, optional
+            Continue after this record instead of starting anew.
+        progress : bool, default False
+            Whether to show a progress bar that counts records.
+        checkpoint : str or Path, optional
+            File (or fsspec URL) from which the run goes on if it exists, and which is written as it goes: a killed
+            run loses only what came after the last write, and one that is finished can be extended (a larger `t_max`).
+        checkpoint_every : float, default 60
+            Seconds between writes. The file is also written at the end, on errors, on Ctrl-C and on SIGTERM.
+
+        Returns
+        -------
+        xarray.Dataset
+            The observables and the diagnostics of the records, along time if there is more than one record,
+            with all parameters and versions in the attributes.
+
+        Raises
+        ------
+        ValueError
+            If an observable returns an array that does not fit its `dims`, or the checkpoint is of another run or
+            damaged.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from mpsnh import algorithms, models, observables
+        >>> def chain(t_max):
+        ...     algorithm = algorithms.NHTEBD(dt=0.1, t_max=t_max)
+        ...     return Simulation(models.NonHermitianXXZ(L=4), algorithm, {"sz": observables.Magnetization()})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = chain(t_max=0.2).run(checkpoint=f"{folder}/chain.npz")
+        ...     extended = chain(t_max=0.4).run(checkpoint=f"{folder}/chain.npz")
+        >>> extended.identical(chain(t_max=0.4).run())
+        True
+        """
+        keeper = None if checkpoint is None else self.checkpoint(checkpoint, checkpoint_every)
+        data, coords = self.measured(after, progress=progress, checkpoint=keeper)
+        return xr.Dataset(data, coords, self.provenance())
+
+    def measured(
+        self, after: R | None = None, *, progress: bool = False, checkpoint: Checkpoint | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Run to the end and return variables and coordinates as xarray takes them, without making a dataset.
+
+        Parameters
+        ----------
+        after, progress
+            As for `run`.
+        checkpoint : Checkpoint, optional
+            What the method `checkpoint` returned.
+
+        Returns
+        -------
+        data, coords : dict
+            Dimensions, values and attributes by name.
+
+        Raises
+        ------
+        ValueError
+            As for `run`.
+        """
+        axis, details = self.algorithm.yields.axis, self.algorithm.yields.diagnostics
+        if checkpoint is not None and after is not None:
+            raise ValueError("a run continues either after a record or from a checkpoint; leave out `after`")
+        with checkpoint or contextlib.nullcontext():
+            run = Progress(record=after)
+            if checkpoint is not None:
+                run = checkpoint.load(lambda: next(iter(self.algorithm.records(self.model))))
+            records = self.algorithm.records(self.model, cast("R", run.record))
+            with tqdm(initial=len(run.rows), disable=not progress, unit="record") as bar:
+                for record in records:
+                    row = {name: getattr(record, detail.field) for name, detail in details.items()}
+                    row |= {name: measure(record, self.model) for name, measure in self.observables.items()}
+                    run.add(record if checkpoint else None, getattr(record, axis) if axis else None, row)
+                    del record  # the algorithm changes a state in place that nobody holds
+                    if checkpoint is not None:
+                        checkpoint.tick()
+                    bar.update()
+        rows, labels = run.rows, run.labels
+        if not rows:
+            raise ValueError(f"there is nothing to run: {after!r} is the end")
+        variables = {
+            name: ((), {"long_name": detail.long_name, "units": detail.units}) for name, detail in details.items()
+        } | {
+            name: (observable.dims, {"long_name": observable.long_name or name, "units": observable.units})
+            for name, observable in self.observables.items()
+        }
+        data, coords = {}, dict[str, Any]()
+        for name, (dims, attributes) in variables.items():
+            values = np.stack([np.asarray(row[name]) for row in rows])
+            if values.ndim - 1 != len(dims):
+                raise ValueError(f"observable {name!r} returned shape {values.shape[1:]}, but its dims are {dims}")
+            data[name] = ((axis, *dims), values, attributes) if axis else (dims, values[0], attributes)
+            coords |= {dim: (dim, np.arange(size)) for dim, size in zip(dims, values.shape[1:], strict=True)}
+        for observable in self.observables.values():
+            coords |= {dim: (dim, np.array(list(labels))) for dim, labels in observable.coords.items()}
+        if axis:
+            units = {"units": self.model.time_units} if axis == "time" else {}
+            coords[axis] = (axis, np.array(labels), {"long_name": axis} | units)
+        return data, coords
+
+    def checkpoint(self, place: str | Path, every: float = 60.0, patience: float = 0.0) -> Checkpoint:
+        """Return the checkpoint of this run at a place, for `measured`.
+
+        Parameters
+        ----------
+        place : str or Path
+            A local file, or any URL that fsspec opens.
+        every : float
+            Seconds between writes.
+        patience : float
+            Seconds that a run lasts before it is worth a file.
+
+        Returns
+        -------
+        Checkpoint
+
+        Raises
+        ------
+        TypeError
+            If the algorithm yields a single record, after which there is nothing to continue.
+        """
+        require(every >= 0, "checkpoint_every", every, "zero or positive")
+        if self.algorithm.yields.axis is None:
+            raise TypeError(
+                f"{type(self.algorithm).__name__} yields one {self.algorithm.yields.__name__}, so that there is "
+                "nothing to continue from; leave out `checkpoint`"
+            )
+        described = {name: json.loads(text) for name, text in self.provenance().items()}
+        free = tuple(f"algorithm.{name}" for name in self.algorithm.extendable)
+        return Checkpoint(place, described, free, every, patience)
+
+    def provenance(self) -> dict[str, str]:
+        """Return all parameters and the versions of the libraries, as JSON texts.
+
+        Returns
+        -------
+        dict of str to str
+            Attributes ``model``, ``algorithm``, ``observables`` and ``versions`` of the dataset.
+        """
+        parts = {
+            "model": self.model.parameters(),
+            "algorithm": self.algorithm.parameters(),
+            "observables": {name: observable.parameters() for name, observable in self.observables.items()},
+            "versions": dict(versions()),
+        }
+        return {name: json.dumps(part, ensure_ascii=False) for name, part in parts.items()}

@@ -1,0 +1,396 @@
+"""Results of a sweep on disk: a Zarr group that plain xarray reads while workers write it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+import numpy as np
+import xarray as xr
+import zarr
+from numcodecs import Zstd
+from numpy.typing import NDArray
+
+from mpsnh.run.grid import Axes, Region, compact, encoded, lock_name, regions
+
+MISSING, DONE, FAILED = 0, 1, 2
+"""What the status says of each point."""
+
+
+STATUS = "status"
+
+
+FAILURES = "failures"
+
+
+GRID = "grid"
+"""Group whose attributes hold the axes: apart, since they may be long and the rest is read all the time."""
+
+
+class Store:
+    """The results of a sweep in a Zarr group.
+
+    Each variable is an array over the axes of the grid, and ``status`` says which points are done.
+    A region of the grid is one chunk of every array. The worker that computed a region writes it, status last, and
+    files are replaced as a whole, so that a crash leaves all of a region or none of it. Chunks carry checksums.
+    On a local path a file lock keeps two workers off the same region; the lock ends with the process that holds it.
+    Nothing in a store is code, and nothing outside of its folder (and the lock folder beside it) is written.
+
+    Parameters
+    ----------
+    url : str or Path
+        A local path, or any URL that fsspec opens.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(Path(folder) / "data.zarr")
+    ...     store.create(xr.Dataset({"x": 1.0}), {"seed": [0, 1, 2]}, (2,), {"study": "example"})
+    ...     store.write((slice(0, 2),), {"x": np.array([5.0, 6.0])}, np.array([DONE, DONE]), [])
+    ...     store.load({"seed": [1, 2]})["x"].values.tolist(), store.status().tolist()
+    ([6.0, nan], [1, 1, 0])
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        # Workers may run in another folder.
+        self.url = str(url) if "://" in str(url) else str(Path(url).absolute())
+        self._local = None if "://" in self.url else Path(self.url)
+
+    def _group(self, mode: Literal["r", "r+"] = "r") -> Any:
+        if self._local is not None and self._local.is_dir():
+            for path in self._local.iterdir():
+                if path.is_symlink():
+                    raise ValueError(f"store = {self.url!r} has a link in it, {path.name}, and is not used")
+        return zarr.open_group(self.url, mode=mode)
+
+    def exists(self) -> bool:
+        """Tell whether there is a store at this place."""
+        try:
+            group = self._group()
+            return STATUS in group and GRID in group and "identity" in group.attrs
+        except FileNotFoundError:
+            return False
+
+    @contextlib.contextmanager
+    def locked(self, name: str, wait: bool = False) -> Iterator[bool]:
+        """Hold the lock of a region, or of making the store, where the place has locks.
+
+        Parameters
+        ----------
+        name : str
+            What is locked.
+        wait : bool
+            Whether to wait for it.
+
+        Yields
+        ------
+        bool
+            False if somebody else holds it.
+        """
+        if self._local is None:
+            yield True
+            return
+        lock = filelock.FileLock(self._beside() / f"{name}.lock", timeout=-1 if wait else 0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def _beside(self) -> Path:
+        """Return the folder for locks, beside the store."""
+        assert self._local is not None
+        folder = self._local.with_name(self._local.name + ".locks")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def create(self, form: xr.Dataset, axes: Axes, chunk: Sequence[int], identity: Mapping[str, Any]) -> None:
+        """Make an empty store; a place that holds anything is refused.
+
+        Parameters
+        ----------
+        form : Dataset
+            The result of one point; says names, dimensions, types and attributes.
+        axes : mapping of str to sequence
+            The axes of the grid.
+        chunk : sequence of int
+            Size of a region along each axis.
+        identity : mapping
+            What makes this study different from others, as plain data.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder exists and is not empty.
+        """
+        if self._local is not None and self._local.exists() and any(self._local.iterdir()):
+            raise FileExistsError(f"store = {self.url!r} is not empty and no store of a sweep")
+        # Made beside its place and moved there, so that a crash leaves no half of a store.
+        place = self.url if self._local is None else self._beside() / "made.zarr"
+        if isinstance(place, Path):
+            shutil.rmtree(place, ignore_errors=True)
+        group: Any = zarr.create_group(place, zarr_format=2)
+        names = [str(name) for name in form]
+        group.attrs.update({"identity": dict(identity), "variables": names, **form.attrs})
+        group.create_group(GRID).attrs["axes"] = encoded(axes)
+        shape = tuple(len(labels) for labels in axes.values())
+        for axis, labels in axes.items():
+            _add(group, axis, np.asarray(labels), (axis,))
+        for name, coordinate in form.coords.items():
+            _add(group, str(name), coordinate.values, coordinate.dims, attributes=coordinate.attrs)
+        for name, variable in form.data_vars.items():
+            sizes = (shape + variable.shape, (*chunk, *variable.shape))
+            _add_empty(group, str(name), sizes, (*axes, *variable.dims), variable.dtype, variable.attrs)
+        meaning = {"long_name": "0 missing, 1 done, 2 failed"}
+        _add_empty(group, STATUS, (shape, tuple(chunk)), tuple(axes), np.dtype(np.uint8), meaning)
+        if isinstance(place, Path) and self._local is not None:
+            if self._local.exists():
+                self._local.rmdir()
+            place.rename(self._local)
+
+    def extend(self, axes: Axes) -> None:
+        """Make room for coordinates that are not there yet, behind those that are.
+
+        Parameters
+        ----------
+        axes : mapping of str to sequence
+            The axes of the grid, with any coordinates.
+        """
+        known = self.axes()
+        grown = known
+        if known != axes:
+            grown = {name: compact(list(dict.fromkeys([*known[name], *axes[name]]))) for name in known}
+        group = self._group("r+")
+        if grown != known:
+            group[GRID].attrs["axes"] = encoded(grown)  # first, so that what a crash leaves undone is done next time
+        shape = tuple(len(labels) for labels in grown.values())
+        for name, array in group.arrays():
+            if name not in known and _dims(array)[: len(known)] == list(known):
+                full = shape + array.shape[len(known) :]
+                if array.shape != full:
+                    array.resize(full)
+        for name, labels in grown.items():
+            stored = group.get(name)
+            if stored is None or stored.shape != (len(labels),) or not np.array_equal(stored[:], labels):
+                if stored is not None:
+                    del group[name]
+                _add(group, name, np.asarray(labels), (name,))
+
+    def describe(self, identity: Mapping[str, Any], attributes: Mapping[Any, Any]) -> None:
+        """Replace the description of the study, after the grid has grown.
+
+        Parameters
+        ----------
+        identity : mapping
+            What makes this study different from others, as plain data.
+        attributes : mapping
+            Attributes of the dataset.
+        """
+        if self.identity != identity:
+            self._group("r+").attrs.update({"identity": dict(identity), **attributes})
+
+    def axes(self) -> dict[str, Sequence[Any]]:
+        """Return the axes of the grid with all coordinates that are stored."""
+        stored = self._group()[GRID].attrs["axes"]
+        return {
+            str(name): range(*part["range"]) if "range" in part else part["labels"] for name, part in stored.items()
+        }
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes this study different from others."""
+        return dict(self._group().attrs["identity"])
+
+    def chunk(self) -> tuple[int, ...]:
+        """Return the size of a region along each axis."""
+        return tuple(self._group()[STATUS].chunks)
+
+    def form(self) -> xr.Dataset:
+        """Return an empty result of one point: names, dimensions, types, labels and attributes."""
+        with self._opened() as data:
+            return data.drop_vars([STATUS, *self.axes()]).isel(dict.fromkeys(self.axes(), 0)).load()
+
+    def status(self, region: Region | tuple[()] = ()) -> NDArray[np.uint8]:
+        """Return the status of each point of the stored grid, or of a region."""
+        return np.asarray(self._group()[STATUS][region or ...])
+
+    def write(
+        self,
+        region: Region,
+        values: Mapping[str, NDArray[Any]],
+        status: NDArray[Any],
+        failures: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Write what is known of a region, keeping points that were done before.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            A whole region.
+        values : mapping of str to ndarray
+            The variables over the region.
+        status : ndarray of int
+            Which of its points are done or failed; those missing keep what the store has.
+        failures : sequence of mapping
+            Points of the region that failed, with their errors, as plain data.
+        """
+        group = self._group("r+")
+        fresh = status != MISSING
+        merged = np.where(fresh, status, group[STATUS][region])
+        for name, block in values.items():
+            if not fresh.all():
+                old = group[name][region]
+                old[fresh] = block[fresh]
+                block = old
+            group[name][region] = block
+        if failures:
+            part = group.require_group(f"{FAILURES}/{lock_name(region)}")
+            points = [each["point"] for each in failures]
+            earlier = [each for each in part.attrs.get("failures", []) if each["point"] not in points]
+            part.attrs["failures"] = [*earlier, *failures]
+        group[STATUS][region] = merged
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Return the points that failed, each with its coordinates and its error."""
+        parts = self._failure_groups(self._group())
+        recorded = [dict(each) for part in parts for each in part.attrs.get("failures", [])]
+        if not recorded:
+            return []
+        status, axes = self.status(), self.axes()
+        failed = {tuple(index) for index in np.argwhere(status == FAILED)}
+        places = {name: {x: k for k, x in enumerate(labels)} for name, labels in axes.items()}
+        return [each for each in recorded if tuple(places[n][x] for n, x in each["point"].items()) in failed]
+
+    @staticmethod
+    def _failure_groups(group: Any) -> list[Any]:
+        return [part for _, part in group[FAILURES].groups()] if FAILURES in group else []
+
+    def retry(self) -> int:
+        """Mark all failed points as missing, so that the sweep runs them again.
+
+        Returns
+        -------
+        int
+            How many there were.
+        """
+        status = self._group("r+")[STATUS]
+        count = 0
+        for region in regions(status.shape, self.chunk()):
+            if np.any(status[region] == FAILED):
+                with self.locked(lock_name(region), wait=True):  # somebody may be writing to it
+                    values = status[region]
+                    count += int(np.sum(values == FAILED))
+                    status[region] = np.where(values == FAILED, MISSING, values)
+        return count
+
+    def damaged(self) -> list[Region]:
+        """Return the regions of which a chunk can't be read, because it is gone, no chunk or its checksum is wrong."""
+        group, axes = self._group(), self.axes()
+        arrays = [
+            array for name, array in group.arrays() if name not in axes and _dims(array)[: len(axes)] == list(axes)
+        ]
+        bad = []
+        for region in regions(arrays[0].shape[: len(axes)], self.chunk()):
+            try:
+                done = group[STATUS][region] == DONE
+                # What is done is finite, so that a chunk is gone where it is not.
+                for array in arrays:
+                    block = array[region]
+                    if block.dtype.kind in "fc" and not np.isfinite(block[done]).all():
+                        bad.append(region)
+                        break
+            except Exception:  # whatever the codec or the operating system raises
+                bad.append(region)
+        return bad
+
+    def discard(self, region: Region) -> None:
+        """Drop all that is stored of a region, so that the sweep computes it again."""
+        group = self._group("r+")
+        shape = tuple(part.stop - part.start for part in region)
+        names = [name for name, array in group.arrays() if _dims(array)[: len(shape)] == list(self.axes())]
+        group[STATUS][region] = np.full(shape, MISSING, np.uint8)
+        for name in names:
+            array = group[name]
+            array[region] = np.full(shape + array.shape[len(shape) :], empty_value(array.dtype), array.dtype)
+
+    def load(self, axes: Axes) -> xr.Dataset:
+        """Read the results of a part of the grid into memory.
+
+        Parameters
+        ----------
+        axes : mapping of str to sequence
+            The coordinates wanted, in the order wanted.
+
+        Returns
+        -------
+        Dataset
+            Without the status.
+        """
+        with self._opened() as data:
+            known, data = self.axes(), data.drop_vars(STATUS)
+            chosen = {name: np.asarray(labels) for name, labels in axes.items() if labels != known[name]}
+            return data.sel(chosen).load()
+
+    def _opened(self) -> xr.Dataset:
+        data: xr.Dataset = xr.open_zarr(self.url, consolidated=False, chunks=None, mask_and_scale=False)
+        for variable in data.variables.values():
+            variable.attrs.pop("_FillValue", None)
+        names = [*data.attrs.pop("variables"), STATUS]
+        del data.attrs["identity"]
+        chosen: xr.Dataset = data[names]
+        return chosen.drop_encoding()
+
+
+def empty_value(dtype: np.dtype[Any]) -> Any:
+    """Return what stands for a missing result: NaN where the type has it, else zero or an empty text.
+
+    Examples
+    --------
+    >>> float(empty_value(np.dtype(float))), int(empty_value(np.dtype(int)))
+    (nan, 0)
+    """
+    if dtype.kind in "fc":
+        return dtype.type(np.nan)
+    return np.zeros((), dtype)[()]
+
+
+def _dims(array: Any) -> list[str]:
+    return list(array.attrs["_ARRAY_DIMENSIONS"])
+
+
+def _add(
+    group: Any, name: str, values: NDArray[Any], dims: Sequence[Any], attributes: Mapping[Any, Any] | None = None
+) -> None:
+    size = tuple(max(1, n) for n in values.shape)
+    _add_empty(group, name, (values.shape, size), dims, values.dtype, attributes or {})
+    group[name][...] = values
+
+
+def _add_empty(
+    group: Any,
+    name: str,
+    sizes: tuple[Sequence[int], Sequence[int]],
+    dims: Sequence[Any],
+    dtype: np.dtype[Any],
+    attributes: Mapping[Any, Any],
+) -> None:
+    shape, chunk = sizes
+    group.create_array(
+        name,
+        shape=tuple(shape),
+        chunks=tuple(max(1, n) for n in chunk),
+        dtype=dtype,
+        fill_value=empty_value(dtype) if dtype.kind in "fc" else None,  # xarray would take 0 for a missing value
+        filters=None,
+        compressors=Zstd(level=1, checksum=True),
+        attributes={**attributes, "_ARRAY_DIMENSIONS": list(dims)},
+    )

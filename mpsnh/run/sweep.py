@@ -1,0 +1,133 @@
+"""Grids of simulations as one labelled dataset, in memory or in a store that survives."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+from mpsnh.checks import require
+from mpsnh.run.grid import Axes, compact, distinct_labels
+from mpsnh.run.point import Make, PointRunner, require_picklable
+from mpsnh.run.results import Results
+from mpsnh.run.scheduler import Scheduler
+from mpsnh.run.store import Store
+from mpsnh.run.workers import Here, Workers, one_thread
+
+
+def sweep(
+    make: Make,
+    over: Axes,
+    executor: Executor | None = None,
+    store: str | Path | None = None,
+    batch: int | Literal["auto"] = "auto",
+    on_error: Literal["record", "raise"] = "record",
+    progress: bool = True,
+    time_limit: float | None = None,
+    checkpoint_every: float = 60.0,
+) -> xr.Dataset:
+    """Run a simulation at every point of a grid and return one dataset.
+
+    The numbers do not depend on the executor, on the order in which points ran, on `batch` or on interruptions:
+    each point runs by itself on one thread. A disorder average is ``.mean("seed")``.
+    With a `store`, the same call continues what was interrupted, and a larger grid extends what is there.
+
+    Parameters
+    ----------
+    make : callable
+        Takes the coordinates of a point by name and returns its `Simulation`.
+        Other processes need a function defined at the top level of a module.
+    over : mapping of str to sequence
+        The axes of the grid and their coordinates: numbers or names.
+    executor : concurrent.futures.Executor, optional
+        Where the points run; in this process if not given. A process pool that loses a worker is made anew.
+    store : str or Path, optional
+        Folder or fsspec URL of a Zarr group for the results, which any number of sweeps may share.
+    batch : int or "auto"
+        How many points run as one task and are stored as one chunk.
+    on_error : "record" or "raise"
+        Whether a point that fails becomes NaN, with its error under ``failures`` in the attributes, or stops the sweep.
+        A result that is not finite counts as failed.
+    progress : bool
+        Whether to show a progress bar.
+    time_limit : float, optional
+        Seconds after which a point counts as failed. A process of a pool that does not even react to that, because it
+        is inside of a long call of a library, is killed after half as long again.
+    checkpoint_every : float
+        Seconds between checkpoints, beside the store, of points that take longer than this and go on in time.
+
+    Returns
+    -------
+    xarray.Dataset
+        The variables of a single run with the axes of the grid in front. Parameters that are not the same
+        at all points are called ``"varies"`` in the attributes.
+
+    Raises
+    ------
+    ValueError
+        If the grid is empty, a coordinate is repeated, an axis is called like a part of the results, the shape of
+        a result changes between points, or the store holds another study.
+    TypeError
+        If `over` is no mapping of sequences, or `make` does not take an axis, can't be sent to another process or
+        returns no `Simulation`.
+    BrokenExecutor
+        If the executor drops tasks, as that of dask does when its scheduler dies. What was finished stays in the store.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models, observables
+    >>> def chain(h, seed):
+    ...     model = models.NonHermitianXXZ(L=6, h=h, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(vectors="none"), {"gap": observables.SteadyStateGap()})
+    >>> data = sweep(chain, over={"h": [1.0, 2.0], "seed": range(3)})
+    >>> dict(data["gap"].sizes), dict(data.mean("seed")["gap"].sizes)
+    ({'h': 2, 'seed': 3}, {'h': 2})
+    """
+    axes = _checked_axes(make, over)
+    require(batch == "auto" or (isinstance(batch, int) and batch >= 1), "batch", batch, "'auto' or at least 1")
+    require(on_error in ("record", "raise"), "on_error", on_error, "'record' or 'raise'")
+    require(time_limit is None or time_limit > 0, "time_limit", time_limit, "positive")
+    require(checkpoint_every > 0, "checkpoint_every", checkpoint_every, "positive")
+    if isinstance(executor, ProcessPoolExecutor):
+        require_picklable(make)
+    kept = Store(store) if store is not None else None
+    grid = Results(PointRunner(make, kept, time_limit, checkpoint_every), axes, kept, on_error)
+    workers = Workers(executor or Here())
+    shape = tuple(len(labels) for labels in axes.values())
+    bar = tqdm(total=int(np.prod(shape)), disable=not progress, unit="run", mininterval=_pause())
+    # a limit that another thread than the main one sets has no effect on OpenBLAS
+    with contextlib.closing(workers), bar, one_thread():
+        grid.prepare(batch, workers)
+        bar.total = int(grid.inside.sum())
+        Scheduler(grid, workers, bar).run()
+    return grid.result()
+
+
+def _checked_axes(make: Make, over: Axes) -> dict[str, Sequence[Any]]:
+    if not isinstance(over, Mapping):
+        raise TypeError(f"over = {over!r}, but it must be a mapping of axes to their coordinates")
+    require(bool(over), "over", dict(over), "a mapping with at least one axis")
+    for name, coordinates in over.items():
+        if isinstance(coordinates, Iterator):
+            raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
+        if not np.iterable(coordinates) or isinstance(coordinates, str) or np.ndim(next(iter(coordinates), 0)):
+            raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
+    axes = {name: compact(distinct_labels(name, labels)) for name, labels in over.items()}
+    try:
+        inspect.signature(make).bind(**{name: coordinates[0] for name, coordinates in axes.items()})
+    except TypeError as error:
+        raise TypeError(f"make does not take the axes {', '.join(axes)}: {error}") from None
+    return axes
+
+
+def _pause() -> float:
+    """Return the seconds between updates of a progress bar; a log file needs few."""
+    return 0.2 if sys.stderr.isatty() else 30.0

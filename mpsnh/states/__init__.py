@@ -1,0 +1,1 @@
+"""Quantum states, and how they are measured."""

@@ -1,0 +1,105 @@
+"""What a quantum state is to those who measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.language.opsum import OpSum
+
+
+def each_operator(operators: Sequence[str | OpSum], L: int) -> list[OpSum]:
+    """Resolve the arguments of `MPS.expect_each` into one sum for each value.
+
+    Parameters
+    ----------
+    operators : sequence of str or OpSum
+        One name, two names, or sums.
+    L : int
+        Number of sites.
+
+    Returns
+    -------
+    list of OpSum
+
+    Raises
+    ------
+    TypeError
+        If names and sums are mixed, or there are more than two names.
+
+    Examples
+    --------
+    >>> len(each_operator(["Sz", "Sz"], 4))
+    3
+    """
+    sums = [op for op in operators if isinstance(op, OpSum)]
+    if len(sums) == len(operators):
+        return sums
+    names = [op for op in operators if isinstance(op, str)]
+    if len(names) != len(operators) or len(names) > 2:
+        raise TypeError(f"expect_each takes one name, two names or OpSums, not {operators!r}")
+    if len(names) == 1:
+        return [OpSum([(1, names[0], j)]) for j in range(L)]
+    return [OpSum([(1, names[0], j, names[1], j + 1)]) for j in range(L - 1)]
+
+
+def entropy(singular_values: NDArray[np.floating[Any]]) -> float:
+    """Return the von Neumann entropy of a Schmidt spectrum, normalising it first.
+
+    Parameters
+    ----------
+    singular_values : ndarray
+        Schmidt values, of any norm.
+
+    Returns
+    -------
+    float
+        In natural units, not negative.
+
+    Raises
+    ------
+    FloatingPointError
+        If they vanish or are not finite.
+
+    Examples
+    --------
+    >>> entropy(np.array([3.0, 0.0]))
+    0.0
+    """
+    total = float(np.sum(singular_values**2))
+    if not 0 < total < np.inf:
+        raise FloatingPointError(f"the norm of the state became {total**0.5}")
+    p = singular_values**2 / total
+    p = p[p > 0]
+    return float(max(0.0, -np.sum(p * np.log(p))))
+
+
+class State(Protocol):
+    """A quantum state that observables can measure: an MPS or an exact vector."""
+
+    def expect(self, op: OpSum, /) -> complex:
+        """Return ⟨R|O|R⟩/⟨R|R⟩ of an operator of any range."""
+        ...
+
+    def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
+        """Return the expectation values of many local operators at once."""
+        ...
+
+    def entanglement_entropy(self, bond: int) -> float:
+        """Return the von Neumann entropy across the bond between sites `bond` and `bond` + 1."""
+        ...
+
+    def entanglement_profile(self) -> NDArray[np.float64]:
+        """Return the von Neumann entropy across every bond."""
+        ...
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield all there is to know of the state besides its sites, by name, to be written to a file."""
+        ...
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return a state of the same kind and on the same sites from the arrays of another one."""
+        ...

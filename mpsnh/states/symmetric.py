@@ -1,0 +1,208 @@
+"""Matrix-product states with a conserved charge, as block-sparse networks of quimb and symmray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import quimb.tensor as qtn
+import symmray
+from numpy.typing import NDArray
+
+from mpsnh.checks import require
+from mpsnh.language.site import Site
+from mpsnh.states.blocks import Blocks, bond_charges, charge_blocks, local_states
+from mpsnh.states.mps import MPS
+
+
+class SymmetricMPS(MPS):
+    """A matrix-product state of definite charge, whose tensors are block-sparse arrays (`symmray.U1Array`).
+
+    It measures and contracts like any `MPS`; `symmetric` makes one of a dense state, and `NHTEBD` yields them.
+    Charges flow in from the left bond and the site, and out to the right bond. Within quimb local states come in order
+    of increasing charge; the methods of this package keep the order of the sites.
+
+    Examples
+    --------
+    >>> from mpsnh.language.site import Spin
+    >>> neel = symmetric(MPS.product([Spin(0.5)] * 4, ["up", "down"] * 2))
+    >>> type(neel).__name__, neel[1].data.num_blocks, neel.expect_each("Sz").real.tolist()
+    ('SymmetricMPS', 1, [0.5, -0.5, 0.5, -0.5])
+    """
+
+    def blocks(self) -> tuple[list[Blocks], list[tuple[int, ...]]]:
+        """Return the tensors by blocks of conserved charge (`mpsnh.states.blocks`), as views.
+
+        Returns
+        -------
+        blocks : list of dict
+            For each site.
+        charges : list of tuple of int
+            Charge of each local state, for each site.
+
+        Raises
+        ------
+        ValueError
+            If operations on the network have left it without a definite charge.
+        """
+        charges = [site.charges for site in self._named_sites()]
+        blocks = [self._site_blocks(j) for j in range(self.L)]
+        if all(each is not None for each in blocks) and not self.exponent:
+            return [each for each in blocks if each is not None], charges
+        found = charge_blocks(self.site_tensors(), charges)
+        if found is None:
+            raise ValueError(
+                "this state has no definite charge any more; use MPS.from_tensors(state.site_tensors(), …)"
+            )
+        return found, charges
+
+    def _dense(self, data: Any, j: int) -> Any:
+        # The blocks come in order of increasing charge, but local states in that of the site.
+        maps = [[q for q, size in index.chargemap.items() for _ in range(size)] for index in data.indices]
+        sites = self.local_sites or self._named_sites()  # the latter looks at all sites, and raises here
+        maps[min(j, 1)] = list(sites[j].charges)
+        return data.to_dense(index_maps=maps)
+
+    def _site_blocks(self, j: int) -> Blocks | None:
+        """Return the blocks of a site, or None if its charges flow in other ways than those of this class."""
+        bonds = [self.bond(k, k + 1) for k in range(max(0, j - 1), min(j + 1, self.L - 1))]
+        inds = [*bonds[: min(j, 1)], self.site_ind(j), *bonds[min(j, 1) :]]
+        data = self[j].transpose(*inds).data
+        flows = [False] * (min(j, 1) + 1) + [True] * (len(inds) - 1 - min(j, 1))
+        if [index.dual for index in data.indices] != flows or (j < self.L - 1 and data.charge != 0):
+            return None
+        found = Blocks()
+        for sector, block in data.blocks.items():
+            q, c = (sector[0], sector[1]) if j else (0, sector[0])
+            block = block[None] if j == 0 else block
+            found[q, c] = block[..., None] if j == self.L - 1 else block
+        return found
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield the blocks by name, to be written to a file: those of one site after the other, which saves memory.
+
+        Yields
+        ------
+        name : str
+        array : ndarray
+        """
+        yield "isometric", np.array(self._isometric())
+        for j, site in enumerate(self.blocks()[0]):
+            yield f"keys{j}", np.array([[*key, *block.shape] for key, block in site.items()])
+            yield f"tensor{j}", np.concatenate([block.ravel() for block in site.values()])
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return a state on the same sites from what `arrays` returned.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            The blocks.
+
+        Returns
+        -------
+        SymmetricMPS
+        """
+        blocks: list[Blocks] = []
+        for j in range(self.L):
+            keys, flat, site, position = arrays[f"keys{j}"].tolist(), arrays[f"tensor{j}"], Blocks(), 0
+            for q, c, *shape in keys:
+                size = int(np.prod(shape))
+                site[q, c] = flat[position : position + size].reshape(shape)
+                position += size
+            if not np.isfinite(flat).all():
+                raise ValueError(f"tensor {j} of the state has elements that are not finite")
+            before = {q + c: block.shape[2] for (q, c), block in blocks[-1].items()} if j else {0: 1}
+            met = [before.get(q) == block.shape[0] for (q, _), block in site.items() if q in before or j == 0]
+            fits = bool(met) and all(met)
+            require(fits, f"blocks of tensor {j}", sorted(site), "those that fit the tensor before")
+            blocks.append(site)
+        left, right = arrays["isometric"].tolist()
+        state = from_blocks(blocks, self._named_sites(), (left, right))
+        assert isinstance(state, type(self))
+        return state
+
+
+def symmetric(state: MPS) -> MPS:
+    """Return a state by blocks of conserved charge, if it has a definite one; else the state itself.
+
+    Parameters
+    ----------
+    state : MPS
+        Any state that knows its sites.
+
+    Returns
+    -------
+    SymmetricMPS or MPS
+
+    Examples
+    --------
+    >>> from mpsnh.language.site import Spin
+    >>> type(symmetric(MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2))).__name__
+    'SymmetricMPS'
+    >>> type(symmetric(MPS.from_vector([1, 1, -1, 0], [Spin(0.5)] * 2))).__name__
+    'MPS'
+    """
+    sites = state.local_sites
+    if isinstance(state, SymmetricMPS) or sites is None or not any(any(site.charges) for site in sites):
+        return state
+    blocks = charge_blocks(state.site_tensors(), [site.charges for site in sites])
+    return state if blocks is None else from_blocks(blocks, sites, (state.L - 1, state.L))
+
+
+def from_blocks(blocks: Sequence[Blocks], sites: Sequence[Site], isometric: tuple[int, int]) -> MPS:
+    """Make a state of blocks, without copying them.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        Those of each site, as `MPS.blocks` returns them.
+    sites : sequence of Site
+        The chain.
+    isometric : (int, int)
+        How many sites from the left end are left-isometric, and the first one of those at the right end that are
+        right-isometric; (0, L) if none is known to be.
+
+    Returns
+    -------
+    SymmetricMPS or MPS
+        Dense if the only charge is 0, that of a chain without conservation.
+
+    Examples
+    --------
+    >>> from mpsnh.language.site import Spin
+    >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
+    >>> from_blocks(up_up, [Spin(0.5)] * 2, (0, 2)).expect_each("Sz").real.tolist()
+    [0.5, 0.5]
+    """
+    L = len(sites)
+    keys = [(0, 0)]
+    dense = all(list(b) == keys and b[0, 0].shape[1] == site.dim for b, site in zip(blocks, sites, strict=True))
+    names = [qtn.rand_uuid() for _ in range(L - 1)]
+    bonds = bond_charges(blocks)
+    tensors = []
+    for j, (site, local) in enumerate(zip(blocks, sites, strict=True)):
+        left, right = names[max(0, j - 1) : j], names[j : j + 1]
+        data = site[0, 0] if dense else _array(site, local, bonds[j : j + 2], first=j == 0, last=j == L - 1)
+        if dense:
+            data = data[0] if j == 0 else data[..., 0] if j == L - 1 else data
+        mark = [*left, f"k{j}"] if j < isometric[0] else [f"k{j}", *right] if j >= isometric[1] else None
+        tensors.append(qtn.Tensor(data, inds=[*left, f"k{j}", *right], tags=[f"I{j}"], left_inds=mark))
+    kind = MPS if dense else SymmetricMPS
+    network = qtn.TensorNetwork(tensors, virtual=True)
+    state = kind.from_TN(network, L=L, cyclic=False, site_ind_id="k{}", site_tag_id="I{}")
+    state._local_sites = tuple(sites)
+    return state
+
+
+def _array(site: Blocks, local: Site, bonds: Sequence[dict[int, int]], *, first: bool, last: bool) -> symmray.U1Array:
+    physical = symmray.BlockIndex({c: len(chosen) for c, chosen in local_states(local.charges).items()})
+    left, right = symmray.BlockIndex(bonds[0]), symmray.BlockIndex(bonds[1], dual=True)
+    blocks = {}
+    for (q, c), block in site.items():
+        sector = (q, c, q + c)[first : 2 if last else 3]
+        part = block[0] if first else block
+        blocks[sector] = part[..., 0] if last else part
+    indices = (left, physical, right)[first : 2 if last else 3]
+    return symmray.U1Array(indices=indices, charge=max(bonds[1]) if last else 0, blocks=blocks)

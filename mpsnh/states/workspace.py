@@ -1,0 +1,359 @@
+"""A matrix-product state in memory that is allocated once, where gates change it in place."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import mmap
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.checks import require
+from mpsnh.kernels.tebd.gate import apply_layer
+from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace, workspace_bytes
+from mpsnh.kernels.tebd.move import move_to
+from mpsnh.language.circuit import Layer
+from mpsnh.states.blocks import Array, Blocks, Charges, local_states, schmidt_values
+
+_NORMALISED = 1000
+"""Deviation of the norm from 1, in units of the precision, that sweeps make by rounding."""
+
+
+_LAYERS_KEPT = 64
+"""How many layers a workspace keeps in the form that the kernel wants, more than any schedule has."""
+
+
+class BlockState:
+    """The workspace of a sweep: a matrix-product state by blocks, in memory that is allocated once.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The blocks of each site, in canonical form.
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+    centre : int
+        The orthogonality centre of `blocks`.
+    max_bond : int
+        Largest bond dimension that there is room for.
+    dtype : dtype
+        complex128 or complex64.
+
+    Attributes
+    ----------
+    log_norm : float
+        Logarithm of the norm that was taken out so far.
+
+    Raises
+    ------
+    ValueError
+        If the state has a larger bond dimension.
+
+    Examples
+    --------
+    >>> state = BlockState(charge_blocks([np.ones((1, 2, 1))] * 3, [(0, 0)] * 3), [(0, 0)] * 3, 2, max_bond=4)
+    >>> state.normalise()
+    >>> round(float(np.exp(state.log_norm)) ** 2, 12), state.bond_dimensions()
+    (8.0, [1, 1, 1, 1])
+    """
+
+    def __init__(
+        self, blocks: Sequence[Blocks], charges: Charges, centre: int, max_bond: int, dtype: Any = np.complex128
+    ) -> None:
+        self.charges, self.max_bond, self.dtype = [tuple(each) for each in charges], max_bond, np.dtype(dtype)
+        # The kernel counts charges from 0 at each site, in steps of their common divisor.
+        lows = [min(each) for each in self.charges]
+        self._unit = math.gcd(*(q - low for each, low in zip(self.charges, lows, strict=True) for q in each)) or 1
+        self._low = np.concatenate([[0], np.cumsum(lows)])
+        self._order = [np.argsort(each, kind="stable") for each in self.charges]
+        counted = [(np.sort(each) - low) // self._unit for each, low in zip(self.charges, lows, strict=True)]
+        self._pad = max(int(each[-1]) for each in counted)
+        L = len(self.charges)
+        dims = np.zeros((L + 1, sum(int(each[-1]) for each in counted) + 1 + 2 * self._pad), dtype=np.int64)
+        local = np.zeros((L, max(map(len, counted))), dtype=np.int64)
+        for j, (each, site) in enumerate(zip(counted, blocks, strict=True)):
+            local[j, : len(each)] = each
+            for (q, c), block in site.items():
+                dims[j, self._index(j, q)], dims[j + 1, self._index(j + 1, q + c)] = block.shape[0], block.shape[2]
+        widest = int(dims.sum(axis=1).max())
+        require(max_bond >= widest, "max_bond", max_bond, f"≥ {widest}, as the initial state needs")
+        capacity, work = _sizes([each.tolist() for each in counted], max_bond, dims.sum(axis=1).tolist())
+        sizes = np.array([len(each) for each in counted])
+        self._chain = Chain(
+            store=_sparse_memory(sum(capacity), self.dtype),
+            start=np.concatenate([[0], np.cumsum(capacity)[:-1]]),
+            dims=dims,
+            span=np.array([[np.flatnonzero(row)[0], np.flatnonzero(row)[-1]] for row in dims]),
+            charges=local,
+            local=sizes,
+            centre=np.array([centre, 1]),
+            reference=np.full(L + 1, -1.0),
+            age=np.zeros(L + 1, dtype=np.int64),
+            patience=np.full(L + 1, 2, dtype=np.int64),
+        )
+        self._work = workspace(*work, dims.shape[1], local.shape[1], self.dtype)
+        self._lease: Callable[[], Array | None] = _nobody
+        self._layers: dict[int, tuple[Layer, NDArray[np.int64], NDArray[np.complex128]]] = {}
+        self.log_norm = 0.0
+        for target, source in zip(self.blocks(), blocks, strict=True):
+            for key, block in source.items():
+                target[key][...] = block
+
+    def _index(self, bond: int, charge: int) -> int:
+        return int((charge - self._low[bond]) // self._unit) + self._pad
+
+    def _charge(self, bond: int, index: int) -> int:
+        return int((index - self._pad) * self._unit + self._low[bond])
+
+    @property
+    def centre(self) -> int:
+        """The orthogonality centre."""
+        return int(self._chain.centre[0])
+
+    def bond_dimensions(self) -> list[int]:
+        """Return the dimensions of all bonds, with those of the ends, which are 1."""
+        dimensions: list[int] = self._chain.dims.sum(axis=1).tolist()
+        return dimensions
+
+    def blocks(self) -> list[Blocks]:
+        """Return the blocks of each site, as views of this memory.
+
+        The next sweep moves to other memory if any of them is still in use, so that they never change.
+        """
+        # A view of `lease` keeps it alive, whereas it would not keep alive a view of the store.
+        lease = self._lease()
+        if lease is None:
+            lease = np.asarray(memoryview(self._chain.store))  # type: ignore[arg-type]
+            self._lease = weakref.ref(lease)
+        return [self._site_blocks(lease, j) for j in range(len(self.charges))]
+
+    def _site_blocks(self, store: Array, j: int) -> Blocks:
+        chain, work = self._chain, self._work
+        direction = 1 if j < self.centre else -1 if j > self.centre else int(chain.centre[1])
+        outer, inner = (j, j + 1) if direction > 0 else (j + 1, j)
+        rows, first, offset = work.rows, work.first, work.near
+        layout(chain, j, direction, rows, first, offset)
+        states = {q: len(chosen) for q, chosen in local_states(self.charges[j]).items()}
+        found, s = Blocks(), 0
+        for q, degeneracy in states.items():
+            step = chain.charges[j, s]
+            for c in range(chain.span[inner, 0], chain.span[inner, 1] + 1):
+                width, height = chain.dims[inner, c], chain.dims[outer, c - direction * step]
+                if height * width:
+                    begin = chain.start[j] + first[c]
+                    grouped = store[begin : begin + rows[c] * width].reshape(width, rows[c])
+                    part = grouped[:, offset[c, s] :][:, : degeneracy * height].reshape(width, degeneracy, height)
+                    left = c - step if direction > 0 else c
+                    found[self._charge(j, left), q] = part.T if direction > 0 else part
+            s += degeneracy
+        return found
+
+    def _own(self) -> None:
+        """Move to other memory if views of this one are in use."""
+        if self._lease() is None:
+            return
+        chain = self._chain
+        store = _sparse_memory(chain.store.size, self.dtype)
+        for j, begin in enumerate(chain.start):
+            size = sum(block.size for block in self._site_blocks(chain.store, j).values())
+            store[begin : begin + size] = chain.store[begin : begin + size]
+        self._chain = chain._replace(store=store)
+        self._lease = _nobody
+
+    def apply(self, layer: Layer, cutoff: float, excess: float) -> NDArray[np.float64]:
+        """Apply a layer of gates in one sweep of the orthogonality centre, truncating each bond at the centre.
+
+        The norm is taken out and added to `log_norm`.
+
+        Parameters
+        ----------
+        layer : Layer
+            Gates on disjoint sites or pairs of neighbours.
+        cutoff : float
+            Largest relative weight discarded at one bond, if `max_bond` allows.
+        excess : float
+            Largest weight discarded beyond that of a singular value decomposition, relative to it.
+
+        Returns
+        -------
+        ndarray, shape (L - 1,)
+            Relative weight discarded at each bond.
+
+        Raises
+        ------
+        FloatingPointError
+            If the norm is zero or not finite.
+        """
+        self._own()
+        L = len(self.charges)
+        where, matrices = self._packed(layer)
+        lost = np.zeros(L + 1)
+        log_norm, failed = apply_layer(
+            self._chain, self._work, where, matrices, self.max_bond, float(cutoff), float(excess), lost
+        )
+        if failed >= 0:
+            sites = tuple(sorted(set(where[failed].tolist())))
+            raise FloatingPointError(f"the norm of the state became {log_norm} on sites {sites}")
+        self.log_norm += log_norm
+        return lost[:-2]
+
+    def _packed(self, layer: Layer) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+        """Return first and last sites and the matrices of gates from left to right, as the kernel wants them.
+
+        A circuit repeats a few layers. Those seen last are kept, with the layer itself, so that its id stays its own.
+        """
+        if id(layer) in self._layers:
+            return self._layers[id(layer)][1:]
+        gates = sorted(layer, key=lambda gate: gate.where)
+        where = np.array([(gate.where[0], gate.where[-1]) for gate in gates], dtype=np.int64).reshape(-1, 2)
+        largest = max((len(gate.matrix) for gate in gates), default=1)
+        matrices = np.zeros((len(gates), largest, largest), dtype=complex)
+        for packed, gate in zip(matrices, gates, strict=True):
+            order = self._pair_order(gate.where)
+            packed[: len(order), : len(order)] = gate.matrix[np.ix_(order, order)]
+        if len(self._layers) == _LAYERS_KEPT:
+            self._layers.clear()
+        self._layers[id(layer)] = layer, where, matrices
+        return where, matrices
+
+    def _pair_order(self, where: tuple[int, ...]) -> NDArray[np.intp]:
+        first, *second = (self._order[j] for j in where)
+        return (first[:, None] * len(second[0]) + second[0]).ravel() if second else first
+
+    def move_to(self, site: int) -> None:
+        """Move the orthogonality centre to a site, from where all that follows depends on the state and `memory` alone.
+
+        Parameters
+        ----------
+        site : int
+            Where to.
+        """
+        self._own()
+        self._work.random[0] = SEED
+        log_norm = move_to(self._chain, self._work, site)
+        if not math.isfinite(log_norm):
+            raise FloatingPointError(f"the norm of the state became {math.exp(log_norm)}")
+        self.log_norm += log_norm
+
+    def normalise(self) -> None:
+        """Take out the norm, unless it is 1 up to rounding, so that doing it again changes no bit.
+
+        Raises
+        ------
+        FloatingPointError
+            If it is zero or not finite.
+        """
+        self._own()
+        centre = self.blocks()[self.centre].values()
+        norm = math.sqrt(sum(np.linalg.norm(block) ** 2 for block in centre))
+        if not 0 < norm < math.inf:
+            raise FloatingPointError(f"the norm of the state became {norm}")
+        if abs(norm - 1) > _NORMALISED * np.finfo(self.dtype).eps:
+            for block in centre:
+                block /= norm
+            self.log_norm += math.log(norm)
+
+    def schmidt_values(self, bond: int) -> NDArray[np.float64]:
+        """Return the Schmidt values across a bond.
+
+        Parameters
+        ----------
+        bond : int
+            Between sites `bond` and `bond` + 1, the first of which becomes the centre.
+
+        Returns
+        -------
+        ndarray
+            In no particular order.
+        """
+        self.move_to(bond)
+        return schmidt_values(self.blocks()[bond])
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Return what the truncation of the next gates depends on besides the state.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
+        return {name: getattr(self._chain, name).copy() for name in ("reference", "age", "patience")}
+
+    def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        """Go on with what `memory` returned.
+
+        Parameters
+        ----------
+        memory : mapping of str to ndarray
+            May be empty.
+        """
+        for name, array in memory.items():
+            getattr(self._chain, name)[...] = array
+
+
+def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -> float:
+    """Return the bytes that a `BlockState` takes if all of its memory is used.
+
+    Parameters
+    ----------
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+    max_bond : int
+        Largest bond dimension.
+    dtype : dtype
+        complex128 or complex64.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(memory_needed([(1, -1)] * 560, 768) / 2**30, 1)
+    4.9
+    """
+    capacity, work = _sizes(charges, max_bond)
+    itemsize = int(np.dtype(dtype).itemsize)
+    return float(sum(capacity)) * itemsize + workspace_bytes(*work, np.dtype(dtype))
+
+
+def _sparse_memory(elements: int, dtype: np.dtype[Any]) -> Array:
+    """Return zeros that take up memory where they are written to, page by page.
+
+    Tensors seldom fill their places, and numpy would ask for pages of 2 MB, which leave no gap free.
+    """
+    pages = mmap.mmap(-1, elements * dtype.itemsize)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):  # Linux
+        with contextlib.suppress(OSError):  # one without huge pages
+            pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(pages, dtype)
+
+
+def _nobody() -> None:
+    """Stand for the owner of memory that nobody looks at."""
+
+
+def _sizes(charges: Charges, max_bond: int, present: Sequence[int] = ()) -> tuple[list[int], tuple[int, int, int, int]]:
+    """Return the largest size of each tensor, and of what a gate needs: elements, rows, singular values, column.
+
+    A state that is given may have bonds (`present`) that are larger than those that it needs.
+    With n local states of each charge, a tensor between bonds of dimensions a and b has at most n a b elements.
+    """
+    dims = [len(each) for each in charges]
+    left, right = [1], [1]
+    for d, other in zip(dims, reversed(dims), strict=True):
+        left.append(min(max_bond, left[-1] * d))
+        right.append(min(max_bond, right[-1] * other))
+    bonds = [min(a, b) for a, b in zip(left, reversed(right), strict=True)]
+    bonds = [max(pair) for pair in zip(bonds, present or bonds, strict=True)]
+    same = [max(map(len, local_states(each).values())) for each in charges]
+    capacity = [n * a * b for n, a, b in zip(same, bonds, bonds[1:], strict=False)]
+    pairs = list(zip(same, same[1:], dims, dims[1:], bonds, bonds[2:], strict=False))
+    elements = max(min(n * a * e * b, d * a * m * b) for n, m, d, e, a, b in pairs)
+    rows = max(max(n * a, m * b) for n, m, _, _, a, b in pairs)
+    values = max(max(d * a, e * b) for _, _, d, e, a, b in pairs)
+    column = max(max(d * e * max(a, b), d * a, e * b) for _, _, d, e, a, b in pairs)
+    return capacity, (max(elements, *capacity), rows, values, column)

@@ -1,0 +1,22 @@
+"""Averages and fits over realisations, with errors."""
+
+from mpsnh.statistics.averages import RESAMPLES, STATISTICS, bootstrap_interval, mean_with_error, typical
+from mpsnh.statistics.decay import ExponentialFit, fit_exponential
+from mpsnh.statistics.distribution import log_histogram
+from mpsnh.statistics.kink import Kink, kink
+from mpsnh.statistics.plateau import Plateau, plateau
+
+__all__ = [
+    "RESAMPLES",
+    "STATISTICS",
+    "ExponentialFit",
+    "Kink",
+    "Plateau",
+    "bootstrap_interval",
+    "fit_exponential",
+    "kink",
+    "log_histogram",
+    "mean_with_error",
+    "plateau",
+    "typical",
+]

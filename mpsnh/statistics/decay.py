@@ -1,0 +1,198 @@
+"""Exponential fits with errors and bands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from mpsnh.checks import require
+from mpsnh.statistics.averages import RESAMPLES, mean_with_error, realisations_of
+
+
+@dataclass(frozen=True)
+class ExponentialFit:
+    """A fit of prefactor · exp(-rate · x).
+
+    Attributes
+    ----------
+    rate, error : float
+        The rate and its bootstrap standard error.
+    prefactor : float
+        The value at x = 0.
+    x : ndarray
+        The points that were fitted.
+    count : ndarray
+        Number of realisations at each of the points.
+    resampled : ndarray
+        Shape (resamples, 2): rate and prefactor of each bootstrap resample, NaN where it could not be fitted.
+
+    Examples
+    --------
+    >>> float(ExponentialFit(rate=0.0, error=0.1, prefactor=2.0, x=np.array([1.0]))(3.0))
+    2.0
+    """
+
+    rate: float
+    error: float
+    prefactor: float
+    x: NDArray[np.float64]
+    count: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, int), repr=False)
+    resampled: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+
+    def __call__(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Return the fitted curve."""
+        return self.prefactor * np.exp(-self.rate * np.asarray(x))
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the bootstrap confidence interval of the rate.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability that it contains the true rate, between 0 and 1.
+
+        Returns
+        -------
+        low, high : float
+            Percentiles of the resampled rates.
+
+        Raises
+        ------
+        ValueError
+            If the confidence is out of range or the fit has no resamples.
+
+        Examples
+        --------
+        >>> resampled = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+        >>> fit = ExponentialFit(rate=1.0, error=0.5, prefactor=1.0, x=np.array([1.0]), resampled=resampled)
+        >>> fit.interval(confidence=0.5)
+        (0.5, 1.5)
+        """
+        rates, _ = self._resampled(confidence)
+        low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
+        return float(low), float(high)
+
+    def _resampled(self, confidence: float) -> NDArray[np.float64]:
+        require(0 < confidence < 1, "confidence", confidence, "between 0 and 1")
+        fitted = self.resampled[~np.isnan(self.resampled).any(axis=1)]
+        require(len(fitted) > 0, "number of resampled fits", len(fitted), "at least 1")
+        transposed: NDArray[np.float64] = fitted.T
+        return transposed
+
+    def band(self, x: ArrayLike, confidence: float = 0.68) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lower and upper end of the confidence band of the fitted curve, point by point.
+
+        Parameters
+        ----------
+        x : array_like
+            Where to evaluate it, any shape.
+        confidence : float
+            Probability that the band contains the true curve at one x, between 0 and 1.
+
+        Returns
+        -------
+        low, high : ndarray
+            Percentiles of the resampled fits, in the shape of `x`.
+
+        Raises
+        ------
+        ValueError
+            If the confidence is out of range or the fit has no resamples.
+
+        Examples
+        --------
+        >>> resampled = np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]])
+        >>> fit = ExponentialFit(rate=0.0, error=0.1, prefactor=2.0, x=np.array([1.0]), resampled=resampled)
+        >>> low, high = fit.band(5.0, confidence=0.5)
+        >>> float(low), float(high)
+        (1.5, 2.5)
+        """
+        rate, prefactor = self._resampled(confidence)
+        curves = prefactor * np.exp(-np.multiply.outer(np.asarray(x, float), rate))
+        low, high = np.quantile(curves, [(1 - confidence) / 2, (1 + confidence) / 2], axis=-1)
+        return low, high
+
+
+def fit_exponential(
+    data: xr.DataArray, along: str, window: tuple[float, float], over: str = "seed", significance: float = 1.0
+) -> ExponentialFit:
+    """Fit the mean over realisations to prefactor · exp(-rate · x).
+
+    Weighted least squares of the logarithm of the mean, each point weighted by its relative standard error.
+    The error of the rate comes from resampling whole realisations: those with the same seed share their disorder
+    pattern at all x, so that the points of a curve are correlated.
+
+    Parameters
+    ----------
+    data : DataArray
+        Values with the dimensions `along` and `over` only. NaN realisations are skipped.
+    along : str
+        Dimension of x.
+    window : (float, float)
+        Smallest and largest x to use.
+    over : str
+        Dimension of the realisations.
+    significance : float
+        Leave out points whose mean is not larger than this many standard errors.
+
+    Returns
+    -------
+    ExponentialFit
+
+    Raises
+    ------
+    ValueError
+        If fewer than two points are left.
+
+    Examples
+    --------
+    >>> h = np.arange(1.0, 6.0)
+    >>> noise = np.random.default_rng(1).uniform(0.5, 1.5, (5, 400))
+    >>> data = xr.DataArray(np.exp(-2 * h)[:, None] * noise, {"h": h}, ("h", "seed"))
+    >>> fit = fit_exponential(data, "h", (1, 5))
+    >>> abs(fit.rate - 2) < 4 * fit.error < 0.1
+    True
+    """
+    x, samples = points_to_fit(data, along, window, over, significance, least=2)
+    averaged = mean_with_error(xr.DataArray(samples, dims=(along, over)), over)
+    mean, error = averaged["mean"].values, averaged["error"].values
+    weights = mean / error
+
+    def line(means: NDArray[np.float64]) -> tuple[float, float]:
+        valid = means > 0
+        if valid.sum() < 2:
+            return np.nan, np.nan
+        slope, offset = np.polyfit(x[valid], np.log(means[valid]), 1, w=weights[valid])
+        return -slope, np.exp(offset)
+
+    resampled = np.array([line(mean_of(samples[:, draw])) for draw in draws(samples.shape[1], RESAMPLES, seed=0)])
+    rate, prefactor = line(mean)
+    count = np.isfinite(samples).sum(axis=1)
+    return ExponentialFit(float(rate), float(np.nanstd(resampled[:, 0], ddof=1)), float(prefactor), x, count, resampled)
+
+
+def points_to_fit(
+    data: xr.DataArray, along: str, window: tuple[float, float], over: str, significance: float, least: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the x whose mean differs from zero, and the values there, with realisations as the second axis."""
+    values = realisations_of(data, over).transpose(along, over).sel({along: slice(*window)}).dropna(over, how="all")
+    averaged = mean_with_error(values, over)
+    mean, error = averaged["mean"].values, averaged["error"].values
+    used = (mean > 0) & (mean > significance * error) & (error > 0)
+    require(int(used.sum()) >= least, "number of points to fit", int(used.sum()), f"at least {least} in {window}")
+    return values[along].values[used], values.values[used]
+
+
+def draws(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """Return indices of n whole realisations for each resample."""
+    return np.random.default_rng(seed).integers(n, size=(resamples, n))
+
+
+def mean_of(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over the second axis without its NaN, NaN if there is nothing else."""
+    present = np.isfinite(samples)
+    count = present.sum(axis=1)
+    return np.asarray(np.where(present, samples, 0).sum(axis=1) / np.where(count > 0, count, np.nan))

@@ -1,0 +1,213 @@
+"""The datasets of the study."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from mpsnh.statistics.averages import mean_with_error
+from mpsnh.statistics.decay import ExponentialFit, fit_exponential
+from mpsnh.statistics.kink import kink
+from mpsnh.statistics.plateau import Plateau, plateau
+from mpsnh.studies.brighi2025.scales import SCALES, Scale
+from mpsnh.studies.brighi2025.simulations import GAMMA, evolution, quench, ring
+from mpsnh.studies.study import PaperStudy
+
+SCALES["chain560"] = dataclasses.replace(
+    SCALES["quick"],
+    chain=560,
+    quench_strengths=(2,),
+    half_widths=(25,),
+    quench_realisations=2,
+    t_max=40,
+    dt=0.1,
+    interval=0.5,
+    bond_dimensions=(64, 128),
+)
+
+
+class Study(PaperStudy[Scale]):
+    """The data behind the figures, computed when first needed and kept in stores in `out`.
+
+    Examples
+    --------
+    >>> Study("huge", Path("out"))
+    Traceback (most recent call last):
+    ValueError: scale 'huge' is unknown; there are: quick, laptop, paper, chain560
+    """
+
+    paper, scales = "brighi2025", SCALES
+
+    @functools.cached_property
+    def spectra(self) -> xr.Dataset:
+        """Exact spectra of periodic chains: dimensions L, h and seed; NaN beyond the realisations of a size."""
+        parts = [
+            self._computed(f"spectra-{L}", ring, {"L": [L], "h": self.scale.strengths, "seed": self._seeds(count)})
+            for L, count in zip(self.scale.sizes, self.scale.realisations, strict=True)
+        ]
+        return xr.concat(parts, "L", join="outer", combine_attrs="drop_conflicts")
+
+    @functools.cached_property
+    def evolved(self) -> xr.DataArray:
+        """Total current Im E₁/γ from the growth of the norm in the second half of an evolution: dimensions h, seed."""
+        time = self.scale.evolved_time
+        make = functools.partial(evolution, L=self.scale.evolved, time=time)
+        axes = {"h": self.scale.strengths, "seed": self._seeds(self.scale.evolved_realisations)}
+        log_norm = self._computed("evolutions", make, axes)["log_norm"]
+        late = log_norm.isel(time=-1, drop=True) - log_norm.sel(time=time / 2, method="nearest", drop=True)
+        return late / (time / 2) / GAMMA
+
+    @functools.cached_property
+    def quenches(self) -> xr.Dataset:
+        """Néel quenches of open chains: dimensions chi (the bond dimension), h, seed and time."""
+        axes = {
+            "chi": self.scale.bond_dimensions,
+            "h": self.scale.quench_strengths,
+            "seed": self._seeds(self.scale.quench_realisations),
+        }
+        return self._computed("quenches", functools.partial(quench, scale=self.scale), axes)
+
+    @functools.cached_property
+    def plateaus(self) -> dict[float, Plateau]:
+        """Plateau of the mid current at the largest bond dimension, for each strength of the quenches.
+
+        It ends before the front from the boundaries arrives, and before the noise of the first realisation passes
+        its tolerance (`mpsnh.Snapshot.trust_time`), of which truncation is nearly all.
+        """
+        largest = self.quenches.isel(chi=-1)
+        trusted = largest["trust_time"].isel(time=-1).min("seed")
+        ends = {h: min(self.scale.arrival(h), float(trusted.sel(h=h))) for h in self.scale.quench_strengths}
+        return {h: plateau(largest["current"].sel(h=h), end) for h, end in ends.items()}
+
+    @functools.cached_property
+    def settled(self) -> xr.DataArray:
+        """Mean of the current over the window of the plateau, for each bond dimension, strength and realisation."""
+        current = self.quenches["current"]
+        parts = [current.sel(h=[h], time=slice(*found.window)).mean("time") for h, found in self.plateaus.items()]
+        return xr.concat(parts, "h").transpose("chi", "h", "seed").assign_attrs(current.attrs)
+
+    def measured(self) -> xr.Dataset:
+        """Return all that is known of the plateaus, by h.
+
+        Returns
+        -------
+        Dataset
+            The fields of `mpsnh.statistics.Plateau`; ``truncation``, the change of the current by the last increase of
+            χ, with the standard error of the mean of the differences, realisation by realisation; ``total``, all
+            errors together; and ``arrival``, when the boundaries are felt.
+        """
+        found = self.plateaus.values()
+        change = mean_with_error(self.settled.isel(chi=-1) - self.settled.isel(chi=-2))
+        data = xr.Dataset(
+            {
+                "found": ("h", [each.found for each in found]),
+                "window": (("h", "end"), [each.window for each in found]),
+                "plateau": ("h", [each.value for each in found]),
+                "statistical": ("h", [each.error for each in found]),
+                "systematic": ("h", [each.systematic for each in found]),
+                "drift": ("h", [each.drift for each in found]),
+                "drift_error": ("h", [each.drift_error for each in found]),
+                "arrival": ("h", [self.scale.arrival(h) for h in self.plateaus]),
+            },
+            {"h": list(self.plateaus), "end": ["first", "last"]},
+        ).assign(truncation=change["mean"], truncation_error=change["error"])
+        total = np.sqrt(data["statistical"] ** 2 + data["systematic"] ** 2 + data["truncation"] ** 2)
+        return data.assign(total=total)
+
+    def current(self) -> xr.DataArray:
+        """Return the total current Im E₁/γ of each realisation."""
+        return self.spectra["current"].sel(estimate="eigenvalue", drop=True)
+
+    def rates(self) -> xr.Dataset:
+        """Fit α and β for each size and the decay of the plateau current.
+
+        Returns
+        -------
+        Dataset
+            Rates and their errors: ``alpha`` and ``beta`` by L, ``alpha_quench`` of the quenches (NaN if fewer than
+            two of them have a plateau that differs from zero).
+        """
+        fits = {"alpha": self.fits(self.current()), "beta": self.fits(self.spectra["gap"])}
+        data: dict[str, Any] = {}
+        for name, by_size in fits.items():
+            data[name] = ("L", [fit.rate for fit in by_size])
+            data[f"{name}_error"] = ("L", [fit.error for fit in by_size])
+            data[f"{name}_interval"] = (("L", "end"), [fit.interval() for fit in by_size])
+        data["alpha_quench"], data["alpha_quench_error"] = decay_rate(self.quench_fit())
+        data["kink"] = ("L", self.kinks())
+        attributes = {"fit_window": list(self.scale.fit_window), "confidence": 0.95, "study": self.identity}
+        return xr.Dataset(data, {"L": list(self.scale.sizes), "end": ["low", "high"]}, attributes)
+
+    def kinks(self) -> list[str]:
+        """Say for each size whether ln J_∞(h) has a kink.
+
+        Returns
+        -------
+        list of str
+            The conclusion of `mpsnh.statistics.kink`, or why there is none.
+        """
+        low, high = self.scale.fit_window
+        said = []
+        for L in self.scale.sizes:
+            try:
+                said.append(str(kink(self.current().sel(L=L), "h", (low, high))))
+            except ValueError as error:
+                said.append(f"Not decided: {error}.")
+        return said
+
+    def fits(self, data: xr.DataArray) -> list[ExponentialFit]:
+        """Fit the mean of a quantity to an exponential in h for each size.
+
+        Parameters
+        ----------
+        data : DataArray
+            With dimensions L, h and seed.
+
+        Returns
+        -------
+        list of ExponentialFit
+        """
+        low, high = self.scale.fit_window
+        return [fit_exponential(data.sel(L=L), "h", (low, high)) for L in self.scale.sizes]
+
+    def quench_fit(self) -> ExponentialFit | None:
+        """Fit the plateau current to an exponential in h.
+
+        Strengths without a plateau are left out, and those from the first one on where the plateau is below twice its
+        total error: that another one is larger may be chance. The error of the rate is that over realisations.
+
+        Returns
+        -------
+        ExponentialFit or None
+            None if fewer than two are left.
+        """
+        known = self.measured()
+        known = known.isel(h=known["found"].values)
+        resolved = np.logical_and.accumulate(known["plateau"].values > 2 * known["total"].values)
+        return _fitted(self.settled.isel(chi=-1).sel(h=known["h"].values[resolved]))
+
+    def exact_fits(self) -> list[ExponentialFit | None]:
+        """Fit the exact current per site to an exponential in h, over the range of the quenches, for each size.
+
+        Returns
+        -------
+        list of ExponentialFit or None
+            None if fewer than two strengths are in the range.
+        """
+        ends = min(self.scale.quench_strengths), max(self.scale.quench_strengths)
+        return [_fitted((self.current() / L).sel(L=L), ends) for L in self.scale.sizes]
+
+
+def _fitted(data: xr.DataArray, window: tuple[float, float] = (0, np.inf)) -> ExponentialFit | None:
+    try:
+        return fit_exponential(data, "h", window)
+    except ValueError:  # too few points
+        return None
+
+
+def decay_rate(fit: ExponentialFit | None) -> tuple[float, float]:
+    return (np.nan, np.nan) if fit is None else (fit.rate, fit.error)

@@ -1,0 +1,116 @@
+"""The simulations that the study is made of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mpsnh import algorithms, models, observables
+from mpsnh.base.snapshot import Snapshot
+from mpsnh.base.spectrum import Spectrum
+from mpsnh.run.simulation import Simulation
+from mpsnh.studies.brighi2025.scales import Scale
+
+GAMMA, V = 0.1, 1.1
+
+
+def _chain(L: int, h: float, seed: int, boundary: Literal["open", "periodic"]) -> models.NonHermitianXXZ:
+    return models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, h=h, seed=seed, boundary=boundary)
+
+
+def ring(L: int, h: float, seed: int) -> Simulation[Spectrum]:
+    """Return the simulation behind one realisation of Figures 1 and 2: the exact spectrum of a periodic chain.
+
+    Parameters
+    ----------
+    L : int
+        Number of sites, even.
+    h : float
+        Disorder strength.
+    seed : int
+        Realisation.
+
+    Returns
+    -------
+    Simulation
+
+    Examples
+    --------
+    >>> sorted(ring(6, 1.0, 0).run().data_vars)
+    ['attempts', 'certified', 'complex_fraction', 'current', 'gap', 'real_spectrum']
+    """
+    return Simulation(
+        _chain(L, h, seed, "periodic"),
+        algorithms.ExactDiag(vectors="right", leading=1),
+        {
+            "current": observables.SteadyStateCurrent(),
+            "gap": observables.SteadyStateGap(),
+            "real_spectrum": observables.RealSpectrum(),
+            "complex_fraction": observables.ImaginaryFraction(),
+        },
+    )
+
+
+def evolution(L: int, h: float, seed: int, time: float) -> Simulation[Snapshot]:
+    """Return the simulation behind one realisation of the largest chain of Figure 1a: a Néel quench of a ring.
+
+    The norm of the state, which every dataset has, grows as exp(Im E₁ t) in the end.
+
+    Parameters
+    ----------
+    L : int
+        Number of sites, even.
+    h : float
+        Disorder strength.
+    seed : int
+        Realisation.
+    time : float
+        Final time.
+
+    Returns
+    -------
+    Simulation
+
+    Examples
+    --------
+    >>> data = evolution(6, 1.0, 0, time=100.0).run()
+    >>> dict(data["log_norm"].sizes)
+    {'time': 21}
+    """
+    return Simulation(
+        _chain(L, h, seed, "periodic"),
+        algorithms.ExactEvolution(dt=time / 20, t_max=time),
+        {},
+    )
+
+
+def quench(h: float, seed: int, chi: int, scale: Scale) -> Simulation[Snapshot]:
+    """Return the simulation behind one realisation of Figure 3: a Néel quench of an open chain.
+
+    Parameters
+    ----------
+    h : float
+        Disorder strength, one of those of the scale.
+    seed : int
+        Realisation.
+    chi : int
+        Bond dimension.
+    scale : Scale
+        Says the size and the times.
+
+    Returns
+    -------
+    Simulation
+
+    Examples
+    --------
+    >>> quench(1.0, 0, 16, SCALES["quick"]).model.L
+    64
+    """
+    return Simulation(
+        _chain(scale.chain, h, seed, "open"),
+        algorithms.NHTEBD(dt=scale.dt, t_max=scale.t_max, every=round(scale.interval / scale.dt), max_bond=chi),
+        {
+            "current": observables.MidCurrent(half_width=scale.half_width(h)),
+            "entropy": observables.EntanglementEntropy(),
+        },
+    )

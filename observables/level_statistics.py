@@ -1,0 +1,153 @@
+"""Statistics of neighbouring levels and of singular values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+import scipy.spatial
+from numpy.typing import NDArray
+
+from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.floquet import FloquetModel
+from mpsnh.base.model import Model
+from mpsnh.base.observable import Observable
+from mpsnh.base.spectrum import Spectrum
+from mpsnh.checks import require, require_memory
+from mpsnh.observables.needs import require_complete
+
+
+class GapRatio(Observable[Spectrum]):
+    """The mean gap ratio ⟨r⟩ of real levels: energies of a Hamiltonian, or phases of a Floquet map.
+
+    r = min(s_n, s_{n+1}) / max(s_n, s_{n+1}) of adjacent spacings, for phases around the circle. The mean is 0.3863 for
+    independent levels and 0.5996 for random unitary matrices (CUE).
+    (Oganesyan and Huse, PRB 75, 155111 (2007); Atas et al., PRL 110, 084101 (2013).)
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> circuit = models.RandomFloquetCircuit(L=7, alpha=1.0)
+    >>> data = Simulation(circuit, algorithms.ExactDiag(vectors="none"), {"r": GapRatio()}).run()
+    >>> bool(0.5 < data["r"] < 0.7)
+    True
+    """
+
+    measures = Spectrum
+    long_name = "mean gap ratio of the levels"
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if the algorithm does not compute the whole spectrum, or that has too few levels."""
+        require_complete(self, algorithm)
+        require(model.sector.dim >= 4, "dimension of the sector", model.sector.dim, "at least 4")
+
+    def __call__(self, record: Spectrum, model: Model) -> float:
+        """Return ⟨r⟩."""
+        if isinstance(model, FloquetModel):
+            phases = np.sort(np.angle(record.values))
+            spacings = np.diff(phases, append=phases[0] + 2 * np.pi)
+            following = np.roll(spacings, -1)
+        else:
+            spacings = np.diff(np.sort(record.values.real))
+            spacings, following = spacings[:-1], spacings[1:]
+        larger, smaller = np.maximum(spacings, following), np.minimum(spacings, following)
+        return float(np.mean(smaller[larger > 0] / larger[larger > 0]))
+
+
+class ComplexSpacingRatio(Observable[Spectrum]):
+    """The mean complex spacing ratio z = (E_NN - E) / (E_NNN - E) of levels with their nearest and second neighbours.
+
+    As ⟨|z|⟩ and ⟨cos arg z⟩, which need no unfolding. ⟨|z|⟩ is 0.738 for non-Hermitian random matrices without
+    symmetry (GinUE), 0.722 in class AI†, 2/3 for independent levels in the plane, and 1/2 for independent real levels.
+    (Sá, Ribeiro and Prosen, PRX 10, 021019 (2020), Eq. 1.)
+
+    Parameters
+    ----------
+    threshold : float, optional
+        Count only levels with Im E above this, in units of J, as neighbours too: one of each conjugate pair of a real
+        matrix. By default all levels count.
+
+    Raises
+    ------
+    ValueError
+        If fewer than three distinct levels are left.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> chain = models.NonHermitianXXZ(L=10, gamma=0.0, h=8.0)
+    >>> data = Simulation(chain, algorithms.ExactDiag(vectors="none"), {"z": ComplexSpacingRatio()}).run()
+    >>> bool(abs(data["z"].sel(moment="modulus") - 0.5) < 0.1)
+    True
+    """
+
+    measures = Spectrum
+    dims = ("moment",)
+    coords = {"moment": ("modulus", "cosine")}
+    long_name = "mean complex spacing ratio"
+    threshold: float | None = None
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if the algorithm does not compute the whole spectrum."""
+        require_complete(self, algorithm)
+
+    def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:
+        """Return ⟨|z|⟩ and ⟨cos arg z⟩."""
+        levels = record.values if self.threshold is None else record.values[record.values.imag > self.threshold]
+        levels = np.unique(levels)  # a level that is degenerate has no spacing
+        if len(levels) < 3:
+            raise ValueError(f"spacing ratios need at least 3 distinct levels, but there are {len(levels)}")
+        points = np.stack([levels.real, levels.imag], axis=1)
+        _, neighbours = scipy.spatial.cKDTree(points).query(points, k=3)
+        nearest, second = levels[neighbours[:, 1:]].T
+        ratio = (nearest - levels) / (second - levels)
+        return np.array([np.mean(np.abs(ratio)), np.mean(np.cos(np.angle(ratio)))])
+
+
+class SingularValueGapRatio(Observable[Spectrum]):
+    """The mean gap ratio of the singular values of H, min(s_n, s_{n+1}) / max(s_n, s_{n+1}) of adjacent spacings.
+
+    Singular values are real and robust where eigenvalues are ill-conditioned. The mean is 0.5307 for the Gaussian
+    orthogonal ensemble and 0.3863 for independent values.
+    (Kawabata, Xiao, Ohtsuki and Shindou, PRX Quantum 4, 040312 (2023); Atas et al., PRL 110, 084101 (2013).)
+
+    Parameters
+    ----------
+    central : float
+        Fraction of the spacings that counts, in the middle of the spectrum.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> ring = models.NonHermitianXXZ(L=10, h=1.0, boundary="periodic")
+    >>> data = Simulation(ring, algorithms.ExactDiag(vectors="none"), {"r": SingularValueGapRatio()}).run()
+    >>> bool(0.3 < data["r"] < 0.6)
+    True
+    """
+
+    measures = Spectrum
+    long_name = "mean gap ratio of the singular values"
+    central: float = 1.0
+
+    def validate(self) -> None:
+        """Check the fraction."""
+        require(0 < self.central <= 1, "central", self.central, "above 0, at most 1")
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if the dense matrix will not fit in memory."""
+        n = model.sector.dim
+        require(n >= 4, "dimension of the sector", n, "at least 4, for two spacings and more")
+        require_memory(24.0 * n**2, f"the singular values of a matrix of dimension {n}")
+
+    def __call__(self, record: Spectrum, model: Model) -> float:
+        """Return the mean gap ratio."""
+        matrix = model.matrix()
+        dense = matrix.toarray() if scipy.sparse.issparse(matrix) else np.asarray(matrix)
+        spacings = -np.diff(scipy.linalg.svdvals(dense))
+        skipped = int((1 - self.central) / 2 * len(spacings))
+        spacings = spacings[skipped : len(spacings) - skipped]
+        larger = np.maximum(spacings[1:], spacings[:-1])
+        smaller = np.minimum(spacings[1:], spacings[:-1])
+        return float(np.mean(smaller[larger > 0] / larger[larger > 0]))

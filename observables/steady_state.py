@@ -1,0 +1,194 @@
+"""Properties of the level that grows fastest."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.hamiltonian import CurrentModel
+from mpsnh.base.model import Model
+from mpsnh.base.observable import Observable
+from mpsnh.base.spectrum import Spectrum
+from mpsnh.checks import require
+from mpsnh.language.opsum import OpSum
+from mpsnh.observables.current import require_current
+from mpsnh.observables.needs import require_vectors
+from mpsnh.observables.state import chosen_bond
+
+AGREEMENT = 1e-9
+"""Largest difference between Im E₁ and γ⟨I_tot⟩, relative to the largest |E|."""
+
+
+class GrowthRate(Observable[Spectrum]):
+    """The growth of the steady state: Im E₁ for a Hamiltonian, log |λ₁| for a Floquet map.
+
+    For the non-Hermitian XXZ ring it is γ times the steady current.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
+    >>> data = Simulation(ring, algorithms.ExactDiag(), {"growth": GrowthRate()}).run()
+    >>> bool(np.isclose(data["growth"], 0.1 / np.sin(np.pi / 8)))
+    True
+    """
+
+    measures = Spectrum
+    long_name = "growth rate of the steady state"
+    units = "J"
+
+    def __call__(self, record: Spectrum, model: Model) -> float:
+        """Return the largest growth."""
+        return float(model.growth(record.values[:1])[0])
+
+
+class SteadyStateGap(Observable[Spectrum]):
+    """The gap Δ = Im E₁ - Im E₂ between the two distinct levels that grow fastest.
+
+    Conjugate levels decay where these grow, so each pair counts once; levels that agree as complex numbers
+    count as one, but levels that differ only in Re E have Δ = 0, as has an entirely real spectrum.
+    (Brighi et al., DOI 10.1103/crwj-x7j8 (2025), Fig. 1b.)
+
+    Parameters
+    ----------
+    tolerance : float
+        Levels closer than this, relative to the largest |E|, are the same.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
+    >>> data = Simulation(ring, algorithms.ExactDiag(), {"gap": SteadyStateGap()}).run()
+    >>> bool(np.isclose(data["gap"], 0.2 * np.sin(np.pi / 8)))
+    True
+    """
+
+    measures = Spectrum
+    long_name = "gap between the two fastest-growing levels"
+    units = "J"
+    tolerance: float = 1e-10
+
+    def validate(self) -> None:
+        """Check the tolerance."""
+        require(self.tolerance >= 0, "tolerance", self.tolerance, "zero or positive")
+
+    def __call__(self, record: Spectrum, model: Model) -> float:
+        """Return Δ."""
+        first = record.values[0]
+        distinct = np.abs(record.values - first) > self.tolerance * np.abs(record.values).max()
+        if not distinct.any():
+            hint = "" if record.complete else " among those found: ask for a larger k"
+            raise ValueError(f"the spectrum has only one distinct level{hint}, so there is no gap")
+        growth = model.growth(record.values)
+        return float(growth[0] - growth[distinct].max())
+
+
+class SteadyStateCurrent(Observable[Spectrum]):
+    """The total current I_tot of the steady state, from its eigenvalue and from its eigenvector.
+
+    H = H_Hermitian + iγ I_tot makes Im E₁ / γ and ⟨I_tot⟩ equal in a right eigenvector.
+    The J_∞ of Brighi et al., DOI 10.1103/crwj-x7j8 (2025), Fig. 1a, is Im E₁, that is γ I_tot.
+    Both are zero if the whole spectrum is real.
+
+    Raises
+    ------
+    ArithmeticError
+        If the two differ, because the eigenvector is wrong or the model has other non-Hermitian terms.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> ring = models.NonHermitianXXZ(L=6, h=1.0, boundary="periodic")
+    >>> data = Simulation(ring, algorithms.ExactDiag(), {"I": SteadyStateCurrent()}).run()
+    >>> a, b = data["I"].sel(estimate=["eigenvalue", "eigenvector"]).values
+    >>> bool(np.isclose(a, b))
+    True
+    """
+
+    measures = Spectrum
+    dims = ("estimate",)
+    coords = {"estimate": ("eigenvalue", "eigenvector")}
+    long_name = "total spin current of the steady state"
+    units = "J"
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if the model has no current, gamma is zero or there will be no eigenvectors."""
+        require_current(self, model)
+        gamma = getattr(model, "gamma", None)
+        require(bool(gamma), "gamma", gamma, "not zero, since the current is Im E / gamma")
+        require_vectors(self, algorithm, "right", "both")
+
+    def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:
+        """Return I_tot from the eigenvalue and from the eigenvector, in units of J."""
+        chain = cast(CurrentModel, model)
+        total = OpSum.sum(chain.current(j) for j in chain.bonds)
+        estimates = np.array([record.values[0].imag / chain.gamma, record.state(0).expect(total).real])
+        # They differ by Im(E₁ - ⟨H⟩), which is at most the residual.
+        allowed = AGREEMENT * np.abs(record.values).max() + (0 if record.residuals is None else record.residuals[0])
+        if abs(np.diff(estimates)[0]) * abs(chain.gamma) > allowed:
+            raise ArithmeticError(
+                f"Im E₁/γ = {estimates[0]} and ⟨I_tot⟩ = {estimates[1]} must agree: the eigenvector is wrong, "
+                "or the model has non-Hermitian terms besides iγ I_tot"
+            )
+        return estimates
+
+
+class SteadyStateEntropy(Observable[Spectrum]):
+    """The von Neumann entanglement entropy of the steady state's right vector across one bond, in natural units.
+
+    If the whole spectrum is real there is no steady state, and this is the entropy of the level lowest in Re E.
+
+    Parameters
+    ----------
+    bond : int, optional
+        Between sites `bond` and `bond` + 1; the middle of the chain if not given.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
+    >>> bool(Simulation(ring, algorithms.ExactDiag(), {"S": SteadyStateEntropy()}).run()["S"] > 0.5)
+    True
+    """
+
+    measures = Spectrum
+    long_name = "von Neumann entanglement entropy of the steady state"
+    bond: int | None = None
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if there is no such bond or there will be no eigenvectors."""
+        chosen_bond(self.bond, model)
+        require_vectors(self, algorithm, "right", "both")
+
+    def __call__(self, record: Spectrum, model: Model) -> float:
+        """Return the entropy."""
+        return record.state(0).entanglement_entropy(chosen_bond(self.bond, model))
+
+
+class SteadyStateConditionNumber(Observable[Spectrum]):
+    """The condition number 1/|⟨L|R⟩| of the steady state's eigenvalue, for vectors of unit norm.
+
+    A change δH of the matrix moves the eigenvalue by up to this times ‖δH‖; it is 1 for a normal matrix.
+
+    Examples
+    --------
+    >>> from mpsnh import Simulation, algorithms, models
+    >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
+    >>> algorithm = algorithms.ExactDiag(vectors="both")
+    >>> float(Simulation(ring, algorithm, {"kappa": SteadyStateConditionNumber()}).run()["kappa"].round(9))
+    1.0
+    """
+
+    measures = Spectrum
+    long_name = "condition number of the steady state's eigenvalue"
+
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        """Raise if there will be no left vectors."""
+        require_vectors(self, algorithm, "both")
+
+    def __call__(self, record: Spectrum, model: Model) -> float:
+        """Return the condition number."""
+        return float(record.condition_numbers()[0])

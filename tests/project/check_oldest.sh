@@ -1,0 +1,20 @@
+#!/bin/sh
+# Run the tests with the oldest versions that setup.cfg allows.
+# usage: check_oldest.sh PYTHON
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$1" -m venv "$work/venv"
+"$work/venv/bin/python" - "$root/setup.cfg" > "$work/oldest.txt" <<'PY'
+import configparser, sys
+config = configparser.ConfigParser()
+config.read(sys.argv[1])
+required = config["options"]["install_requires"] + config["options.extras_require"]["test"]
+print(required.replace(">=", "=="))
+PY
+"$work/venv/bin/python" -m pip install --quiet -r "$work/oldest.txt"
+"$work/venv/bin/python" -m pip install --quiet --no-deps --editable "$root"
+cd "$root"
+OPENBLAS_NUM_THREADS=1 "$work/venv/bin/python" -m pytest --numprocesses auto -W default
