@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
-from mpsnh.base.bath import Bath, require_closed
-from mpsnh.base.floquet import FloquetModel
+from mpsnh.base.bath import Bath
+from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
+from mpsnh.base.records import Diagnostic
 from mpsnh.base.slow_mode import SlowMode
+from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
 from mpsnh.linalg.markov import slowest
 from mpsnh.linalg.normal import eigen_hermitian, eigen_unitary
+from mpsnh.operators.matrix import require_closed
+from mpsnh.states.vector import Eigenvectors
 
 
 class DegeneratePerturbationSolver(Algorithm[SlowMode]):
@@ -60,49 +66,38 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
     """
 
     yields = SlowMode
+    diagnostics = {
+        "smallest_gap": Diagnostic("smallest_gap", "smallest distance of two levels of the closed system"),
+        "next_rate": Diagnostic("next_rate", "relaxation rate of the second slowest mode in units of the jump rate"),
+        "order": Diagnostic("order", "order in the coupling to the bath up to which rates are right"),
+    }
     bath: Bath = Bath()
     resolution: float = 1e-10
 
+    @property
+    @override
+    def gives(self) -> frozenset[Capability] | None:
+        every = (Capability.ALL_LEVELS, Capability.LARGEST_IMAGINARY_PART, Capability.RIGHT_VECTORS)
+        return frozenset(every)
+
+    @override
     def validate(self) -> None:
-        """Check the resolution and the type of the bath."""
         require(self.resolution >= 0, "resolution", self.resolution, "zero or positive")
         if not isinstance(self.bath, Bath):
             raise TypeError(f"bath = {self.bath!r}, but it must be a Bath")
 
+    @override
     def check(self, model: Model) -> None:
-        """Raise if the model is not unitary (Hermitian), the bath does not fit it or memory does not suffice.
-
-        Parameters
-        ----------
-        model : Model
-            The closed system.
-
-        Raises
-        ------
-        ValueError
-            If something does not fit.
-        MemoryError
-            With the memory that is needed.
-        """
         model.check()
         self.bath.check(model)
-        require_memory(self.memory(model), f"the slowest mode of {model.L} sites")
-        require_closed(model)
+        require_memory(self.bytes_needed(model), f"the slowest mode of {model.L} sites")
+        require_closed(model.generator, model.sector)
 
-    def memory(self, model: Model) -> float:
-        """Return the bytes of the matrices.
-
-        Parameters
-        ----------
-        model : Model
-            The closed system.
-
-        Returns
-        -------
-        float
-        """
+    @override
+    def bytes_needed(self, model: Model) -> float:
         return 8 * 16 * float(np.prod([site.dim for site in model.sites], dtype=float)) ** 2
 
+    @override
     def records(self, model: Model, after: SlowMode | None = None) -> Iterator[SlowMode]:
         """Yield the slowest mode, as one record.
 
@@ -112,10 +107,6 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
             The closed system.
         after : None
             There is nothing to continue.
-
-        Yields
-        ------
-        SlowMode
 
         Raises
         ------
@@ -127,10 +118,12 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
         if after is not None:
             raise ValueError("DegeneratePerturbationSolver has nothing to continue; leave out `after`")
         self.check(model)
-        floquet = isinstance(model, FloquetModel)
-        values, states, levels = _levels(model, floquet)
-        gaps = np.diff(levels, append=levels[0] + 2 * np.pi) if floquet else np.diff(levels)
-        smallest, allowed = float(gaps.min()), self.resolution * (1.0 if floquet else float(np.abs(levels).max()))
+        circle = model.generator.circle
+        values, states = _eigenstates(model.matrix(), phases=circle is not None)
+        levels = model.generator.levels(values)
+        gaps = np.diff(levels) if circle is None else np.diff(levels, append=levels[0] + circle)
+        scale = float(np.abs(levels).max()) if circle is None else 1.0
+        smallest, allowed = float(gaps.min()), self.resolution * scale
         close = int(np.count_nonzero(gaps < allowed))
         if close:
             raise ArithmeticError(
@@ -142,10 +135,13 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
         rates, modes = slowest(transitions)
         weights = modes[:, 0] * (np.sqrt(len(levels)) / np.linalg.norm(modes[:, 0]))
         yield SlowMode(
-            values,
-            model.sector,
-            states,
-            quasienergies=levels,
+            Spectrum(
+                values,
+                model.sector,
+                Eigenvectors(states, model.sector),
+                order="energy" if circle is None else "phase",
+                certified=True,
+            ),
             transitions=transitions,
             weights=weights * np.sign(weights[np.argmax(np.abs(weights))]),
             rate=float(rates[0]),
@@ -153,16 +149,12 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
             bath=self.bath,
             strength=self.bath.strength(model),
             order=1,
-            period=2 * np.pi if floquet else None,
             smallest_gap=smallest,
         )
 
 
-def _levels(model: Model, floquet: bool) -> tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.float64]]:
-    """Return eigenvalues, eigenstates and levels; the matrix itself is forgotten."""
-    matrix = model.matrix()
-    if floquet:
-        values, states, _ = eigen_unitary(matrix)
-        return values, states, np.angle(values)
-    values, states, _ = eigen_hermitian(matrix.toarray() if scipy.sparse.issparse(matrix) else matrix)
-    return values, states, values.real
+def _eigenstates(matrix: Any, *, phases: bool) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    """Return the eigenvalues of a unitary or Hermitian matrix, in the order of their levels, and its eigenstates."""
+    if phases:
+        return eigen_unitary(matrix)[:2]
+    return eigen_hermitian(matrix.toarray() if scipy.sparse.issparse(matrix) else matrix)[:2]

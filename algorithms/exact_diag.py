@@ -10,9 +10,12 @@ import scipy.linalg
 import scipy.sparse
 import scipy.sparse.linalg
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from mpsnh.base.diagonalisation import Diagonalisation
+from mpsnh.base.capability import VECTORS, Capability
+from mpsnh.base.diagonalisation import CERTIFIED, Diagonalisation
 from mpsnh.base.model import Model
+from mpsnh.base.records import Diagnostic
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
 from mpsnh.linalg.eigenvectors import biorthonormal, inverse_iteration, is_hermitian, require_small
@@ -67,55 +70,39 @@ class ExactDiag(Diagonalisation):
     True
     """
 
+    diagnostics = CERTIFIED | {"attempts": Diagnostic("attempts", "random starts of the eigensolver")}
     method: Literal["auto", "dense", "filter"] = "auto"
     vectors: Literal["none", "right", "both"] = "right"
     leading: int | None = None
     attempts: int = 2
     seed: int = 0
 
+    @property
+    @override
+    def gives(self) -> frozenset[Capability] | None:
+        always = (Capability.ALL_LEVELS, Capability.BY_GROWTH, Capability.LARGEST_IMAGINARY_PART)
+        return frozenset(always) | VECTORS[self.vectors]
+
+    @override
     def validate(self) -> None:
-        """Check numbers, and that filter diagonalisation is asked for few vectors."""
         require(self.leading is None or self.leading >= 1, "leading", self.leading, "at least 1")
         require(self.attempts >= 1, "attempts", self.attempts, "at least 1")
         require(self.seed >= 0, "seed", self.seed, "zero or positive")
         if self.method == "filter" and self.vectors != "none" and self.leading is None:
             raise ValueError("method = 'filter' finds eigenvectors of a few levels: say how many with `leading`")
 
+    @override
     def check(self, model: Model) -> None:
-        """Raise if the model's operators are not defined or the matrices will not fit in memory.
-
-        Parameters
-        ----------
-        model : Model
-            What to diagonalise.
-
-        Raises
-        ------
-        MemoryError
-            With the memory that is needed.
-        ValueError
-            If the model has no such sector, or fewer levels than `leading`.
-        """
         model.check()
         n = model.sector.dim
         require(
             self.leading is None or self.leading <= n, "leading", self.leading, f"at most {n}, the number of levels"
         )
-        require_memory(self.memory(model), f"diagonalising a matrix of dimension {n}")
+        require_memory(self.bytes_needed(model), f"diagonalising a matrix of dimension {n}")
 
-    def memory(self, model: Model) -> float:
-        """Return the bytes of the matrices.
-
-        Parameters
-        ----------
-        model : Model
-            What to diagonalise.
-
-        Returns
-        -------
-        float
-            For the method that is tried first.
-        """
+    @override
+    def bytes_needed(self, model: Model) -> float:
+        # of the method that is tried first
         n = model.sector.dim
         if self._may_filter(n):
             return 45e3 * n  # blocks of vectors, moments and pencils
@@ -125,27 +112,8 @@ class ExactDiag(Diagonalisation):
         per_element = {"none": 32, "right": 32 + 48, "both": 32 + 2 * 48 + 40}[self.vectors]
         return float(per_element) * n**2
 
+    @override
     def spectrum(self, model: Model, matrix: Any) -> Spectrum:
-        """Return all levels of a matrix.
-
-        Parameters
-        ----------
-        model : Model
-            Says in which order levels grow.
-        matrix : ndarray or sparse matrix, shape (n, n)
-            Its matrix.
-
-        Returns
-        -------
-        Spectrum
-
-        Raises
-        ------
-        ValueError
-            If the matrix is not one for filter diagonalisation, which was asked for.
-        ArithmeticError
-            If left and right vectors can't be made biorthonormal, or are not accurate.
-        """
         sparse = scipy.sparse.issparse(matrix)
         hermitian = is_hermitian(matrix)
         filters = sparse and not hermitian and not np.iscomplexobj(matrix)
@@ -187,7 +155,7 @@ class ExactDiag(Diagonalisation):
                 largest_residual=allowed,
                 seed=self.seed,
             )
-        return Spectrum(values, model.sector, right, left, residuals, attempts=found.attempts)
+        return self._spectrum(model, values, right, left, residuals=residuals, attempts=found.attempts)
 
     def _dense(self, model: Model, dense: NDArray[Any], hermitian: bool) -> Spectrum:
         if not hermitian and self.vectors != "none" and self.leading is not None:
@@ -195,9 +163,9 @@ class ExactDiag(Diagonalisation):
         values, right, left = self._hermitian(dense) if hermitian else self._general(dense)
         order = _order(model, values)
         first = order[: self.leading]
-        return Spectrum(
+        return self._spectrum(
+            model,
             values[order],
-            model.sector,
             None if right is None else right[:, first],
             None if left is None else left[:, first],
         )
@@ -208,7 +176,13 @@ class ExactDiag(Diagonalisation):
         right, left, residuals = inverse_iteration(dense, values[:count])
         require_small(residuals, RESIDUAL * float(np.linalg.norm(dense)))
         both = biorthonormal(values[:count], left, right) if self.vectors == "both" else None
-        return Spectrum(values, model.sector, right, both, residuals)
+        return self._spectrum(model, values, right, both, residuals=residuals)
+
+    @staticmethod
+    def _spectrum(
+        model: Model, values: NDArray[Any], right: NDArray[Any] | None, left: NDArray[Any] | None, **details: Any
+    ) -> Spectrum:
+        return Spectrum.of_matrices(values, model.sector, right, left, order="growth", certified=True, **details)
 
     def _hermitian(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
         if self.vectors == "none":

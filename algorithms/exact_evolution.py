@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.evolution import TimeEvolution
 from mpsnh.base.model import Model
@@ -15,7 +16,25 @@ from mpsnh.linalg.propagator import Propagator
 from mpsnh.states.vector import ExactState
 
 
-class ExactEvolution(TimeEvolution):
+@dataclass(frozen=True)
+class Vector:
+    """An exact state on its way, and the propagators for the numbers of steps that were needed so far.
+
+    Examples
+    --------
+    >>> from mpsnh import models
+    >>> evolution = ExactEvolution(dt=0.5, t_max=2.0)
+    >>> round(float(np.linalg.norm(evolution.init(models.NonHermitianXXZ(L=4), None).amplitudes)), 12)
+    1.0
+    """
+
+    model: Model
+    amplitudes: NDArray[np.complex128]
+    log_norm: float
+    propagators: dict[int, Propagator]
+
+
+class ExactEvolution(TimeEvolution[Vector]):
     """Evolution of an exact vector in the model's charge sector, without Trotter error.
 
     Parameters
@@ -41,68 +60,33 @@ class ExactEvolution(TimeEvolution):
     2.0
     """
 
+    @override
     def check(self, model: Model) -> None:
-        """Raise if the vectors will not fit in memory or the initial state lies outside of the sector.
-
-        Parameters
-        ----------
-        model : Model
-            What to evolve.
-        """
         super().check(model)
-        require_memory(self.memory(model), f"evolving vectors of {model.L} sites")
-        self.start(model)
+        require_memory(self.bytes_needed(model), f"evolving vectors of {model.L} sites")
+        self.init(model, None)
 
-    def memory(self, model: Model) -> float:
-        """Return the bytes of the vectors and the sparse matrix.
-
-        Parameters
-        ----------
-        model : Model
-            What to evolve.
-
-        Returns
-        -------
-        float
-        """
+    @override
+    def bytes_needed(self, model: Model) -> float:
         # the initial vector in the whole space, and the matrix and work vectors of the sector (at most as large)
         return 16 * float(np.prod([site.dim for site in model.sites], dtype=float)) * (8 + 2 * model.L)
 
-    def start(self, model: Model) -> Snapshot:
-        """Return the initial state as a normalised vector of the sector.
+    @override
+    def init(self, model: Model, after: Snapshot | None) -> Vector:
+        if after is None:
+            vector = model.sector.project(self.initial_state(model).to_vector())
+            return Vector(model, vector / np.linalg.norm(vector), 0.0, {})
+        if not isinstance(after.state, ExactState):
+            raise TypeError(f"ExactEvolution continues an ExactState, not {type(after.state).__name__}")
+        return Vector(model, after.state.vector, after.log_norm or 0.0, {})
 
-        Parameters
-        ----------
-        model : Model
-            What to evolve.
+    @override
+    def advance(self, carry: Vector, t: float, dt: float, steps: int) -> Vector:
+        if steps not in carry.propagators:
+            carry.propagators[steps] = carry.model.propagator(steps * dt, t)
+        vector, growth = carry.propagators[steps].evolve(carry.amplitudes)
+        return replace(carry, amplitudes=vector, log_norm=carry.log_norm + growth)
 
-        Returns
-        -------
-        Snapshot
-        """
-        vector = model.sector.project(self.initial_state(model).to_vector())
-        return Snapshot(0.0, ExactState(vector / np.linalg.norm(vector), model.sector))
-
-    def stepper(self, model: Model) -> Callable[[Snapshot, int], Snapshot]:
-        """Return the function that advances a snapshot.
-
-        Parameters
-        ----------
-        model : Model
-            What to evolve.
-
-        Returns
-        -------
-        callable
-        """
-        propagators: dict[int, Propagator] = {}
-
-        def advance(snapshot: Snapshot, steps: int) -> Snapshot:
-            if not isinstance(snapshot.state, ExactState):
-                raise TypeError(f"ExactEvolution continues an ExactState, not {type(snapshot.state).__name__}")
-            if steps not in propagators:
-                propagators[steps] = model.propagator(steps * self.dt)
-            vector, growth = propagators[steps].evolve(snapshot.state.vector)
-            return replace(snapshot, state=ExactState(vector, model.sector), log_norm=snapshot.log_norm + growth)
-
-        return advance
+    @override
+    def record(self, carry: Vector, t: float) -> Snapshot:
+        return Snapshot(t, ExactState(carry.amplitudes, carry.model.sector), carry.log_norm)

@@ -6,24 +6,29 @@ import functools
 import math
 import warnings
 import weakref
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from mpsnh.base.evolution import TimeEvolution
+from mpsnh.base.evolution import LOG_NORM, TimeEvolution
 from mpsnh.base.model import Model
-from mpsnh.base.snapshot import NEVER, Snapshot
+from mpsnh.base.records import Diagnostic
+from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.language.circuit import ORDERS, Gate, Layer, repeated
+from mpsnh.language.generator import Generator
+from mpsnh.language.site import Site
 from mpsnh.operators.sector import LEAK
 from mpsnh.states.mps import MPS
 from mpsnh.states.symmetric import from_blocks, symmetric
 from mpsnh.states.workspace import BlockState, memory_needed
 
 
-class NHTEBD(TimeEvolution):
+class NHTEBD(TimeEvolution["Sweep"]):
     """Non-Hermitian TEBD of an open chain (after G. Vidal, PRL 91, 147902 (2003)).
 
     Non-unitary gates destroy the canonical form, so each gate acts, and is truncated, at the orthogonality centre,
@@ -84,6 +89,14 @@ class NHTEBD(TimeEvolution):
     (True, True)
     """
 
+    yields = TruncatedSnapshot
+    diagnostics = LOG_NORM | {
+        "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),
+        "discarded_step": Diagnostic("discarded_step", "discarded weight of a time step"),
+        "max_bond": Diagnostic("max_bond", "largest bond dimension"),
+        "noise": Diagnostic("noise", "estimated relative error by amplified noise"),
+        "trust_time": Diagnostic("trust_time", "time to which the noise is estimated to be tolerable"),
+    }
     order: int = 2
     max_bond: int = 64
     cutoff: float = 1e-10
@@ -91,8 +104,8 @@ class NHTEBD(TimeEvolution):
     precision: Literal["double", "single"] = "double"
     tolerance: float = 0.01
 
+    @override
     def validate(self) -> None:
-        """Check the parameters."""
         super().validate()
         require(self.order in ORDERS, "order", self.order, "one of " + ", ".join(map(str, ORDERS)))
         require(self.max_bond >= 1, "max_bond", self.max_bond, "at least 1")
@@ -100,17 +113,11 @@ class NHTEBD(TimeEvolution):
         require(0 <= self.excess <= 1, "excess", self.excess, "from 0 to 1")
         require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1")
 
+    @override
     def check(self, model: Model) -> None:
-        """Raise if a gate does not act on one site or two neighbouring ones, or the initial state does not fit.
-
-        Parameters
-        ----------
-        model : Model
-            What to evolve.
-        """
         super().check(model)
         allowed = {(j,) for j in range(model.L)} | {(j, j + 1) for j in range(model.L - 1)}
-        plan = _plan(model, self.dt, self.order)
+        plan = self._plan(model)
         for layer in plan.step:
             for gate in layer:
                 if gate.where not in allowed:
@@ -122,165 +129,145 @@ class NHTEBD(TimeEvolution):
                 require(gate.matrix.shape == (d, d), f"gate shape on {gate.where}", gate.matrix.shape, f"({d}, {d})")
                 if not np.isfinite(gate.matrix).all():
                     raise ValueError(f"the gate on {gate.where} has elements that are not finite")
-        plan.check_charge()
-        require_memory(self.memory(model), f"an MPS of {model.L} sites with bond dimensions up to {self.max_bond}")
+        plan.check_charge(model.charge)
+        require_memory(
+            self.bytes_needed(model), f"an MPS of {model.L} sites with bond dimensions up to {self.max_bond}"
+        )
         state = self.initial_state(model)
         allowed_bond = f"≥ {state.max_bond()}, as the initial state needs"
         require(self.max_bond >= state.max_bond(), "max_bond", self.max_bond, allowed_bond)
 
-    def memory(self, model: Model) -> float:
-        """Return the most bytes that the state, a copy of it in a record and the buffers of a gate can take.
-
-        Parameters
-        ----------
-        model : Model
-            What to evolve.
-
-        Returns
-        -------
-        float
-        """
-        conserves = _plan(model, self.dt, self.order).conserves
+    @override
+    def bytes_needed(self, model: Model) -> float:
+        conserves = self._plan(model).conserves
         charges = [site.charges if conserves else (0,) * site.dim for site in model.sites]
         return 2 * memory_needed(charges, self.max_bond, self._dtype)
+
+    @functools.cached_property
+    def _plans(self) -> weakref.WeakKeyDictionary[Generator, _Plan]:
+        return weakref.WeakKeyDictionary()
+
+    def _plan(self, model: Model) -> _Plan:
+        """Return the gates of a model, which take longer to make than a short run: checks and steps share them."""
+        if model.generator not in self._plans:
+            self._plans[model.generator] = _Plan(model.step(self.dt, self.order), model.sites)
+        return self._plans[model.generator]
 
     @property
     def _dtype(self) -> type[np.complex64 | np.complex128]:
         return np.complex128 if self.precision == "double" else np.complex64
 
-    def start(self, model: Model) -> Snapshot:
-        """Return the initial state, normalised.
+    @override
+    def init(self, model: Model, after: Snapshot | None) -> Sweep:
+        plan = self._plan(model)
+        if after is None:
+            state = self.initial_state(model)
+            normalised = (symmetric(state) if plan.conserves else state).workspace()
+            normalised.move_to(0)
+            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=_EPS[self.precision])
+        state = after.state
+        if not isinstance(state, MPS):
+            raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
+        require(state.L == model.L, "number of sites of the state", state.L, f"{model.L}, as the model has")
+        state = symmetric(state) if plan.conserves else state
+        workspace = state.workspace(self.max_bond, self._dtype)
+        workspace.log_norm += after.log_norm or 0.0
+        workspace.recall(after.carry)
+        known = {name: getattr(after, name) for name in Sweep.KEPT if hasattr(after, name)}
+        return Sweep(model, plan, workspace, **known)
 
-        Parameters
-        ----------
-        model : Model
-            What to evolve.
-
-        Returns
-        -------
-        Snapshot
-
-        Raises
-        ------
-        FloatingPointError
-            If its norm is zero or not finite.
-        """
-        state = self.initial_state(model)
-        state = symmetric(state) if _plan(model, self.dt, self.order).conserves else state
-        workspace = state.workspace()
-        workspace.move_to(0)
-        return Snapshot(0.0, _visible(workspace, model), noise=_EPS[self.precision])
-
-    def stepper(self, model: Model) -> Callable[[Snapshot, int], Snapshot]:
-        """Return the function that advances a snapshot, in place if nobody else holds it.
-
-        Parameters
-        ----------
-        model : Model
-            What to evolve.
-
-        Returns
-        -------
-        callable
-        """
-        plan = _plan(model, self.dt, self.order)
-        circuit = functools.lru_cache(lambda steps: repeated(plan.step, steps))
-        growth = _amplification(plan.step)
-        workspace: BlockState | None = None
-        produced: Callable[[], MPS | None] = _nothing
-
-        def advance(snapshot: Snapshot, steps: int) -> Snapshot:
-            nonlocal workspace, produced
-            state = snapshot.state
-            if not isinstance(state, MPS):
-                raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
-            require(state.L == model.L, "number of sites of the state", state.L, f"{model.L}, as the model has")
-            if workspace is None or state is not produced():
-                state = symmetric(state) if plan.conserves else state
-                workspace = state.workspace(self.max_bond, self._dtype)
-                workspace.log_norm += snapshot.log_norm
-                workspace.recall(snapshot.memory)
-            time, discarded, noise = snapshot.time, snapshot.discarded, snapshot.noise
-            trusted = snapshot.trust_time
-            del snapshot, state
-            lost = np.zeros(model.L - 1)
-            for layer in circuit(steps):
-                lost += workspace.apply(layer, self.cutoff, self.excess)
-            # In the middle, from where a window there is measured without contracting the rest of the chain.
-            workspace.move_to(model.L // 2)
-            passed = noise > self.tolerance
-            noise = min(1.0, (noise + _EPS[self.precision] * steps + float(lost.max())) * math.exp(growth * steps))
-            if not passed:
-                trusted = min(NEVER, time + self.dt * (steps + _steps_to(self.tolerance / noise, growth)))
-            if noise > self.tolerance and not passed:
-                warnings.warn(
-                    f"NHTEBD: noise amplified by non-unitary gates may have reached {noise:.1g}, above tolerance = "
-                    f"{self.tolerance:g}, at t = {time + steps * self.dt:g}; use a larger max_bond or a shorter time",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
-            visible = _visible(workspace, model)
-            produced = weakref.ref(visible)
-            return Snapshot(
-                time,
-                visible,
-                workspace.log_norm,
-                discarded + float(lost.sum()),
-                float(lost.sum()) / steps,
-                noise,
-                trusted,
-                workspace.memory(),
+    @override
+    def advance(self, carry: Sweep, t: float, dt: float, steps: int) -> Sweep:
+        workspace, growth = carry.workspace, carry.plan.growth
+        lost = np.zeros(carry.model.L - 1)
+        for layer in carry.plan.layers(steps):
+            lost += workspace.apply(layer, self.cutoff, self.excess)
+        # In the middle, from where a window there is measured without contracting the rest of the chain.
+        workspace.move_to(carry.model.L // 2)
+        carry.discarded += float(lost.sum())
+        carry.discarded_step = float(lost.sum()) / steps
+        passed = carry.noise > self.tolerance
+        grown = (carry.noise + _EPS[self.precision] * steps + float(lost.max())) * math.exp(growth * steps)
+        carry.noise = min(1.0, grown)
+        if not passed:
+            carry.trust_time = min(NEVER, t + dt * (steps + _steps_to(self.tolerance / carry.noise, growth)))
+        if carry.noise > self.tolerance and not passed:
+            warnings.warn(
+                f"NHTEBD: noise amplified by non-unitary gates may have reached {carry.noise:.1g}, above tolerance = "
+                f"{self.tolerance:g}, at t = {t + steps * dt:g}; use a larger max_bond or a shorter time",
+                RuntimeWarning,
+                stacklevel=4,
             )
+        return carry
 
-        return advance
+    @override
+    def record(self, carry: Sweep, t: float) -> TruncatedSnapshot:
+        return TruncatedSnapshot(
+            t,
+            _visible(carry.workspace, carry.model),
+            carry.workspace.log_norm,
+            carry.workspace.carry(),
+            **{name: getattr(carry, name) for name in Sweep.KEPT},
+        )
+
+
+@dataclass
+class Sweep:
+    """A state that gates change in place, and what is known of its errors.
+
+    Examples
+    --------
+    >>> from mpsnh import models
+    >>> sweep = NHTEBD(dt=0.1, t_max=1.0).init(models.NonHermitianXXZ(L=4), None)
+    >>> sweep.discarded, sweep.workspace.bond_dimensions()
+    (0.0, [1, 1, 1, 1, 1])
+    """
+
+    KEPT: ClassVar[tuple[str, ...]] = ("discarded", "discarded_step", "noise", "trust_time")
+
+    model: Model
+    plan: _Plan
+    workspace: BlockState
+    discarded: float = 0.0
+    discarded_step: float = 0.0
+    noise: float = 0.0
+    trust_time: float = NEVER
 
 
 class _Plan:
-    """The gates of a step, and whether they conserve the charge of the sites.
+    """The gates of a step, whether they conserve the charge of the sites, and how they amplify errors."""
 
-    To make them takes longer than a short run, which needs them for its checks, its memory, its start and its steps.
-    """
-
-    def __init__(self, model: Model, dt: float, order: int) -> None:
-        self.model, self.key = model, (dt, order)
-        self.step = model.step(dt, order)
+    def __init__(self, step: list[Layer], sites: Sequence[Site]) -> None:
+        self.sites, self.step = sites, step
+        self.layers = functools.lru_cache(functools.partial(repeated, self.step))
 
     @functools.cached_property
     def _broken(self) -> tuple[Gate, int, int] | None:
         """The first gate that takes a state of one charge to one of another, and these charges."""
         for gate in (gate for layer in self.step for gate in layer):
-            charges = _pair_charges(self.model, gate)
+            charges = _pair_charges(self.sites, gate)
             breaks = np.abs(gate.matrix) * (charges[:, None] != charges) > LEAK * np.abs(gate.matrix).max()
             if breaks.any():
                 out, into = np.argwhere(breaks)[0]
                 return gate, int(charges[into]), int(charges[out])
         return None
 
+    @functools.cached_property
+    def growth(self) -> float:
+        return _amplification(self.step)
+
     @property
     def conserves(self) -> bool:
-        return self._broken is None and any(any(site.charges) for site in self.model.sites)
+        return self._broken is None and any(any(site.charges) for site in self.sites)
 
-    def check_charge(self) -> None:
-        """Raise if the model has a charge that a gate breaks."""
-        if self._broken is not None and self.model.charge is not None:
+    def check_charge(self, charge: int | None) -> None:
+        """Raise if a model has a charge that a gate breaks."""
+        if self._broken is not None and charge is not None:
             gate, before, after = self._broken
             raise ValueError(
                 f"the gate on sites {gate.where} takes a state of charge {before} to one of charge {after}, but the "
-                f"model has charge = {self.model.charge}; use charge=None if none is conserved"
+                f"model has charge = {charge}; use charge=None if none is conserved"
             )
-
-
-_latest: list[_Plan] = []
-
-
-def _plan(model: Model, dt: float, order: int) -> _Plan:
-    """Return the plan of a model, which is the latest one as long as a single run asks."""
-    for plan in _latest:
-        if plan.model is model and plan.key == (dt, order):
-            return plan
-    plan = _Plan(model, dt, order)
-    _latest[:] = [plan]
-    return plan
 
 
 _EPS = {"double": float(np.finfo(np.float64).eps), "single": float(np.finfo(np.float32).eps)}
@@ -291,10 +278,10 @@ def _visible(workspace: BlockState, model: Model) -> MPS:
     return from_blocks(workspace.blocks(), model.sites, (workspace.centre, workspace.centre + 1))
 
 
-def _pair_charges(model: Model, gate: Gate) -> NDArray[np.int64]:
+def _pair_charges(sites: Sequence[Site], gate: Gate) -> NDArray[np.int64]:
     charges = np.zeros(1, dtype=np.int64)
     for j in gate.where:
-        charges = np.add.outer(charges, model.sites[j].charges).ravel()
+        charges = np.add.outer(charges, sites[j].charges).ravel()
     return charges
 
 
@@ -311,10 +298,6 @@ def _amplification(step: list[Layer]) -> float:
 
 _MOST_GROWTH = 50.0
 """Growth in one step, as that of a projector, that already turns rounding into an error of order one."""
-
-
-def _nothing() -> None:
-    """Stand for the state of an evolution that has not begun."""
 
 
 def _steps_to(factor: float, growth: float) -> float:

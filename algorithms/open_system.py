@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from mpsnh.base.bath import Bath, require_closed
+from mpsnh.base.bath import Bath
+from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import TimeEvolution
-from mpsnh.base.floquet import FloquetModel
 from mpsnh.base.model import Model
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.language.circuit import Gate, apply_gate
+from mpsnh.operators.matrix import require_closed
 from mpsnh.states.density import DensityMatrix
 
 LARGEST = 64
@@ -38,7 +38,26 @@ class Modes(NamedTuple):
     operators: NDArray[np.complex128]
 
 
-class OpenSystem(TimeEvolution):
+@dataclass(frozen=True)
+class Mixture:
+    """A density matrix on its way, and what brings it forward: by any time, or by whole periods.
+
+    Examples
+    --------
+    >>> from mpsnh import models
+    >>> system = OpenSystem(dt=1, t_max=1, gamma=1e-3)
+    >>> mixture = system.init(models.RandomFloquetCircuit(L=3, alpha=10.0), None)
+    >>> mixture.continuous, mixture.superoperator.shape
+    (False, (64, 64))
+    """
+
+    state: DensityMatrix
+    superoperator: NDArray[np.complex128]
+    continuous: bool
+    propagators: dict[int, NDArray[np.complex128]]
+
+
+class OpenSystem(TimeEvolution[Mixture]):
     """The density matrix of a system with a bath at any coupling γ, by its whole superoperator.
 
     One period of a Floquet model is that of the closed system followed by the bath; a Hamiltonian and the bath make a
@@ -73,54 +92,37 @@ class OpenSystem(TimeEvolution):
     True
     """
 
+    diagnostics = {}
     gamma: float
     bath: Bath = Bath()
 
+    @property
+    @override
+    def gives(self) -> frozenset[Capability] | None:
+        return frozenset()  # a state that is mixed, whose norm says nothing
+
+    @override
     def validate(self) -> None:
-        """Check the time grid, the coupling and the type of the bath."""
         super().validate()
         require(self.gamma >= 0, "gamma", self.gamma, "zero or positive")
         if not isinstance(self.bath, Bath):
             raise TypeError(f"bath = {self.bath!r}, but it must be a Bath")
 
+    @override
     def check(self, model: Model) -> None:
-        """Raise if the model is not unitary (Hermitian) or too large, or the bath does not fit it.
-
-        Parameters
-        ----------
-        model : Model
-            The closed system.
-
-        Raises
-        ------
-        ValueError
-            If something does not fit.
-        MemoryError
-            With the memory that is needed.
-        """
         super().check(model)
         self.bath.check(model)
         dim = float(np.prod([site.dim for site in model.sites], dtype=float))
         if dim > LARGEST:
             raise ValueError(
                 f"L = {model.L}, but a density matrix of dimension {dim:.3g} is too large for its superoperator, which "
-                f"would need {self.memory(model) / 2**30:.3g} GiB; at most {LARGEST} (6 spins 1/2) is allowed"
+                f"would need {self.bytes_needed(model) / 2**30:.3g} GiB; at most {LARGEST} (6 spins 1/2) is allowed"
             )
-        require_memory(self.memory(model), f"the superoperator of {model.L} sites")
-        require_closed(model)
+        require_memory(self.bytes_needed(model), f"the superoperator of {model.L} sites")
+        require_closed(model.generator, model.sector)
 
-    def memory(self, model: Model) -> float:
-        """Return the bytes of the superoperator and its powers.
-
-        Parameters
-        ----------
-        model : Model
-            The closed system.
-
-        Returns
-        -------
-        float
-        """
+    @override
+    def bytes_needed(self, model: Model) -> float:
         return 4 * 16 * float(np.prod([site.dim for site in model.sites], dtype=float)) ** 4
 
     def superoperator(self, model: Model) -> NDArray[np.complex128]:
@@ -143,7 +145,7 @@ class OpenSystem(TimeEvolution):
         dims, where = [site.dim for site in model.sites] * 2, (place, model.L + place)
         matrix = model.matrix()
         dense = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
-        if isinstance(model, FloquetModel):
+        if model.generator.period is not None:
             local = (one + self.gamma * jumps) / (1 + strength * self.gamma)
             return apply_gate(np.kron(dense, dense.conj()), Gate(local, where), dims)
         identity = np.eye(len(dense), dtype=complex)
@@ -179,56 +181,38 @@ class OpenSystem(TimeEvolution):
         dim = model.sector.dim
         require(1 <= count < dim**2, "count", count, f"from 1 to {dim**2 - 1}")
         values, vectors = scipy.linalg.eig(superoperator, check_finite=False)
-        rates = -np.log(values) if isinstance(model, FloquetModel) else -values
+        rates = -values if model.generator.period is None else -np.log(values)
         order = np.argsort(rates.real)
         stationary = order[:2][np.argmin(np.abs(rates[order[:2]]))]
         slow = order[order != stationary][:count]
         operators = vectors[:, slow].T.reshape(count, dim, dim) * np.sqrt(dim)
         return Modes(rates[slow], operators)
 
-    def start(self, model: Model) -> Snapshot:
-        """Return the initial pure state as a density matrix.
+    @override
+    def init(self, model: Model, after: Snapshot | None) -> Mixture:
+        if after is None:
+            vector = self.initial_state(model).to_vector()
+            vector = vector / np.linalg.norm(vector)
+            state = DensityMatrix(np.outer(vector, vector.conj()), model.sector)
+        elif isinstance(after.state, DensityMatrix):
+            state = after.state
+        else:
+            raise TypeError(f"OpenSystem continues a DensityMatrix, not {type(after.state).__name__}")
+        return Mixture(state, self.superoperator(model), model.generator.period is None, {})
 
-        Parameters
-        ----------
-        model : Model
-            The closed system.
+    @override
+    def advance(self, carry: Mixture, t: float, dt: float, steps: int) -> Mixture:
+        if steps not in carry.propagators:
+            continuous, superoperator = carry.continuous, carry.superoperator
+            carry.propagators[steps] = (
+                scipy.linalg.expm(steps * dt * superoperator)
+                if continuous
+                else np.linalg.matrix_power(superoperator, steps)
+            )
+        matrix = carry.state.matrix
+        evolved = (carry.propagators[steps] @ matrix.ravel()).reshape(matrix.shape)
+        return replace(carry, state=replace(carry.state, matrix=evolved))
 
-        Returns
-        -------
-        Snapshot
-        """
-        vector = self.initial_state(model).to_vector()
-        vector = vector / np.linalg.norm(vector)
-        return Snapshot(0.0, DensityMatrix(np.outer(vector, vector.conj()), model.sector))
-
-    def stepper(self, model: Model) -> Callable[[Snapshot, int], Snapshot]:
-        """Return the function that advances a snapshot.
-
-        Parameters
-        ----------
-        model : Model
-            The closed system.
-
-        Returns
-        -------
-        callable
-        """
-        superoperator = self.superoperator(model)
-        floquet = isinstance(model, FloquetModel)
-
-        @functools.lru_cache
-        def propagator(steps: int) -> NDArray[np.complex128]:
-            if floquet:
-                return np.linalg.matrix_power(superoperator, steps)
-            exponential: NDArray[np.complex128] = scipy.linalg.expm(steps * self.dt * superoperator)
-            return exponential
-
-        def advance(snapshot: Snapshot, steps: int) -> Snapshot:
-            if not isinstance(snapshot.state, DensityMatrix):
-                raise TypeError(f"OpenSystem continues a DensityMatrix, not {type(snapshot.state).__name__}")
-            matrix = snapshot.state.matrix
-            evolved = (propagator(steps) @ matrix.ravel()).reshape(matrix.shape)
-            return replace(snapshot, state=replace(snapshot.state, matrix=evolved))
-
-        return advance
+    @override
+    def record(self, carry: Mixture, t: float) -> Snapshot:
+        return Snapshot(t, carry.state)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.algorithms.exact_diag import ExactDiag
+from mpsnh.base.capability import VECTORS, Capability
 from mpsnh.base.diagonalisation import Diagonalisation
-from mpsnh.base.floquet import FloquetModel
 from mpsnh.base.model import Model
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
@@ -46,10 +46,10 @@ class SteadyState(Diagonalisation):
 
     Small sectors are diagonalised. In large ones all eigenvalues are found and certified by their number and the traces
     of H and H² (`mpsnh.linalg.filter.spectrum`) where that is fast, near the real axis. Farther from it, as at weak
-    disorder, a block of random vectors is evolved until it consists of the levels that grow fastest (`mpsnh.linalg.subspace`);
-    if they do not stand out, all eigenvalues are found after all. Only from all of them is a spectrum called entirely
-    real: when no |Im E| exceeds 1e-11 of half its width. If no method is certain of its result, a dense matrix of
-    dimension up to 4000 is diagonalised; else there is an error.
+    disorder, a block of random vectors is evolved until it consists of the levels that grow fastest
+    (`mpsnh.linalg.subspace`); if they do not stand out, all eigenvalues are found after all. Only from all of them is a
+    spectrum called entirely real: when no |Im E| exceeds 1e-11 of half its width. If no method is certain of its
+    result, a dense matrix of dimension up to 4000 is diagonalised; else there is an error.
 
     Parameters
     ----------
@@ -82,79 +82,41 @@ class SteadyState(Diagonalisation):
     True
     """
 
-    complete: ClassVar[bool] = False
     k: int = 2
     vectors: Literal["right", "both", "none"] = "right"
     tolerance: float = 1e-9
     seed: int = 0
 
+    @property
+    @override
+    def gives(self) -> frozenset[Capability] | None:
+        return frozenset([Capability.BY_GROWTH, Capability.LARGEST_IMAGINARY_PART]) | VECTORS[self.vectors]
+
+    @override
     def validate(self) -> None:
-        """Check ranges."""
         require(self.k >= 1, "k", self.k, "at least 1")
         require(1e-13 <= self.tolerance < 1, "tolerance", self.tolerance, "at least 1e-13 and less than 1")
         require(self.seed >= 0, "seed", self.seed, "zero or positive")
 
+    @override
     def check(self, model: Model) -> None:
-        """Raise if the sector does not exist, has fewer than k levels or does not fit in memory.
-
-        Parameters
-        ----------
-        model : Model
-            Where to find the levels.
-
-        Raises
-        ------
-        ValueError
-            If the model has no such sector or a Floquet map instead of a Hamiltonian.
-        MemoryError
-            With the memory that is needed.
-        """
         model.check()
-        if isinstance(model, FloquetModel):
+        if model.generator.period is not None:
             raise ValueError(f"SteadyState needs the sparse matrix of a Hamiltonian, not {model!r}: use ExactDiag")
         dim = model.sector.dim
         require(self.k <= dim, "k", self.k, f"at most the dimension of the sector, {dim}")
-        require_memory(self.memory(model), f"finding levels of a matrix of dimension {dim}")
+        require_memory(self.bytes_needed(model), f"finding levels of a matrix of dimension {dim}")
 
-    def memory(self, model: Model) -> float:
-        """Return the bytes of the sparse matrices and of the blocks of vectors.
-
-        Parameters
-        ----------
-        model : Model
-            Where to find the levels.
-
-        Returns
-        -------
-        float
-        """
+    @override
+    def bytes_needed(self, model: Model) -> float:
         dim = model.sector.dim
         if dim <= SMALL:
-            return self._dense.memory(model)
+            return self._dense.bytes_needed(model)
         # about three terms a site in each row, and a few copies while the parts of H are made; six blocks
         return float(dim) * (100 * model.L + 6 * 16 * (self.k + 16))
 
+    @override
     def spectrum(self, model: Model, matrix: Any) -> Spectrum:
-        """Return the levels of a matrix.
-
-        Parameters
-        ----------
-        model : Model
-            Says how levels grow.
-        matrix : sparse matrix, shape (n, n)
-            Its matrix.
-
-        Returns
-        -------
-        Spectrum
-
-        Raises
-        ------
-        ValueError
-            If the matrix is not supported.
-        ArithmeticError
-            If no method is certain of its result.
-        """
         require(scipy.sparse.issparse(matrix), f"matrix of {model!r}", type(matrix).__name__, "sparse")
         matrix = scipy.sparse.csr_matrix(matrix)
         if matrix.shape[0] <= SMALL:
@@ -184,14 +146,9 @@ class SteadyState(Diagonalisation):
         counted = (everything.values.imag >= 0) | np.iscomplexobj(matrix.data)
         require(self.k <= counted.sum(), "k", self.k, f"at most the number of levels, {counted.sum()}")
         chosen = np.flatnonzero(counted)[: self.k]
-        return Spectrum(
-            everything.values[chosen],
-            everything.sector,
-            None if everything.right is None else everything.right[:, chosen],
-            None if everything.left is None else everything.left[:, chosen],
-            complete=False,
-            largest_imag=float(np.abs(everything.values.imag).max()),
-        )
+        right, left = (None if v is None else np.asarray(v)[:, chosen] for v in (everything.right, everything.left))
+        largest = float(np.abs(everything.values.imag).max())
+        return self._spectrum(model, everything.values[chosen], right, left, None, largest)
 
     def _evolved(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum | None:
         """Find the levels by subspace iteration, or return None if they do not stand out."""
@@ -209,7 +166,8 @@ class SteadyState(Diagonalisation):
             if distances.max() > TIE * abs(matrix).max():
                 return None  # more levels than k have the smallest of the Im E, so that the choice is arbitrary
             left = biorthonormal(found.values, mirrored.right.conj(), found.right)
-        return self._spectrum(model, found.values, found.right, left, found.residuals)
+        right = None if self.vectors == "none" else found.right
+        return self._spectrum(model, found.values, right, left, found.residuals)
 
     def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix, found: FilteredSpectrum) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
@@ -243,15 +201,22 @@ class SteadyState(Diagonalisation):
             "try another seed or a larger tolerance"
         )
 
+    @staticmethod
     def _spectrum(
-        self,
         model: Model,
         values: NDArray[Any],
         right: NDArray[Any] | None,
         left: NDArray[Any] | None,
         residuals: NDArray[np.float64] | None,
+        largest_imag: float | None = None,
     ) -> Spectrum:
-        spectrum = Spectrum(
-            values, model.sector, residuals=residuals, complete=False, largest_imag=float(values[0].imag)
+        return Spectrum.of_matrices(
+            values,
+            model.sector,
+            right,
+            left,
+            residuals=residuals,
+            order="growth",
+            certified=True,
+            largest_imag=float(values[0].imag) if largest_imag is None else largest_imag,
         )
-        return spectrum if self.vectors == "none" else replace(spectrum, right=right, left=left)

@@ -86,7 +86,7 @@ def main() -> None:
     algorithm = algorithms.NHTEBD(
         dt=0.1, t_max=0.1, max_bond=chi, cutoff=0.0, initial=lambda model: filled(model, options.chi, fractions)
     )
-    print(f"NHTEBD.memory says at most {algorithm.memory(model) / 1e9:.2f} GB")
+    print(f"NHTEBD.bytes_needed says at most {algorithm.bytes_needed(model) / 1e9:.2f} GB")
     simulation = nh.Simulation(model, algorithm, {"current": observables.MidCurrent(half_width=options.sites // 4)})
     with tempfile.TemporaryDirectory() as folder:
         place, begun, spent = Path(folder) / "run.npz", time.perf_counter(), time.process_time()

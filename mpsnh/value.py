@@ -73,6 +73,9 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
             object.__setattr__(self, field.name, value)
         self.validate()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
     def validate(self) -> None:  # noqa: B027 - there may be nothing to check
         """Check conditions between parameters; the fields have their final types here."""
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.hamiltonian import CurrentModel
@@ -32,8 +33,8 @@ class CurrentProfile(Observable[Snapshot]):
     long_name = "spin current through each bond"
     units = "J"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the model has no current."""
         require_current(self, model)
 
     def __call__(self, record: Snapshot, model: Model) -> NDArray[np.float64]:
@@ -73,12 +74,12 @@ class MidCurrent(Observable[Snapshot]):
     units = "J"
     half_width: int
 
+    @override
     def validate(self) -> None:
-        """Check the window."""
         require(self.half_width >= 1, "half_width", self.half_width, "at least 1")
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the model has no current or the window does not fit."""
         chain, most = require_current(self, model), (model.L - 1) // 2
         require(
             self.half_width <= most and self.bonds(model)[-1] in chain.bonds,

@@ -9,17 +9,18 @@ import scipy.linalg
 import scipy.sparse
 import scipy.spatial
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
-from mpsnh.base.floquet import FloquetModel
+from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
+from mpsnh.base.slow_mode import SlowMode
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
-from mpsnh.observables.needs import require_complete
 
 
-class GapRatio(Observable[Spectrum]):
+class GapRatio(Observable[Spectrum | SlowMode]):
     """The mean gap ratio ⟨r⟩ of real levels: energies of a Hamiltonian, or phases of a Floquet map.
 
     r = min(s_n, s_{n+1}) / max(s_n, s_{n+1}) of adjacent spacings, for phases around the circle. The mean is 0.3863 for
@@ -35,23 +36,24 @@ class GapRatio(Observable[Spectrum]):
     True
     """
 
-    measures = Spectrum
+    measures = (Spectrum, SlowMode)
+    needs = frozenset([Capability.ALL_LEVELS])
     long_name = "mean gap ratio of the levels"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the algorithm does not compute the whole spectrum, or that has too few levels."""
-        require_complete(self, algorithm)
         require(model.sector.dim >= 4, "dimension of the sector", model.sector.dim, "at least 4")
 
-    def __call__(self, record: Spectrum, model: Model) -> float:
-        """Return ⟨r⟩."""
-        if isinstance(model, FloquetModel):
-            phases = np.sort(np.angle(record.values))
-            spacings = np.diff(phases, append=phases[0] + 2 * np.pi)
-            following = np.roll(spacings, -1)
-        else:
-            spacings = np.diff(np.sort(record.values.real))
+    @override
+    def __call__(self, record: Spectrum | SlowMode, model: Model) -> float:
+        spectrum = record.spectrum if isinstance(record, SlowMode) else record
+        levels, circle = np.sort(model.generator.levels(spectrum.values)), model.generator.circle
+        if circle is None:
+            spacings = np.diff(levels)
             spacings, following = spacings[:-1], spacings[1:]
+        else:
+            spacings = np.diff(levels, append=levels[0] + circle)
+            following = np.roll(spacings, -1)
         larger, smaller = np.maximum(spacings, following), np.minimum(spacings, following)
         return float(np.mean(smaller[larger > 0] / larger[larger > 0]))
 
@@ -84,14 +86,11 @@ class ComplexSpacingRatio(Observable[Spectrum]):
     """
 
     measures = Spectrum
+    needs = frozenset([Capability.ALL_LEVELS])
     dims = ("moment",)
     coords = {"moment": ("modulus", "cosine")}
     long_name = "mean complex spacing ratio"
     threshold: float | None = None
-
-    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the algorithm does not compute the whole spectrum."""
-        require_complete(self, algorithm)
 
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:
         """Return ⟨|z|⟩ and ⟨cos arg z⟩."""
@@ -131,8 +130,8 @@ class SingularValueGapRatio(Observable[Spectrum]):
     long_name = "mean gap ratio of the singular values"
     central: float = 1.0
 
+    @override
     def validate(self) -> None:
-        """Check the fraction."""
         require(0 < self.central <= 1, "central", self.central, "above 0, at most 1")
 
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
-from mpsnh.observables.needs import require_complete
 
 
 class Eigenvalues(Observable[Spectrum]):
-    """The eigenvalues, ordered by decreasing growth: all of them, or as many as the algorithm finds.
+    """The eigenvalues by decreasing growth: all of them, or as many as the algorithm finds.
 
     Examples
     --------
@@ -27,6 +25,7 @@ class Eigenvalues(Observable[Spectrum]):
     """
 
     measures = Spectrum
+    needs = frozenset([Capability.BY_GROWTH])
     dims = ("level",)
     long_name = "eigenvalues by decreasing growth"
     units = "J"
@@ -55,16 +54,13 @@ class ImaginaryFraction(Observable[Spectrum]):
     """
 
     measures = Spectrum
+    needs = frozenset([Capability.ALL_LEVELS])
     long_name = "fraction of complex eigenvalues"
     threshold: float = 1e-13
 
+    @override
     def validate(self) -> None:
-        """Check the threshold."""
         require(self.threshold >= 0, "threshold", self.threshold, "zero or positive")
-
-    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the algorithm does not compute the whole spectrum."""
-        require_complete(self, algorithm)
 
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the fraction."""
@@ -90,16 +86,15 @@ class RealSpectrum(Observable[Spectrum]):
     """
 
     measures = Spectrum
+    needs = frozenset([Capability.LARGEST_IMAGINARY_PART])
     long_name = "whether the whole spectrum is real"
     threshold: float = 1e-13
 
+    @override
     def validate(self) -> None:
-        """Check the threshold."""
         require(self.threshold >= 0, "threshold", self.threshold, "zero or positive")
 
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return 1 or 0."""
         largest = np.abs(record.values.imag).max() if record.complete else record.largest_imag
-        if largest is None:
-            raise ValueError("RealSpectrum needs all eigenvalues or the largest |Im E|, which this spectrum lacks")
         return float(largest <= self.threshold)

@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.slow_mode import SlowMode
@@ -22,7 +24,7 @@ from mpsnh.observables.demixing import (
     require_spins,
     site_flips,
 )
-from mpsnh.observables.needs import require_vectors
+from mpsnh.states.vector import ExactState
 
 
 class NearResonantSet(Observable[SlowMode]):
@@ -224,7 +226,7 @@ class MatrixElementRatio(Observable[SlowMode]):
             return float(np.divide(over, under))
 
 
-class DemixingAngle(Observable[Spectrum]):
+class DemixingAngle(Observable[Spectrum | SlowMode]):
     """The demixing angle θ of two eigenstates and ε = tan(θ/2), as found by `demixed`.
 
     (Ha, Morningstar and Huse, PRL 130, 250405 (2023), Fig. 4c, d.)
@@ -249,14 +251,15 @@ class DemixingAngle(Observable[Spectrum]):
     True
     """
 
-    measures = Spectrum
+    measures = (Spectrum, SlowMode)
+    needs = frozenset([Capability.RIGHT_VECTORS])
     dims = ("mixing",)
     coords = {"mixing": ("theta", "epsilon")}
     long_name = "demixing angle of two eigenstates"
     pair: str | tuple[int, int] = "AB"
 
+    @override
     def validate(self) -> None:
-        """Check that the pair is named, or made of two numbers."""
         if isinstance(self.pair, str):
             names = Pair.__args__  # type: ignore[attr-defined]
             require(self.pair in names, "pair", self.pair, f"one of {', '.join(map(repr, names))}, or two numbers")
@@ -269,10 +272,9 @@ class DemixingAngle(Observable[Spectrum]):
             "two different numbers of eigenstates",
         )
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the sites are no spins 1/2, or the algorithm yields no such pair of eigenstates."""
         require_spins(model)
-        require_vectors(self, algorithm, "right", "both")
         if isinstance(self.pair, str):
             if not issubclass(algorithm.yields, SlowMode):
                 raise ValueError(
@@ -283,9 +285,12 @@ class DemixingAngle(Observable[Spectrum]):
             dim = model.sector.dim
             require(max(self.pair) < dim, "pair", self.pair, f"below {dim}, the number of eigenstates")
 
-    def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:
+    @override
+    def __call__(self, record: Spectrum | SlowMode, model: Model) -> NDArray[np.float64]:
         """Return θ and ε."""
+        spectrum = record.spectrum if isinstance(record, SlowMode) else record
         pair = self.pair
         m, n = named_pair(cast(SlowMode, record), model, pair) if isinstance(pair, str) else pair
-        found = demixed(record.state(m).vector, record.state(n).vector, record.sector)
-        return np.array([found.angle, found.epsilon])
+        A, B = (cast(ExactState, spectrum.state(level)).vector for level in (m, n))
+        mixed = demixed(A, B, spectrum.sector)
+        return np.array([mixed.angle, mixed.epsilon])

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.snapshot import Snapshot
@@ -30,8 +32,8 @@ class Magnetization(Observable[Snapshot]):
     dims = ("site",)
     long_name = "magnetisation of each site"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if a site has no operator Sz."""
         for site in set(model.sites):
             site.op("Sz")
 
@@ -63,11 +65,12 @@ class EntanglementEntropy(Observable[Snapshot]):
     """
 
     measures = Snapshot
+    needs = frozenset([Capability.PURE_STATE])
     long_name = "von Neumann entanglement entropy"
     bond: int | None = None
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if there is no such bond."""
         chosen_bond(self.bond, model)
 
     def __call__(self, record: Snapshot, model: Model) -> float:
@@ -91,6 +94,7 @@ class EntropyProfile(Observable[Snapshot]):
     """
 
     measures = Snapshot
+    needs = frozenset([Capability.PURE_STATE])
     dims = ("bond",)
     long_name = "von Neumann entanglement entropy of each bond"
 
@@ -120,6 +124,7 @@ class Norm(Observable[Snapshot]):
     """
 
     measures = Snapshot
+    needs = frozenset([Capability.NORM])
     long_name = "norm of the un-normalised state"
 
     def __call__(self, record: Snapshot, model: Model) -> float:

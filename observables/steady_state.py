@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.capability import Capability
 from mpsnh.base.hamiltonian import CurrentModel
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
@@ -15,7 +17,6 @@ from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.observables.current import require_current
-from mpsnh.observables.needs import require_vectors
 from mpsnh.observables.state import chosen_bond
 
 AGREEMENT = 1e-9
@@ -37,6 +38,7 @@ class GrowthRate(Observable[Spectrum]):
     """
 
     measures = Spectrum
+    needs = frozenset([Capability.BY_GROWTH])
     long_name = "growth rate of the steady state"
     units = "J"
 
@@ -67,12 +69,13 @@ class SteadyStateGap(Observable[Spectrum]):
     """
 
     measures = Spectrum
+    needs = frozenset([Capability.BY_GROWTH])
     long_name = "gap between the two fastest-growing levels"
     units = "J"
     tolerance: float = 1e-10
 
+    @override
     def validate(self) -> None:
-        """Check the tolerance."""
         require(self.tolerance >= 0, "tolerance", self.tolerance, "zero or positive")
 
     def __call__(self, record: Spectrum, model: Model) -> float:
@@ -109,17 +112,17 @@ class SteadyStateCurrent(Observable[Spectrum]):
     """
 
     measures = Spectrum
+    needs = frozenset([Capability.BY_GROWTH, Capability.RIGHT_VECTORS])
     dims = ("estimate",)
     coords = {"estimate": ("eigenvalue", "eigenvector")}
     long_name = "total spin current of the steady state"
     units = "J"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the model has no current, gamma is zero or there will be no eigenvectors."""
         require_current(self, model)
         gamma = getattr(model, "gamma", None)
         require(bool(gamma), "gamma", gamma, "not zero, since the current is Im E / gamma")
-        require_vectors(self, algorithm, "right", "both")
 
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:
         """Return I_tot from the eigenvalue and from the eigenvector, in units of J."""
@@ -155,13 +158,13 @@ class SteadyStateEntropy(Observable[Spectrum]):
     """
 
     measures = Spectrum
+    needs = frozenset([Capability.BY_GROWTH, Capability.RIGHT_VECTORS])
     long_name = "von Neumann entanglement entropy of the steady state"
     bond: int | None = None
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if there is no such bond or there will be no eigenvectors."""
         chosen_bond(self.bond, model)
-        require_vectors(self, algorithm, "right", "both")
 
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the entropy."""
@@ -183,11 +186,8 @@ class SteadyStateConditionNumber(Observable[Spectrum]):
     """
 
     measures = Spectrum
+    needs = frozenset([Capability.BY_GROWTH, Capability.RIGHT_VECTORS, Capability.LEFT_VECTORS])
     long_name = "condition number of the steady state's eigenvalue"
-
-    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if there will be no left vectors."""
-        require_vectors(self, algorithm, "both")
 
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the condition number."""

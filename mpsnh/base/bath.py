@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from mpsnh.base.floquet import FloquetModel
 from mpsnh.base.model import Model
 from mpsnh.checks import require
 from mpsnh.language.circuit import Gate, apply_gate
@@ -48,8 +48,8 @@ class Bath(Value):
     site: int = -1
     jumps: tuple[str, ...] = ("X", "Y", "Z")
 
+    @override
     def validate(self) -> None:
-        """Check that there are jump operators."""
         require(len(self.jumps) > 0, "jumps", self.jumps, "at least one operator")
 
     def check(self, model: Model) -> None:
@@ -94,10 +94,6 @@ class Bath(Value):
         ----------
         model : Model
             The closed system.
-
-        Returns
-        -------
-        int
         """
         return self.site % model.L
 
@@ -123,10 +119,6 @@ class Bath(Value):
         ----------
         model : Model
             The closed system.
-
-        Returns
-        -------
-        float
         """
         operators = self.operators(model)
         return float(np.sum(np.abs(operators) ** 2) / operators.shape[1])
@@ -197,46 +189,3 @@ class Bath(Value):
         transitions += np.einsum("jmn,jmn->mn", elements.imag, elements.imag)
         transitions /= self.strength(model)
         return transitions
-
-
-UNITARY = 1e-10
-"""Largest deviation from unitarity, or relative one from Hermiticity, that counts as rounding."""
-
-
-def require_closed(model: Model) -> None:
-    """Raise unless every gate of a Floquet model is unitary, or a Hamiltonian is Hermitian.
-
-    Parameters
-    ----------
-    model : Model
-        The closed system.
-
-    Raises
-    ------
-    ValueError
-        Naming the gate that is not unitary, or by how much the Hamiltonian is not Hermitian.
-
-    Examples
-    --------
-    >>> from mpsnh import models
-    >>> require_closed(models.NonHermitianXXZ(L=4, gamma=0.1, charge=None))
-    Traceback (most recent call last):
-    ValueError: the Hamiltonian must be Hermitian to couple a bath to it, but |H - H†| reaches 0.1
-    """
-    if isinstance(model, FloquetModel):
-        for layer in model.layers():
-            for matrix, where in layer:
-                deviation = float(np.abs(matrix.conj().T @ matrix - np.eye(len(matrix))).max())
-                if deviation > UNITARY:
-                    sites = ", ".join(map(str, where))
-                    raise ValueError(
-                        f"the gate on site{'s' * (len(where) > 1)} {sites} must be unitary to couple a bath to the "
-                        f"model, but |U†U - 1| reaches {deviation:.3g}"
-                    )
-        return
-    hamiltonian = model.matrix()
-    deviation, largest = abs(hamiltonian - hamiltonian.conj().T).max(), abs(hamiltonian).max()
-    if deviation > UNITARY * largest:
-        raise ValueError(
-            f"the Hamiltonian must be Hermitian to couple a bath to it, but |H - H†| reaches {deviation:.3g}"
-        )

@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.model import Model
+from mpsnh.base.records import Diagnostic
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
+
+CERTIFIED = {"certified": Diagnostic("certified", "whether no level is missing or wrong")}
+"""What a diagonalisation tells of its levels."""
 
 
 class Diagonalisation(Algorithm[Spectrum]):
@@ -22,11 +27,13 @@ class Diagonalisation(Algorithm[Spectrum]):
     """
 
     yields = Spectrum
+    diagnostics = CERTIFIED
 
     @abstractmethod
     def spectrum(self, model: Model, matrix: Any) -> Spectrum:
         """Return levels of the model's matrix, which is sparse or dense."""
 
+    @override
     def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
         """Yield the spectrum, as one record.
 
@@ -36,10 +43,6 @@ class Diagonalisation(Algorithm[Spectrum]):
             What to diagonalise.
         after : None
             There is nothing to continue.
-
-        Yields
-        ------
-        Spectrum
 
         Raises
         ------

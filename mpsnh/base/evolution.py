@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
+from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
+from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require
 from mpsnh.states.blocks import environments
@@ -21,11 +23,18 @@ InitialState = Literal["neel"] | Callable[[Model], MPS]
 """``"neel"``, or a function that makes the initial state for a model."""
 
 
-class TimeEvolution(Algorithm[Snapshot]):
+LOG_NORM = {"log_norm": Diagnostic("log_norm", "logarithm of the norm of the un-normalised state")}
+"""What an evolution of pure states tells of each of them."""
+
+C = TypeVar("C")
+"""What an evolution carries from step to step, of any kind."""
+
+
+class TimeEvolution(Algorithm[Snapshot], Generic[C]):
     """Base of the algorithms that evolve a state: the time grid, the initial state and resuming.
 
-    A subclass writes `start`, which makes the first snapshot, and `stepper`, which returns the function
-    that advances a snapshot by a number of steps.
+    A subclass writes three methods: `init` makes what is carried from step to step, `advance` brings it forward in
+    time, and `record` makes a snapshot of it.
 
     Parameters
     ----------
@@ -47,13 +56,14 @@ class TimeEvolution(Algorithm[Snapshot]):
 
     yields = Snapshot
     extendable = ("t_max",)
+    diagnostics = LOG_NORM
     dt: float
     t_max: float
     every: int = 1
     initial: InitialState = "neel"
 
+    @override
     def validate(self) -> None:
-        """Check the time grid and the initial state."""
         require(self.dt > 0, "dt", self.dt, "positive")
         require(self.t_max > 0, "t_max", self.t_max, "positive")
         require(self.every >= 1, "every", self.every, "at least 1")
@@ -61,25 +71,54 @@ class TimeEvolution(Algorithm[Snapshot]):
         is_neel = isinstance(self.initial, str) and self.initial == "neel"
         require(is_neel or callable(self.initial), "initial", self.initial, "'neel' or a function")
 
+    @property
+    @override
+    def gives(self) -> frozenset[Capability] | None:
+        return frozenset([Capability.PURE_STATE, Capability.NORM])
+
+    @override
     def check(self, model: Model) -> None:
-        """Raise if the model's operators are not defined or the time step does not fit.
+        model.check()
+        model.check_time_step(self.dt)
+
+    @abstractmethod
+    def init(self, model: Model, after: Snapshot | None) -> C:
+        """Return what is carried from step to step, at time 0 or as it was at an earlier snapshot.
 
         Parameters
         ----------
         model : Model
             What to evolve.
+        after : Snapshot or None
+            Where to go on.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the state of `after` is of another kind than this algorithm's, or does not fit the model.
         """
-        model.check()
-        model.check_time_step(self.dt)
 
     @abstractmethod
-    def start(self, model: Model) -> Snapshot:
-        """Return the snapshot at time 0."""
+    def advance(self, carry: C, t: float, dt: float, steps: int) -> C:
+        """Return what is carried after some steps, which may be the same object changed in place.
+
+        Parameters
+        ----------
+        carry : Any
+            As `init` or an earlier call returned it.
+        t : float
+            Its time.
+        dt : float
+            Length of a step.
+        steps : int
+            Number of steps, after which there is a record.
+        """
 
     @abstractmethod
-    def stepper(self, model: Model) -> Callable[[Snapshot, int], Snapshot]:
-        """Return a function that advances a snapshot by a number of steps; its time is set afterwards."""
+    def record(self, carry: C, t: float) -> Snapshot:
+        """Return a snapshot of what is carried, which must stay as it is as long as somebody holds it."""
 
+    @override
     def records(self, model: Model, after: Snapshot | None = None) -> Iterator[Snapshot]:
         """Yield snapshots from time 0, or those that follow an earlier snapshot (none after the last one).
 
@@ -89,10 +128,6 @@ class TimeEvolution(Algorithm[Snapshot]):
             What to evolve.
         after : Snapshot, optional
             Continue from here; the result equals that of an uninterrupted run.
-
-        Yields
-        ------
-        Snapshot
 
         Raises
         ------
@@ -104,22 +139,22 @@ class TimeEvolution(Algorithm[Snapshot]):
         self.check(model)
         if not isinstance(after, Snapshot | None):
             raise TypeError(f"after = {after!r}, but it must be a Snapshot, not {type(after).__name__}")
-        steps = None if after is None else self._steps(after.time)
+        reached = 0 if after is None else self._steps(after.time)
         total = round(self.t_max / self.dt)
-        if after is not None and (steps is None or not 0 <= steps <= total):
+        if after is not None and (reached is None or not 0 <= reached <= total):
             require(False, "after.time", after.time, f"a multiple of dt = {self.dt} up to t_max = {self.t_max}")
-        first, done = after is None, steps or 0
-        # Popped from this list, a snapshot that nobody else holds belongs to `advance`, which need not copy it.
-        held = [self.start(model) if after is None else after]
-        del after
+        done, first = reached or 0, after is None
+        if done == total and not first:
+            return
+        carry = self.init(model, after)
+        del after  # whose memory is free once nobody else holds it
         if first:
-            yield held[0]
-        advance = self.stepper(model)
+            yield self.record(carry, 0.0)
         while done < total:
-            chunk = min(self.every - done % self.every, total - done)
-            done += chunk
-            held.append(replace(advance(held.pop(), chunk), time=done * self.dt))
-            yield held[0]
+            steps = min(self.every - done % self.every, total - done)
+            carry = self.advance(carry, done * self.dt, self.dt, steps)
+            done += steps
+            yield self.record(carry, done * self.dt)
 
     def initial_state(self, model: Model) -> MPS:
         """Return the state at time 0.
@@ -128,10 +163,6 @@ class TimeEvolution(Algorithm[Snapshot]):
         ----------
         model : Model
             Says how many sites there are, and of which kind.
-
-        Returns
-        -------
-        MPS
 
         Raises
         ------

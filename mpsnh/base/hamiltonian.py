@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-import scipy.linalg
-import scipy.sparse
-from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.model import Model
-from mpsnh.language import circuit
+from mpsnh.language.generator import Hamiltonian
 from mpsnh.language.opsum import OpSum
-from mpsnh.linalg.chebyshev import ChebyshevPropagator
-from mpsnh.linalg.propagator import Propagator
-from mpsnh.operators.bonds import bond_hamiltonians
 from mpsnh.operators.localise import localise
-from mpsnh.operators.mpo import MPO
-
-DENSE_PROPAGATOR = 512
-"""Largest sector dimension for which exp(-i H t) is made as a dense matrix."""
-
-
-MOST_GROWTH = 200.0
-"""Largest logarithm of the norm of that matrix, which is far from where its square overflows."""
+from mpsnh.operators.mpo import MPO, mpo
 
 
 @runtime_checkable
@@ -64,88 +51,15 @@ class HamiltonianModel(Model):
     def terms(self) -> OpSum:
         """Return the Hamiltonian as a literal sum of operator products."""
 
+    @cached_property
+    @override
+    def generator(self) -> Hamiltonian:
+        return Hamiltonian(self.terms())
+
+    @override
     def check(self) -> None:
-        """Raise if a term names an unknown operator or a site outside of the chain.
+        localise(self.generator.terms, self.sites)
 
-        Raises
-        ------
-        ValueError
-            Naming the term.
-        """
-        localise(self.terms(), self.sites)
-
-    def step(self, dt: float, order: int = 2) -> list[circuit.Layer]:
-        """Return one Trotter step of exp(-i H dt).
-
-        Parameters
-        ----------
-        dt : float
-            Time step.
-        order : {1, 2, 4}
-            Trotter order.
-
-        Returns
-        -------
-        list of Layer
-
-        Raises
-        ------
-        ValueError
-            If a term acts on more than two neighbouring sites, or joins the ends of a periodic chain.
-        """
-        return circuit.trotter(bond_hamiltonians(self.terms(), self.sites), dt, order)
-
-    def matrix(self) -> scipy.sparse.csr_matrix:
-        """Return H in the model's sector.
-
-        Returns
-        -------
-        csr_matrix, shape (dim, dim)
-            Real if H is.
-        """
-        return self.sector.operator(self.terms())
-
-    def mpo(self) -> MPO:
-        """Return H as a matrix-product operator of minimal bond dimension.
-
-        Returns
-        -------
-        MPO
-        """
-        return MPO.from_opsum(self.terms(), self.sites)
-
-    def propagator(self, time: float) -> Propagator:
-        """Return the function v ↦ exp(-i H t) v, with a relative error of at most 1e-12 per unit time.
-
-        Parameters
-        ----------
-        time : float
-            The time t.
-
-        Returns
-        -------
-        callable
-            Takes and returns a vector of the sector.
-        """
-        hamiltonian = self.matrix()
-        if hamiltonian.shape[0] <= DENSE_PROPAGATOR:
-            dense = hamiltonian.toarray()
-            growth = np.abs(np.linalg.eigvalsh((dense - dense.conj().T) / 2j)).max()
-            times = max(1, math.ceil(growth * abs(time) / MOST_GROWTH))
-            evolution = scipy.linalg.expm(-1j * time / times * dense)
-            return Propagator(lambda vector: evolution @ vector, times)
-        return ChebyshevPropagator(hamiltonian, time)
-
-    def growth(self, eigenvalues: NDArray[np.complex128]) -> NDArray[np.float64]:
-        """Return Im E, the rate at which the norm of each eigenstate grows.
-
-        Parameters
-        ----------
-        eigenvalues : ndarray of complex
-            Eigenvalues of H.
-
-        Returns
-        -------
-        ndarray
-        """
-        return np.asarray(eigenvalues).imag
+    def mpo(self, t: float = 0.0) -> MPO:
+        """Return H at a time as a matrix-product operator of minimal bond dimension."""
+        return mpo(self.generator, self.sites, t)

@@ -1,4 +1,4 @@
-"""Models: immutable sets of parameters that know their operators and gates."""
+"""Models: immutable sets of parameters that say what a chain is and how it evolves."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
-from mpsnh.language import circuit
+from mpsnh.language.circuit import Layer
+from mpsnh.language.generator import Generator
 from mpsnh.language.site import Site, Spin
 from mpsnh.linalg.propagator import Propagator
+from mpsnh.operators.gates import gates
+from mpsnh.operators.matrix import matrix
+from mpsnh.operators.propagator import propagator
 from mpsnh.operators.sector import Sector, sector
 from mpsnh.value import Value
 
@@ -20,6 +24,9 @@ SPIN_HALF = Spin(0.5)
 
 class Model(Value):
     """A chain of L sites and how it evolves; subclass `HamiltonianModel` or `FloquetModel`.
+
+    What is made of a model, its gates, matrix and so on, are functions of its `generator` (`mpsnh.operators`); the
+    methods here only call them.
 
     Parameters
     ----------
@@ -52,24 +59,29 @@ class Model(Value):
         """The basis in which exact methods work."""
         return sector(self.sites, self.charge)
 
+    @property
+    @abstractmethod
+    def generator(self) -> Generator:
+        """What the model is: a Hamiltonian or a circuit."""
+
     def check(self) -> None:
         """Raise before any work starts if an operator or gate does not fit the sites."""
 
     def check_time_step(self, dt: float) -> None:
         """Raise if time can't advance by this step."""
 
-    @abstractmethod
-    def step(self, dt: float, order: int) -> list[circuit.Layer]:
-        """Return the layers of gates that advance the state by `dt`, with a Trotter error of the given order."""
+    def step(self, dt: float = 1.0, order: int = 2, t: float = 0.0) -> list[Layer]:
+        """Return the layers of gates that advance the state by `dt` from time `t` (`mpsnh.operators.gates`)."""
+        return gates(self.generator, self.sites, t, dt, order)
 
-    @abstractmethod
-    def matrix(self) -> Any:
-        """Return the matrix whose spectrum describes the model, in its sector (sparse or dense)."""
+    def matrix(self, t: float = 0.0) -> Any:
+        """Return the matrix whose spectrum describes the model, in its sector (`mpsnh.operators.matrix`)."""
+        return matrix(self.generator, self.sector, t)
 
-    @abstractmethod
-    def propagator(self, time: float) -> Propagator:
-        """Return the function that advances a vector of the sector exactly by a time."""
+    def propagator(self, time: float, t: float = 0.0) -> Propagator:
+        """Return what advances a vector of the sector by `time` from `t` on (`mpsnh.operators.propagator`)."""
+        return propagator(self.generator, self.sector, t, t + time)
 
-    @abstractmethod
     def growth(self, eigenvalues: NDArray[np.complex128]) -> NDArray[np.float64]:
-        """Return the rate at which the norm of each eigenstate grows."""
+        """Return the rate at which the norm of each eigenstate grows: Im E of a Hamiltonian, log |λ| of a circuit."""
+        return self.generator.growth(eigenvalues)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import ArrayLike
+from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.capability import Capability, require_capabilities
 from mpsnh.base.model import Model
 from mpsnh.base.records import Record
 from mpsnh.value import Value
@@ -23,8 +26,11 @@ class Observable(Value, Generic[R]):
 
     Attributes
     ----------
-    measures : type of Record
-        What it needs.
+    measures : type of Record, or tuple of them
+        The kind of record.
+    needs : frozenset of Capability
+        What a record must hold besides. It is compared with what the algorithm `gives` when a `Simulation` is made, and
+        with what the record `holds` whenever it is measured.
     dims : tuple of str
         Names of the dimensions of the result; empty for a number.
     coords : mapping of str to sequence
@@ -33,11 +39,18 @@ class Observable(Value, Generic[R]):
         Go with the result into the dataset.
     """
 
-    measures: ClassVar[type[Record]]
+    measures: ClassVar[type[Record] | tuple[type[Record], ...]]
+    needs: ClassVar[frozenset[Capability]] = frozenset()
     dims: ClassVar[tuple[str, ...]] = ()
     coords: ClassVar[Mapping[str, Sequence[Any]]] = {}
     long_name: ClassVar[str] = ""
     units: ClassVar[str] = "1"
+
+    @override
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__call__" in vars(cls):
+            cls.__call__ = _guarded(cls.__call__)  # type: ignore[method-assign]
 
     @abstractmethod
     def __call__(self, record: R, model: Model) -> ArrayLike:
@@ -45,3 +58,15 @@ class Observable(Value, Generic[R]):
 
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         """Raise before any work starts if the observable does not fit the model or the algorithm."""
+
+
+def _guarded(measure: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an observable refuse records that lack what it needs, who ever calls it."""
+
+    @functools.wraps(measure)
+    def guarded(self: Observable[Any], record: Record, model: Model) -> Any:
+        if self.needs:
+            require_capabilities(self.needs, record.holds, type(self).__name__, f"this {type(record).__name__}")
+        return measure(self, record, model)
+
+    return guarded

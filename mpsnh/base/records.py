@@ -8,10 +8,19 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
+from mpsnh.base.capability import Capability
+
 
 @dataclass(frozen=True)
 class Diagnostic:
     """A number of a record that goes into every dataset, beside the observables.
+
+    Parameters
+    ----------
+    field : str
+        The attribute of the record.
+    long_name, units : str
+        Go with the number into the dataset.
 
     Examples
     --------
@@ -28,17 +37,20 @@ class Diagnostic:
 class Record:
     """Base of what algorithms yield.
 
-    A subclass names in `axis` the field that labels successive records, or None if there is only one record,
-    and in `diagnostics` the fields that tell how far a record can be trusted.
+    A subclass names in `axis` the field that labels successive records, or None if there is only one record.
 
     Examples
     --------
-    >>> sorted(Spectrum.diagnostics)
-    ['attempts', 'certified']
+    >>> Record.axis is None, Record().holds
+    (True, frozenset())
     """
 
     axis: ClassVar[str | None] = None
-    diagnostics: ClassVar[Mapping[str, Diagnostic]] = {}
+
+    @property
+    def holds(self) -> frozenset[Capability]:
+        """What observables can count on."""
+        return frozenset()
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield the record as arrays by name, for a checkpoint.

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.bath import Bath
-from mpsnh.base.records import Diagnostic
+from mpsnh.base.capability import Capability
+from mpsnh.base.records import Record
 from mpsnh.base.spectrum import Spectrum
+from mpsnh.operators.sector import Sector
 
 
-@dataclass(frozen=True, kw_only=True)
-class SlowMode(Spectrum):
+@dataclass(frozen=True)
+class SlowMode(Record):
     """The slowest relaxation of a closed system that is weakly coupled to a bath at infinite temperature.
 
     It is the operator τ = Σ_n c_n |n⟩⟨n| of the eigenstates, which decays with the rate κγΓ to first order in the
     coupling γ. (Ha, Morningstar and Huse, PRL 130, 250405 (2023), where κ = 3.)
-    As a `Spectrum` it holds all levels of the closed system, e^{iθ} or E, ordered by θ or E.
 
     Attributes
     ----------
-    quasienergies : ndarray, shape (dim,)
-        θ_n, from -π to π, or the energies E_n.
+    spectrum : Spectrum
+        All levels of the closed system, e^{iθ} or E, ordered by θ or E, with the eigenstates as right vectors.
     transitions : ndarray, shape (dim, dim)
         S_mn = (1/κ) Σ_j |⟨m|E_j|n⟩|² (Eq. 3).
     weights : ndarray, shape (dim,)
@@ -41,8 +41,6 @@ class SlowMode(Spectrum):
         κ, the rate of jumps in units of γ.
     order : int
         The order in γ up to which the rate is right: its relative error is of order γ.
-    period : float or None
-        2π if the levels are phases, None if they are energies.
     smallest_gap : float
         Smallest distance of two levels. First order in γ is meaningful for γ far below it.
 
@@ -54,12 +52,7 @@ class SlowMode(Spectrum):
     True
     """
 
-    diagnostics: ClassVar[Mapping[str, Diagnostic]] = {
-        "smallest_gap": Diagnostic("smallest_gap", "smallest distance of two levels of the closed system"),
-        "next_rate": Diagnostic("next_rate", "relaxation rate of the second slowest mode in units of the jump rate"),
-        "order": Diagnostic("order", "order in the coupling to the bath up to which rates are right"),
-    }
-    quasienergies: NDArray[np.float64] = field(repr=False)
+    spectrum: Spectrum
     transitions: NDArray[np.float64] = field(repr=False)
     weights: NDArray[np.float64] = field(repr=False)
     rate: float
@@ -67,23 +60,33 @@ class SlowMode(Spectrum):
     bath: Bath
     strength: float
     order: int
-    period: float | None
     smallest_gap: float
 
     @property
+    @override
+    def holds(self) -> frozenset[Capability]:
+        return self.spectrum.holds
+
+    @property
+    def sector(self) -> Sector:
+        """The basis of the eigenstates."""
+        return self.spectrum.sector
+
+    @cached_property
     def states(self) -> NDArray[np.complex128]:
         """The eigenstates |n⟩ as columns."""
-        if self.right is None:
+        if self.spectrum.right is None:
             raise ValueError("this slow mode has no eigenstates")
-        return self.right
+        return np.asarray(self.spectrum.right)
+
+    @cached_property
+    def quasienergies(self) -> NDArray[np.float64]:
+        """The phases θ_n, from -π to π, or the energies E_n."""
+        values = self.spectrum.values
+        return np.angle(values) if self.spectrum.order == "phase" else values.real
 
     def contributions(self) -> NDArray[np.float64]:
-        """Return D_mn = S_mn (c_m - c_n)², whose sum over pairs is Γ dim (Eqs. 4, 5).
-
-        Returns
-        -------
-        ndarray, shape (dim, dim)
-        """
+        """Return D_mn = S_mn (c_m - c_n)², whose sum over pairs is Γ dim (Eqs. 4, 5)."""
         contributions = self.weights[:, None] - self.weights
         contributions *= contributions
         contributions *= self.transitions
@@ -96,12 +99,7 @@ class SlowMode(Spectrum):
         return int(min(first, second)), int(max(first, second))
 
     def operator(self) -> NDArray[np.complex128]:
-        """Return τ = Σ_n c_n |n⟩⟨n| in the product basis, normalised to Tr τ² = dim.
-
-        Returns
-        -------
-        ndarray, shape (dim, dim)
-        """
+        """Return τ = Σ_n c_n |n⟩⟨n| in the product basis, normalised to Tr τ² = dim."""
         operator: NDArray[np.complex128] = (self.states * self.weights) @ self.states.conj().T
         return operator
 
@@ -112,10 +110,6 @@ class SlowMode(Spectrum):
         ----------
         m, n : int
             The levels.
-
-        Returns
-        -------
-        float
         """
         distance = abs(float(self.quasienergies[m] - self.quasienergies[n]))
-        return distance if self.period is None else min(distance, self.period - distance)
+        return min(distance, 2 * np.pi - distance) if self.spectrum.order == "phase" else distance

@@ -1,4 +1,4 @@
-"""Snapshots: a state at one time, with its norm and how far it can be trusted."""
+"""Snapshots: a state at one time, with its norm."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from mpsnh.base.records import Diagnostic, Record
+from mpsnh.base.capability import Capability
+from mpsnh.base.records import Record
 from mpsnh.states.mps import MPS
-from mpsnh.states.state import State
+from mpsnh.states.state import Pure, State
 
 NEVER = 1e300
 """A time that no run reaches; finite, because results that are not finite count as failed."""
+
+STATE, CARRY, CARRY_0_1 = "state.", "carry.", "memory."
+"""How the names of arrays of a checkpoint begin; the last one is what version 0.1.0 wrote for the second."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,56 @@ class Snapshot(Record):
         Time in units of the inverse energy, or periods of a Floquet model.
     state : State
         The state, normalised.
-    log_norm : float
-        Natural logarithm of the norm of the un-normalised state, relative to the initial one.
+    log_norm : float or None
+        Natural logarithm of the norm of the un-normalised state, relative to the initial one, if it is known.
+    carry : mapping of str to ndarray
+        What else the algorithm must know for the same result as that of an uninterrupted run.
+
+    Examples
+    --------
+    >>> from mpsnh import MPS, Spin
+    >>> snapshot = Snapshot(time=0.0, state=MPS.product([Spin(0.5)] * 2, ["up", "down"]))
+    >>> [str(each) for each in snapshot.holds]
+    ['a pure state']
+    """
+
+    axis: ClassVar[str | None] = "time"
+    time: float
+    state: State
+    log_norm: float | None = None
+    carry: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    _NUMBERS: ClassVar[tuple[str, ...]] = ("time", "log_norm")
+
+    @property
+    @override
+    def holds(self) -> frozenset[Capability]:
+        pure, known = isinstance(self.state, Pure), self.log_norm is not None
+        return frozenset([Capability.PURE_STATE] * pure + [Capability.NORM] * known)
+
+    @override
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        numbers = {name: getattr(self, name) for name in self._NUMBERS}
+        yield from ((name, np.array(number)) for name, number in numbers.items() if number is not None)
+        yield from ((f"{CARRY}{name}", array) for name, array in self.carry.items())
+        yield from ((f"{STATE}{name}", array) for name, array in self.state.arrays())
+
+    @override
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        state, carry, carry_0_1 = (
+            {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            for prefix in (STATE, CARRY, CARRY_0_1)
+        )
+        numbers: dict[str, Any] = {name: float(arrays[name]) for name in self._NUMBERS if name in arrays}
+        return replace(self, state=self.state.with_arrays(state), carry=carry or carry_0_1, **numbers)
+
+
+@dataclass(frozen=True)
+class TruncatedSnapshot(Snapshot):
+    """A snapshot of an evolution that truncates matrix-product states.
+
+    Attributes
+    ----------
     discarded : float
         Discarded weight (relative squared norm) summed over all truncations so far.
     discarded_step : float
@@ -38,52 +91,29 @@ class Snapshot(Record):
         unitary; see `mpsnh.algorithms.NHTEBD`.
     trust_time : float
         When this estimate passes, or passed, the one that the algorithm was given as tolerable; 1e300 if never.
-    memory : mapping of str to ndarray
-        What else the algorithm must know for the same result as that of an uninterrupted run.
 
     Examples
     --------
     >>> from mpsnh import MPS, Spin
-    >>> Snapshot(time=0.0, state=MPS.product([Spin(0.5)] * 2, ["up", "down"])).log_norm
-    0.0
+    >>> TruncatedSnapshot(time=0.0, state=MPS.product([Spin(0.5)] * 2, ["up", "down"])).max_bond
+    1.0
     """
 
-    axis: ClassVar[str | None] = "time"
-    diagnostics: ClassVar[Mapping[str, Diagnostic]] = {
-        "log_norm": Diagnostic("log_norm", "logarithm of the norm of the un-normalised state"),
-        "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),
-        "discarded_step": Diagnostic("discarded_step", "discarded weight of a time step"),
-        "max_bond": Diagnostic("max_bond", "largest bond dimension"),
-        "noise": Diagnostic("noise", "estimated relative error by amplified noise"),
-        "trust_time": Diagnostic("trust_time", "time to which the noise is estimated to be tolerable"),
-    }
-    time: float
-    state: State
-    log_norm: float = 0.0
     discarded: float = 0.0
     discarded_step: float = 0.0
     noise: float = 0.0
     trust_time: float = NEVER
-    memory: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
-    _NUMBERS: ClassVar[tuple[str, ...]] = ("time", "log_norm", "discarded", "discarded_step", "noise", "trust_time")
+    _NUMBERS: ClassVar[tuple[str, ...]] = (
+        *Snapshot._NUMBERS,
+        "discarded",
+        "discarded_step",
+        "noise",
+        "trust_time",
+    )
 
     @property
     def max_bond(self) -> float:
-        """The largest bond dimension of the state; 1 if it is no matrix-product state."""
-        return float(self.state.max_bond()) if isinstance(self.state, MPS) else 1.0
-
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield the record as arrays by name, for a checkpoint."""
-        yield from ((name, np.array(getattr(self, name))) for name in self._NUMBERS)
-        yield from ((f"memory.{name}", array) for name, array in self.memory.items())
-        yield from ((f"state.{name}", array) for name, array in self.state.arrays())
-
-    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return a snapshot from the arrays of another one with the same kind of state."""
-        state, memory = (
-            {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-            for prefix in ("state.", "memory.")
-        )
-        numbers = {name: float(arrays[name]) for name in self._NUMBERS}
-        return replace(self, state=self.state.with_arrays(state), memory=memory, **numbers)
+        """The largest bond dimension of the state."""
+        assert isinstance(self.state, MPS)
+        return float(self.state.max_bond())

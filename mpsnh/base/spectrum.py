@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from mpsnh.base.records import Diagnostic, Record
+from mpsnh.base.capability import Capability
+from mpsnh.base.records import Record
 from mpsnh.checks import require
 from mpsnh.operators.sector import Sector
-from mpsnh.states.vector import ExactState
+from mpsnh.states.state import Pure
+from mpsnh.states.vector import Eigenvectors
+
+Order = Literal["growth", "phase", "energy"]
+"""How levels are sorted: by decreasing growth, or by increasing phase or energy."""
 
 
 @dataclass(frozen=True)
 class Spectrum(Record):
-    """Eigenvalues and eigenvectors in a charge sector, ordered by decreasing growth: all of them, or the first few.
+    """Eigenvalues and eigenvectors in a charge sector: all of them, or a few.
 
     Attributes
     ----------
     values : ndarray of complex, shape (n,)
-        Eigenvalues.
+        Eigenvalues. If they are not all, only the upper one of each conjugate pair of a real matrix is counted.
     sector : Sector
-        The basis of the vectors.
-    right : ndarray, shape (dim, n), or None
-        Right eigenvectors as columns of unit 2-norm.
-    left : ndarray, shape (dim, n), or None
-        Left eigenvectors as columns, biorthonormal: ``left.conj().T @ right`` is the identity.
-        Of both there may be fewer than n, those of the fastest-growing levels.
+        The basis of the whole matrix.
+    right : sequence of states, or None
+        Right eigenvectors, of unit norm.
+    left : sequence of states, or None
+        Left eigenvectors, biorthonormal to the right ones: ⟨L_m|R_n⟩ is 1 for m = n, else 0.
+        Of both there may be fewer than n, those of the first levels. Those of exact algorithms are the columns of one
+        matrix, `mpsnh.states.vector.Eigenvectors`.
     residuals : ndarray, shape (n,), or None
         ‖H R - E R‖ of the right vectors, if the solver does not make it as small as rounding allows.
+    order : "growth", "phase" or "energy"
+        How the levels are sorted.
     certified : bool
         Whether nothing is missing or wrong, as far as rounding allows; what speaks for it depends on the solver.
     attempts : int
         Random starts that the solver made; 0 if it makes none.
-    complete : bool
-        Whether these are all eigenvalues. If not, only the upper one of each conjugate pair is counted.
     largest_imag : float or None
         Largest |Im E| of all eigenvalues, if it is known though they are not.
 
@@ -48,32 +55,67 @@ class Spectrum(Record):
     >>> from mpsnh.operators.sector import Sector
     >>> basis = Sector([Spin(0.5)] * 2, 0)
     >>> right, left = np.array([[1, 0.6], [0, 0.8]]), np.array([[1, 0], [-0.75, 1.25]])
-    >>> Spectrum(np.array([1j, 0]), basis, right, left).condition_numbers().tolist()
-    [1.25, 1.25]
+    >>> spectrum = Spectrum.of_matrices(np.array([1j, 0]), basis, right, left, order="growth")
+    >>> spectrum.condition_numbers().tolist(), spectrum.complete
+    ([1.25, 1.25], True)
     """
 
-    diagnostics: ClassVar[Mapping[str, Diagnostic]] = {
-        "certified": Diagnostic("certified", "whether no level is missing or wrong"),
-        "attempts": Diagnostic("attempts", "random starts of the eigensolver"),
-    }
     values: NDArray[np.complex128]
     sector: Sector
-    right: NDArray[np.complex128] | None = field(default=None, repr=False)
-    left: NDArray[np.complex128] | None = field(default=None, repr=False)
+    right: Sequence[Pure] | None = field(default=None, repr=False)
+    left: Sequence[Pure] | None = field(default=None, repr=False)
     residuals: NDArray[np.float64] | None = field(default=None, repr=False)
-    certified: bool = True
-    attempts: int = 0
-    complete: bool = True
-    largest_imag: float | None = None
+    order: Order = field(kw_only=True)
+    certified: bool = field(default=False, kw_only=True)
+    attempts: int = field(default=0, kw_only=True)
+    largest_imag: float | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def of_matrices(
+        cls,
+        values: NDArray[Any],
+        sector: Sector,
+        right: NDArray[Any] | None = None,
+        left: NDArray[Any] | None = None,
+        **details: Any,
+    ) -> Self:
+        """Make a spectrum whose eigenvectors are the columns of matrices.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n,)
+            Eigenvalues.
+        sector : Sector
+            The basis.
+        right, left : ndarray, shape (dim, m), optional
+            Eigenvectors of the first m levels.
+        **details
+            The other attributes, by name.
+        """
+        vectors = (None if columns is None else Eigenvectors(columns, sector) for columns in (right, left))
+        return cls(values, sector, *vectors, **details)
+
+    @property
+    def complete(self) -> bool:
+        """Whether these are all eigenvalues."""
+        return len(self.values) == self.sector.dim
+
+    @property
+    @override
+    def holds(self) -> frozenset[Capability]:
+        there = {
+            Capability.ALL_LEVELS: self.complete,
+            Capability.BY_GROWTH: self.order == "growth",
+            Capability.LARGEST_IMAGINARY_PART: self.complete or self.largest_imag is not None,
+            Capability.RIGHT_VECTORS: self.right is not None,
+            Capability.LEFT_VECTORS: self.left is not None,
+        }
+        return frozenset(capability for capability, is_there in there.items() if is_there)
 
     def condition_numbers(self) -> NDArray[np.float64]:
-        """Return the condition number 1/|⟨L|R⟩| of each eigenvalue, for L and R of unit norm.
+        """Return the condition number 1/|⟨L|R⟩| of each eigenvalue that has vectors, for L and R of unit norm.
 
         An error ε of the matrix moves the eigenvalue by up to ε times this; it is 1 for a normal matrix.
-
-        Returns
-        -------
-        ndarray, shape (n,)
 
         Raises
         ------
@@ -82,20 +124,15 @@ class Spectrum(Record):
         """
         if self.right is None or self.left is None:
             raise ValueError("condition numbers need both eigenvectors: use ExactDiag(vectors='both')")
-        norms: NDArray[np.float64] = np.linalg.norm(self.left, axis=0) * np.linalg.norm(self.right, axis=0)
-        return norms
+        return _norms(self.left) * _norms(self.right)  # biorthonormal: ⟨L|R⟩ is 1
 
-    def state(self, level: int) -> ExactState:
+    def state(self, level: int) -> Pure:
         """Return a right eigenvector as a state that observables can measure.
 
         Parameters
         ----------
         level : int
-            Its place in the order of decreasing growth; 0 is the steady state.
-
-        Returns
-        -------
-        ExactState
+            Its place in the order of the levels.
 
         Raises
         ------
@@ -104,6 +141,11 @@ class Spectrum(Record):
         """
         if self.right is None:
             raise ValueError("eigenstates need right eigenvectors: use ExactDiag(vectors='right')")
-        n = self.right.shape[1]
+        n = len(self.right)
         require(-n <= level < n, "level", level, f"one of the {n} that have eigenvectors")
-        return ExactState(self.right[:, level], self.sector)
+        return self.right[level]
+
+
+def _norms(states: Sequence[Any]) -> NDArray[np.float64]:
+    """Return the norms of states, at once if they share a matrix."""
+    return states.norms() if isinstance(states, Eigenvectors) else np.array([state.norm() for state in states])

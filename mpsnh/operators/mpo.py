@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import quimb.tensor as qtn
 import scipy.linalg
 from numpy.typing import NDArray
 
+from mpsnh.language.generator import Hamiltonian, unknown
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.localise import Array, LocalTerm, localise, product_matrix
@@ -188,3 +190,35 @@ class MPO(qtn.MatrixProductOperator):
         array([ 0.5,  0.5, -0.5, -0.5])
         """
         return np.asarray(self.to_dense())
+
+
+@functools.singledispatch
+def mpo(generator: Any, sites: Sequence[Site], t: float = 0.0) -> MPO:
+    """Return a generator at a time as a matrix-product operator of minimal bond dimension.
+
+    Parameters
+    ----------
+    generator : Generator
+        A Hamiltonian; a circuit has no such operator yet.
+    sites : sequence of Site
+        The chain.
+    t : float
+        The time.
+
+    Raises
+    ------
+    TypeError
+        If there is no way to make one of this kind of generator.
+
+    Examples
+    --------
+    >>> from mpsnh.language.site import Spin
+    >>> mpo(Hamiltonian(OpSum([(1.0, "Sz", 0, "Sz", 1)])), [Spin(0.5)] * 2).bond_sizes()
+    [1]
+    """
+    raise unknown(generator, "a matrix-product operator")
+
+
+@mpo.register
+def _(generator: Hamiltonian, sites: Sequence[Site], t: float = 0.0) -> MPO:
+    return MPO.from_opsum(generator.at(t).terms, sites)

@@ -136,4 +136,4 @@ def sampled_provenance(make: Make, axes: dict[str, Sequence[Any]], on_error: str
     merged = {
         name: json.dumps(common([json.loads(each[name]) for each in known]), ensure_ascii=False) for name in known[0]
     }
-    return merged, max(each.algorithm.memory(each.model) for each in simulations)
+    return merged, max(each.algorithm.bytes_needed(each.model) for each in simulations)

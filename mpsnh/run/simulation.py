@@ -14,6 +14,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.capability import require_capabilities
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.records import Record
@@ -69,17 +70,21 @@ class Simulation(Generic[R]):
             raise TypeError(f"algorithm = {self.algorithm!r}, but it must be an Algorithm")
         if not (isinstance(self.observables, Mapping) and all(isinstance(name, str) for name in self.observables)):
             raise TypeError(f"observables = {self.observables!r}, but they must be a mapping of names to observables")
-        yields = self.algorithm.yields
+        yields, gives = self.algorithm.yields, self.algorithm.gives
         for name, observable in self.observables.items():
             if not isinstance(observable, Observable):
                 raise TypeError(f"observable {name!r} is {observable!r}, but it must be an Observable")
             if not issubclass(yields, observable.measures):
+                kinds = observable.measures if isinstance(observable.measures, tuple) else (observable.measures,)
                 raise TypeError(
-                    f"observable {name!r} measures {observable.measures.__name__}, "
+                    f"observable {name!r} measures {' or '.join(kind.__name__ for kind in kinds)}, "
                     f"but {type(self.algorithm).__name__} yields {yields.__name__}"
                 )
+            if gives is not None:
+                who = f"observable {name!r} ({type(observable).__name__})"
+                require_capabilities(observable.needs, gives, who, f"{type(self.algorithm).__name__} as it is set")
             observable.check(self.model, self.algorithm)
-        taken = self._coordinates() | set(yields.diagnostics)
+        taken = self._coordinates() | set(self.algorithm.diagnostics)
         for name in self.observables:
             require(
                 name not in taken,
@@ -96,7 +101,7 @@ class Simulation(Generic[R]):
     @property
     def names(self) -> set[str]:
         """The names of all variables and coordinates of the dataset."""
-        return {*self.observables, *self.algorithm.yields.diagnostics} | self._coordinates()
+        return {*self.observables, *self.algorithm.diagnostics} | self._coordinates()
 
     def run(
         self,
@@ -171,7 +176,7 @@ class Simulation(Generic[R]):
         ValueError
             As for `run`.
         """
-        axis, details = self.algorithm.yields.axis, self.algorithm.yields.diagnostics
+        axis, details = self.algorithm.yields.axis, self.algorithm.diagnostics
         if checkpoint is not None and after is not None:
             raise ValueError("a run continues either after a record or from a checkpoint; leave out `after`")
         with checkpoint or contextlib.nullcontext():

@@ -76,31 +76,6 @@ class DensityMatrix:
         """
         return np.array([self.expect(op) for op in each_operator(operators, len(self.sector.sites))], dtype=complex)
 
-    def entanglement_entropy(self, bond: int) -> float:
-        """Refuse: the entropy of a part of a mixed state does not measure entanglement.
-
-        Parameters
-        ----------
-        bond : int
-            Between sites `bond` and `bond` + 1.
-
-        Raises
-        ------
-        TypeError
-            Always.
-        """
-        raise TypeError(f"the entropy across bond {bond} measures the entanglement of pure states only")
-
-    def entanglement_profile(self) -> NDArray[np.float64]:
-        """Refuse, as `entanglement_entropy` does.
-
-        Raises
-        ------
-        TypeError
-            Always.
-        """
-        raise TypeError("the entropies across bonds measure the entanglement of pure states only")
-
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield the matrix by name, to be written to a file.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +77,9 @@ def entropy(singular_values: NDArray[np.floating[Any]]) -> float:
     return float(max(0.0, -np.sum(p * np.log(p))))
 
 
+@runtime_checkable
 class State(Protocol):
-    """A quantum state that observables can measure: an MPS or an exact vector."""
+    """A quantum state that observables can measure."""
 
     def expect(self, op: OpSum, /) -> complex:
         """Return ⟨R|O|R⟩/⟨R|R⟩ of an operator of any range."""
@@ -88,18 +89,23 @@ class State(Protocol):
         """Return the expectation values of many local operators at once."""
         ...
 
-    def entanglement_entropy(self, bond: int) -> float:
-        """Return the von Neumann entropy across the bond between sites `bond` and `bond` + 1."""
-        ...
-
-    def entanglement_profile(self) -> NDArray[np.float64]:
-        """Return the von Neumann entropy across every bond."""
-        ...
-
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield all there is to know of the state besides its sites, by name, to be written to a file."""
         ...
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return a state of the same kind and on the same sites from the arrays of another one."""
+        ...
+
+
+@runtime_checkable
+class Pure(State, Protocol):
+    """A state that is a vector: an MPS or an exact one."""
+
+    def entanglement_entropy(self, bond: int) -> float:
+        """Return the von Neumann entropy across the bond between sites `bond` and `bond` + 1."""
+        ...
+
+    def entanglement_profile(self) -> NDArray[np.float64]:
+        """Return the von Neumann entropy across every bond."""
         ...

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,3 +157,47 @@ class ExactState:
         ExactState
         """
         return replace(self, vector=arrays["vector"])
+
+
+class Eigenvectors(Sequence[ExactState]):
+    """The columns of one matrix, each of which is a state.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (dim, n)
+        The states as columns.
+    sector : Sector
+        The basis.
+
+    Examples
+    --------
+    >>> from mpsnh.language.site import Spin
+    >>> vectors = Eigenvectors(np.eye(2), Sector([Spin(0.5)] * 2, 0))
+    >>> len(vectors), vectors[-1].vector.tolist(), np.asarray(vectors[:1]).tolist()
+    (2, [0.0, 1.0], [[1.0], [0.0]])
+    """
+
+    def __init__(self, matrix: NDArray[Any], sector: Sector) -> None:
+        self.matrix, self.sector = matrix, sector
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[1])
+
+    @overload
+    def __getitem__(self, k: int) -> ExactState: ...
+
+    @overload
+    def __getitem__(self, k: slice) -> Eigenvectors: ...
+
+    def __getitem__(self, k: int | slice) -> ExactState | Eigenvectors:
+        if isinstance(k, slice):
+            return Eigenvectors(self.matrix[:, k], self.sector)
+        return ExactState(self.matrix[:, k], self.sector)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.matrix, dtype=dtype, copy=copy)
+
+    def norms(self) -> NDArray[np.float64]:
+        """Return the norm of each state."""
+        norms: NDArray[np.float64] = np.linalg.norm(self.matrix, axis=0)
+        return norms

@@ -225,7 +225,7 @@ class BlockState:
         return (first[:, None] * len(second[0]) + second[0]).ravel() if second else first
 
     def move_to(self, site: int) -> None:
-        """Move the orthogonality centre to a site, from where all that follows depends on the state and `memory` alone.
+        """Move the orthogonality centre to a site, from where all that follows depends on the state and `carry` alone.
 
         Parameters
         ----------
@@ -273,7 +273,7 @@ class BlockState:
         self.move_to(bond)
         return schmidt_values(self.blocks()[bond])
 
-    def memory(self) -> dict[str, NDArray[Any]]:
+    def carry(self) -> dict[str, NDArray[Any]]:
         """Return what the truncation of the next gates depends on besides the state.
 
         Returns
@@ -282,15 +282,15 @@ class BlockState:
         """
         return {name: getattr(self._chain, name).copy() for name in ("reference", "age", "patience")}
 
-    def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
-        """Go on with what `memory` returned.
+    def recall(self, carry: Mapping[str, NDArray[Any]]) -> None:
+        """Go on with what `carry` returned.
 
         Parameters
         ----------
-        memory : mapping of str to ndarray
+        carry : mapping of str to ndarray
             May be empty.
         """
-        for name, array in memory.items():
+        for name, array in carry.items():
             getattr(self._chain, name)[...] = array
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
 from mpsnh.base.bath import Bath
+from mpsnh.language.circuit import apply_gate
 from mpsnh.linalg.markov import rate, slowest
 from mpsnh.linalg.normal import eigen_hermitian, eigen_unitary, refined
 from tests.oracles import reference
@@ -211,7 +212,7 @@ def long_double_rate(model):
     for layer in model.layers():
         for gate in layer:
             wide = nh.Gate(gate.matrix.astype(np.clongdouble), gate.where)
-            unitary = nh.circuit.apply_gate(unitary, wide, dims)
+            unitary = apply_gate(unitary, wide, dims)
     _, vectors = np.linalg.eig(unitary.astype(complex))
     vectors = np.linalg.qr(vectors)[0].astype(np.clongdouble)
     for _ in range(3):
@@ -348,7 +349,7 @@ def test_one_realisation_stays_below_eight_matrices():
     list(solver.records(model))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 8 * 16 * 4**8 == solver.memory(model)
+    assert peak < 8 * 16 * 4**8 == solver.bytes_needed(model)
 
 
 @functools.cache
@@ -518,8 +519,8 @@ def test_a_density_matrix_in_a_dataset_and_a_checkpoint(tmp_path):
     runs[0].run(checkpoint=place)
     assert runs[1].run(checkpoint=place).identical(runs[1].run())
     for entropy in (observables.EntanglementEntropy(), observables.EntropyProfile()):
-        with pytest.raises(TypeError, match="entanglement of pure states only"):
-            nh.Simulation(model, runs[0].algorithm, {"S": entropy}).run()
+        with pytest.raises(ValueError, match="needs a pure state, which OpenSystem .* does not give"):
+            nh.Simulation(model, runs[0].algorithm, {"S": entropy})
 
 
 def test_without_coupling_nothing_relaxes():
@@ -626,13 +627,18 @@ def test_a_bath_that_does_not_connect_all_eigenstates():
         slow_mode(models.NoClick(L=2, hamiltonian=apart, jumps=()))
 
 
-def test_a_slow_mode_is_a_spectrum():
-    """Observables of spectra measure it too, and its diagnostics are in the dataset."""
-    measured = {"E": observables.Eigenvalues(), "growth": observables.GrowthRate()}
-    data = nh.Simulation(circuit(4), algorithms.DegeneratePerturbationSolver(), measured).run()
-    np.testing.assert_allclose(np.abs(data["E"]), 1, atol=1e-13)
-    assert abs(float(data["growth"])) < 1e-13
-    assert set(data.data_vars) == {"E", "growth", "smallest_gap", "next_rate", "order"}
+def test_a_slow_mode_has_a_spectrum():
+    """Observables of levels by growth are refused, since its levels come by phase; its diagnostics are in the dataset."""
+    solver, measured = algorithms.DegeneratePerturbationSolver(), {"r": observables.GapRatio()}
+    for refused in (observables.Eigenvalues(), observables.GrowthRate(), observables.SteadyStateEntropy()):
+        with pytest.raises(TypeError, match="measures Spectrum, but DegeneratePerturbationSolver yields SlowMode"):
+            nh.Simulation(circuit(4), solver, {"x": refused})
+    (mode,) = solver.records(circuit(4))
+    np.testing.assert_allclose(np.abs(mode.spectrum.values), 1, atol=1e-13)
+    assert mode.spectrum.order == "phase"
+    data = nh.Simulation(circuit(4), solver, measured).run()
+    assert set(data.data_vars) == {"r", "smallest_gap", "next_rate", "order"}
     assert int(data["order"]) == 1
-    phases = np.angle(data["E"].values)
+    phases = np.angle(mode.spectrum.values)
+    assert (np.diff(phases) > 0).all()
     assert float(data["smallest_gap"]) == pytest.approx(np.diff(phases, append=phases[0] + 2 * np.pi).min())

@@ -116,7 +116,7 @@ def test_disordered_free_fermions_with_48620_states(gamma):
 
 @pytest.mark.parametrize("gamma", [0.1, 0.5])
 def test_a_norm_beyond_double_precision_grows_as_the_steady_state(gamma, monkeypatch):
-    monkeypatch.setattr("mpsnh.base.hamiltonian.DENSE_PROPAGATOR", 0)
+    monkeypatch.setattr("mpsnh.operators.propagator.DENSE_PROPAGATOR", 0)
     model = ring(10, gamma, h=0.5, seed=1)
     middle, last = list(algorithms.ExactEvolution(dt=1000.0, t_max=2000.0).records(model))[1:]
     (spectrum,) = algorithms.ExactDiag(vectors="both").records(model)
@@ -124,9 +124,9 @@ def test_a_norm_beyond_double_precision_grows_as_the_steady_state(gamma, monkeyp
     assert last.log_norm > 100 if gamma == 0.1 else last.log_norm > 710
     assert (last.log_norm - middle.log_norm) / 1000 == pytest.approx(rate, rel=1e-11)
     start = model.sector.project(nh.MPS.product(model.sites, ["up", "down"] * 5).to_vector())
-    weight = abs(np.vdot(spectrum.left[:, 0], start))
+    weight = abs(np.vdot(spectrum.left.matrix[:, 0], start))
     assert last.log_norm == pytest.approx(2000 * rate + np.log(weight), rel=1e-11)
-    assert abs(np.vdot(spectrum.right[:, 0], last.state.vector)) == pytest.approx(1, abs=1e-10)
+    assert abs(np.vdot(spectrum.right.matrix[:, 0], last.state.vector)) == pytest.approx(1, abs=1e-10)
 
 
 @pytest.mark.parametrize("h", [1.0, 8.0])

@@ -16,6 +16,7 @@ from mpsnh import algorithms, models, observables
 from mpsnh.observables.demixing import Resonance, demixed, near_resonant_set
 from mpsnh.operators.sector import Sector
 from tests.oracles import reference
+from tests.support.spectra import spectrum_of
 
 PAULI = {
     "1": np.eye(2),
@@ -140,7 +141,7 @@ def test_demixing_levels_of_a_spectrum():
     chain = models.NonHermitianXXZ(L=6, gamma=0.0, h=2.0, seed=1)
     data = nh.Simulation(chain, algorithms.ExactDiag(), {"mixed": observables.DemixingAngle(pair=(3, 7))}).run()
     record = next(iter(algorithms.ExactDiag().records(chain)))
-    whole = [chain.sector.embed(record.right[:, k]) for k in (3, 7)]
+    whole = [chain.sector.embed(record.right.matrix[:, k]) for k in (3, 7)]
     found = demixed(*whole, spins(6))
     assert data["mixed"].values.tolist() == pytest.approx([found.angle, found.epsilon], rel=1e-9, abs=0)
 
@@ -240,9 +241,9 @@ def test_splittings_go_around_the_circle():
     record = slow_mode(circuit(4, 2.0))
     energies = slow_mode(models.NonHermitianXXZ(L=4, gamma=0.0, h=3.0, charge=None))
     for m, n in itertools.combinations(range(16), 2):
-        around = abs(np.angle(record.values[m] / record.values[n]))
+        around = abs(np.angle(record.spectrum.values[m] / record.spectrum.values[n]))
         assert record.splitting(m, n) == record.splitting(n, m) == pytest.approx(around, rel=1e-9, abs=0)
-        assert energies.splitting(m, n) == pytest.approx(abs(energies.values[m] - energies.values[n]))
+        assert energies.splitting(m, n) == pytest.approx(abs(energies.spectrum.values[m] - energies.spectrum.values[n]))
     assert record.splitting(0, 15) < 2 * np.pi - record.splitting(0, 15)
 
 
@@ -335,7 +336,7 @@ def test_gap_ratios_of_random_levels():
         (energies, models.NonHermitianXXZ(L=2), 0.3863),
         (unitary, circuit(2), 0.5996),
     ):
-        found = np.mean([ratio(nh.Spectrum(values, None), model) for values in draws])
+        found = np.mean([ratio(spectrum_of(values), model) for values in draws])
         assert found == pytest.approx(expected, abs=0.012)
 
 
@@ -347,8 +348,8 @@ def test_gap_ratios_by_loops():
     around = [min(gaps[k - 1], gaps[k]) / max(gaps[k - 1], gaps[k]) for k in range(9)]
     within = [min(gaps[k - 1], gaps[k]) / max(gaps[k - 1], gaps[k]) for k in range(1, 8)]
     shuffled, ratio = rng.permutation(angles), observables.GapRatio()
-    assert ratio(nh.Spectrum(np.exp(1j * shuffled), None), circuit(2)) == pytest.approx(np.mean(around))
-    energies = nh.Spectrum(shuffled.astype(complex), None)
+    assert ratio(spectrum_of(np.exp(1j * shuffled)), circuit(2)) == pytest.approx(np.mean(around))
+    energies = spectrum_of(shuffled)
     assert ratio(energies, models.NonHermitianXXZ(L=2)) == pytest.approx(np.mean(within))
 
 
@@ -383,7 +384,7 @@ def test_names_that_do_not_exist(make, message):
             algorithms.DegeneratePerturbationSolver(bath=nh.Bath(jumps=("X", "Y"))),
             "jump = 'Z', but it must be one of the bath's: X, Y",
         ),
-        (observables.GapRatio(), algorithms.SteadyState(), "needs the whole spectrum"),
+        (observables.GapRatio(), algorithms.SteadyState(), "needs all levels"),
     ],
 )
 def test_what_does_not_fit(observable, algorithm, message):

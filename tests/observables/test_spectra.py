@@ -8,6 +8,7 @@ import scipy.linalg
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
+from tests.support.spectra import spectrum_of
 
 
 def ring(L=8, **parameters):
@@ -21,7 +22,7 @@ def spectrum(model, **options):
 
 def levels(values):
     """A spectrum of given eigenvalues."""
-    return nh.Spectrum(np.asarray(values, complex), None)
+    return spectrum_of(values)
 
 
 def slow_ratios(values):
@@ -87,7 +88,7 @@ def test_singular_values_are_those_of_the_matrix():
 def test_the_entropy_is_that_of_the_eigenvector():
     model = ring()
     record = spectrum(model)
-    whole = model.sector.embed(record.right[:, 0]).reshape(16, 16)
+    whole = model.sector.embed(record.right.matrix[:, 0]).reshape(16, 16)
     weights = np.linalg.svd(whole, compute_uv=False) ** 2
     weights = weights[weights > 1e-30] / weights.sum()
     found = observables.SteadyStateEntropy()(record, model)
@@ -100,7 +101,7 @@ def test_the_condition_number_says_how_far_a_level_moves():
     record = spectrum(model, vectors="both")
     number = observables.SteadyStateConditionNumber()(record, model)
     assert number > 1.05
-    right, left = record.right[:, 0], record.left[:, 0] / np.linalg.norm(record.left[:, 0])
+    right, left = record.right.matrix[:, 0], record.left.matrix[:, 0] / np.linalg.norm(record.left.matrix[:, 0])
     step = 1e-6
     moved = np.linalg.eigvals(model.matrix().toarray() + step * np.outer(left, right.conj()))
     assert np.abs(moved - record.values[0]).min() / step == pytest.approx(number, rel=1e-4)
@@ -110,9 +111,9 @@ def test_the_condition_number_says_how_far_a_level_moves():
     ("observable", "algorithm", "message"),
     [
         (observables.SteadyStateEntropy(), algorithms.ExactDiag(vectors="none"), "needs right eigenvectors"),
-        (observables.SteadyStateConditionNumber(), algorithms.ExactDiag(), "needs both eigenvectors"),
-        (observables.ComplexSpacingRatio(), algorithms.SteadyState(), "needs the whole spectrum"),
-        (observables.ImaginaryFraction(), algorithms.SteadyState(), "needs the whole spectrum"),
+        (observables.SteadyStateConditionNumber(), algorithms.ExactDiag(), "needs left eigenvectors"),
+        (observables.ComplexSpacingRatio(), algorithms.SteadyState(), "needs all levels"),
+        (observables.ImaginaryFraction(), algorithms.SteadyState(), "needs all levels"),
         (observables.SteadyStateEntropy(bond=7), algorithms.ExactDiag(), "bond = 7, but it must be from 0 to 6"),
     ],
 )

@@ -115,7 +115,7 @@ def test_growth_of_every_eigenvector_is_gamma_times_its_current(L, charge, gamma
     model = ring(L, gamma=gamma, h=h, seed=seed, charge=charge)
     record = spectrum(model, "right")
     current = model.sector.operator(total_current(model))
-    expected = gamma * np.einsum("in,in->n", record.right.conj(), current @ record.right).real
+    expected = gamma * np.einsum("in,in->n", record.right.matrix.conj(), current @ record.right.matrix).real
     assert np.abs(record.values.imag).max() > 1e-3
     assert largest(record.values.imag - expected) < EXACT
 

@@ -317,6 +317,7 @@ class Idle(nh.Algorithm[nh.Snapshot]):
     """An algorithm that must not be started."""
 
     yields = nh.Snapshot
+    diagnostics = nh.TimeEvolution.diagnostics
 
     def records(self, model: nh.Model, after: nh.Snapshot | None = None) -> Any:
         raise AssertionError("nothing may run")

@@ -1,0 +1,68 @@
+"""What records may hold and observables may need, said in the words of the field."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from enum import Enum
+
+
+class Capability(Enum):
+    """Something that not every record holds.
+
+    An algorithm says in `gives` what its records will hold, an observable says in `needs` what it can't do without, and
+    a record knows what it `holds`.
+
+    Examples
+    --------
+    >>> print(Capability.RIGHT_VECTORS)
+    right eigenvectors
+    """
+
+    ALL_LEVELS = "all levels", "ExactDiag()"
+    BY_GROWTH = "levels by decreasing growth", "ExactDiag() or SteadyState()"
+    LARGEST_IMAGINARY_PART = "the largest |Im E| of all levels", "ExactDiag() or SteadyState()"
+    RIGHT_VECTORS = "right eigenvectors", "vectors='right' or vectors='both'"
+    LEFT_VECTORS = "left eigenvectors", "vectors='both'"
+    PURE_STATE = "a pure state", "ExactEvolution or NHTEBD"
+    NORM = "the norm of the un-normalised state", "ExactEvolution or NHTEBD"
+
+    def __init__(self, words: str, way: str) -> None:
+        self.words, self.way = words, way
+
+    def __str__(self) -> str:
+        return self.words
+
+
+VECTORS = {
+    "none": frozenset[Capability](),
+    "right": frozenset([Capability.RIGHT_VECTORS]),
+    "both": frozenset([Capability.RIGHT_VECTORS, Capability.LEFT_VECTORS]),
+}
+"""What a diagonalisation gives for each value of its parameter `vectors`."""
+
+
+def require_capabilities(needs: Set[Capability], there: Set[Capability], who: str, giver: str) -> None:
+    """Raise if something that is needed is not there, with a way that works.
+
+    Parameters
+    ----------
+    needs, there : set of Capability
+        What is needed, and what there is.
+    who, giver : str
+        Who needs it, and what does not give it, for the message.
+
+    Raises
+    ------
+    ValueError
+        Naming what is missing.
+
+    Examples
+    --------
+    >>> require_capabilities({Capability.ALL_LEVELS}, set(), "ImaginaryFraction", "SteadyState(k=2)")
+    Traceback (most recent call last):
+    ValueError: ImaginaryFraction needs all levels, which SteadyState(k=2) does not give: use ExactDiag()
+    """
+    missing = [each for each in Capability if each in needs and each not in there]
+    if missing:
+        words, ways = (", ".join(parts) for parts in zip(*((each.words, each.way) for each in missing), strict=True))
+        raise ValueError(f"{who} needs {words}, which {giver} does not give: use {ways}")

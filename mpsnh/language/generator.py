@@ -1,0 +1,136 @@
+"""What a model is: a Hamiltonian, or the circuit of one period.
+
+Whatever is made of it, a gate, a matrix, a matrix-product operator or a propagator, is a function of its own
+(`mpsnh.operators`) that knows each kind of generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.language.circuit import Layer
+from mpsnh.language.opsum import OpSum
+
+
+class Generator(Protocol):
+    """What makes a state evolve, and how its eigenvalues are read.
+
+    Attributes
+    ----------
+    period : float or None
+        The time after which a state is known again, in units of the model's time; None if it is known at any time.
+    circle : float or None
+        2π if levels are phases, which meet again after it; None if they are energies.
+    """
+
+    @property
+    def period(self) -> float | None:
+        """The time after which a state is known again; None if it is known at any time."""
+        ...
+
+    @property
+    def circle(self) -> float | None:
+        """2π if levels are phases, None if they are energies."""
+        ...
+
+    def at(self, t: float) -> Self:
+        """Return the generator at a time."""
+        ...
+
+    def growth(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return the rate at which the norm of each eigenstate grows, given the eigenvalues."""
+        ...
+
+    def levels(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return the energies or phases of eigenvalues."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Hamiltonian:
+    """A state evolves with exp(-i H t), where H need not be Hermitian.
+
+    Parameters
+    ----------
+    terms : OpSum
+        H, taken literally.
+
+    Examples
+    --------
+    >>> Hamiltonian(OpSum([(1.0, "Sz", 0)])).growth(np.array([0.5 - 0.1j])).tolist()
+    [-0.1]
+    """
+
+    terms: OpSum
+    period: ClassVar[float | None] = None
+    circle: ClassVar[float | None] = None
+
+    def at(self, t: float) -> Self:
+        """Return the Hamiltonian at a time, which is always the same."""
+        return self
+
+    def growth(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return Im E."""
+        return np.asarray(values).imag
+
+    def levels(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return Re E."""
+        return np.asarray(values).real
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit:
+    """A state evolves by whole periods, each of which is the same layers of gates.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        In the order in which they act. Gates need not be unitary.
+
+    Examples
+    --------
+    >>> float(Circuit([]).growth(np.array([1.0]))[0])
+    0.0
+    """
+
+    layers: Sequence[Layer]
+    period: ClassVar[float | None] = 1.0
+    circle: ClassVar[float | None] = 2 * np.pi
+
+    def at(self, t: float) -> Self:
+        """Return the circuit of the period that begins at a time, which is always the same."""
+        return self
+
+    def growth(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return log |λ|, the growth in one period."""
+        with np.errstate(divide="ignore"):
+            growth: NDArray[np.float64] = np.log(np.abs(values))
+        return growth
+
+    def levels(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return the phases arg λ, from -π to π."""
+        phases: NDArray[np.float64] = np.angle(values)
+        return phases
+
+
+def unknown(generator: Any, what: str) -> TypeError:
+    """Return the error of a function that does not know a kind of generator.
+
+    Parameters
+    ----------
+    generator : Generator
+        Of the unknown kind.
+    what : str
+        What can't be made of it.
+
+    Examples
+    --------
+    >>> str(unknown(Circuit([]), "a matrix-product operator"))
+    "there is no way to make a matrix-product operator of a Circuit"
+    """
+    return TypeError(f"there is no way to make {what} of a {type(generator).__name__}")
