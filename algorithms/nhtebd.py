@@ -161,8 +161,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
     def init(self, model: Model, after: Snapshot | None) -> Sweep:
         plan = self._plan(model)
         if after is None:
-            state = self.initial_state(model)
-            normalised = (symmetric(state) if plan.conserves else state).workspace()
+            initial = self.initial_state(model)
+            normalised = (symmetric(initial) if plan.conserves else initial).workspace()
             normalised.move_to(0)
             after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=_EPS[self.precision])
         state = after.state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from mpsnh.base.hamiltonian import HamiltonianModel
 from mpsnh.base.model import SPIN_HALF
 from mpsnh.language.opsum import OpSum
@@ -40,23 +42,19 @@ class NoClick(HamiltonianModel):
     jumps: tuple[OpSum, ...]
     site: Site = SPIN_HALF
 
+    @override
     def validate(self) -> None:
-        """Check the types of the operators."""
         super().validate()
         for name, op in [("hamiltonian", self.hamiltonian), *((f"jumps[{k}]", op) for k, op in enumerate(self.jumps))]:
             if not isinstance(op, OpSum):
                 raise TypeError(f"{name} = {op!r}, but it must be an OpSum")
 
     @property
+    @override
     def sites(self) -> tuple[Site, ...]:
-        """The local spaces."""
         return (self.site,) * self.L
 
+    @override
     def terms(self) -> OpSum:
-        """Return H - (i/2) Σ L†L, with like terms merged.
-
-        Returns
-        -------
-        OpSum
-        """
+        """Return H - (i/2) Σ L†L, with like terms merged."""
         return (self.hamiltonian + OpSum.sum(-0.5j * (jump.dag() * jump) for jump in self.jumps)).simplify()

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.floquet import FloquetModel
 from mpsnh.checks import require
@@ -55,8 +56,8 @@ class RandomFloquetCircuit(FloquetModel):
     order: Literal["random", "brickwork"] = "random"
     gue_scale: float = 1.0
 
+    @override
     def validate(self) -> None:
-        """Check ranges."""
         super().validate()
         require(self.alpha > 0, "alpha", self.alpha, "positive")
         require(self.seed >= 0, "seed", self.seed, "zero or positive")
@@ -90,10 +91,6 @@ class RandomFloquetCircuit(FloquetModel):
     def bond_order(self) -> list[int]:
         """Return the bonds in the order in which their gates act; bond j joins sites j and j + 1.
 
-        Returns
-        -------
-        list of int
-
         Examples
         --------
         >>> RandomFloquetCircuit(L=6, alpha=10.0, order="brickwork").bond_order()
@@ -104,13 +101,9 @@ class RandomFloquetCircuit(FloquetModel):
         order: list[int] = np.random.default_rng([self.seed, ORDER_STREAM]).permutation(self.L - 1).tolist()
         return order
 
+    @override
     def layers(self) -> list[Layer]:
-        """Return the one-site gates, and then the gates of the bonds in as few layers as their order allows.
-
-        Returns
-        -------
-        list of Layer
-        """
+        """Return the one-site gates, and then the gates of the bonds in as few layers as their order allows."""
         gates = scipy.linalg.expm(1j / self.alpha * self.couplings())
         kicks = tuple(Gate(np.diag(phases), (j,)) for j, phases in enumerate(self.phases()))
         bonds = (Gate(gates[j], (j, j + 1)) for j in self.bond_order())

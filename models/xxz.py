@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.hamiltonian import HamiltonianModel
 from mpsnh.checks import require
@@ -61,8 +62,8 @@ class NonHermitianXXZ(HamiltonianModel):
     fields: Sequence[float] | None = None
     charge: int | None = 0
 
+    @override
     def validate(self) -> None:
-        """Check ranges and the number of explicit fields."""
         super().validate()
         require(self.h >= 0, "h", self.h, "zero or positive")
         require(self.seed >= 0, "seed", self.seed, "zero or positive")
@@ -104,13 +105,9 @@ class NonHermitianXXZ(HamiltonianModel):
             return np.array(self.fields)
         return self.h * np.random.default_rng([self.seed, FIELD_STREAM]).uniform(-1, 1, self.L)
 
+    @override
     def terms(self) -> OpSum:
-        """Return the Hamiltonian.
-
-        Returns
-        -------
-        OpSum
-        """
+        """Return the Hamiltonian."""
         pairs = [(j, (j + 1) % self.L) for j in self.bonds]
         return (
             OpSum.sum(((1 - self.gamma) / 2, "Sp", i, "Sm", j) for i, j in pairs)

@@ -37,6 +37,7 @@ class CurrentProfile(Observable[Snapshot]):
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         require_current(self, model)
 
+    @override
     def __call__(self, record: Snapshot, model: Model) -> NDArray[np.float64]:
         """Return ⟨I_j⟩ for each bond j, in units of J."""
         chain = cast(CurrentModel, model)
@@ -92,6 +93,7 @@ class MidCurrent(Observable[Snapshot]):
         """Return the bonds of the window."""
         return range(model.L // 2 - self.half_width, model.L // 2 + self.half_width)
 
+    @override
     def __call__(self, record: Snapshot, model: Model) -> float:
         """Return the mean of ⟨I_j⟩ over the window, in units of J."""
         chain = cast(CurrentModel, model)
@@ -107,10 +109,6 @@ def require_current(observable: Observable[Any], model: Model) -> CurrentModel:
         Named in the message.
     model : Model
         The model.
-
-    Returns
-    -------
-    CurrentModel
 
     Raises
     ------

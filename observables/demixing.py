@@ -38,10 +38,6 @@ class Resonance(NamedTuple):
         ----------
         name : str
             As in `Pair`, other than ``"mu nu"``.
-
-        Returns
-        -------
-        (int, int)
         """
         members = {"A": self.A, "B": self.B, "A'": self.A_flipped, "B'": self.B_flipped}
         first = "A'" if name.startswith("A'") else name[0]
@@ -175,6 +171,27 @@ def _flipped(record: SlowMode, model: Model, level: int) -> int:
 
 
 def jump_fraction(record: SlowMode, model: Model, m: int, n: int, jump: str) -> float:
+    """Return the part of a transition that one jump operator makes, |⟨m|E|n⟩|² / (κ S_mn).
+
+    Parameters
+    ----------
+    record : SlowMode
+        The slow mode.
+    model : Model
+        Its model.
+    m, n : int
+        The eigenstates.
+    jump : str
+        Name of the jump operator.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models
+    >>> circuit = models.RandomFloquetCircuit(L=4, alpha=30.0)
+    >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(circuit)
+    >>> round(sum(jump_fraction(mode, circuit, 0, 1, jump) for jump in "XYZ"), 12)
+    1.0
+    """
     bra, ket = record.states[:, m].conj(), record.states[:, n]
     element = bra @ record.bath.apply(jump, ket, model)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -182,6 +199,25 @@ def jump_fraction(record: SlowMode, model: Model, m: int, n: int, jump: str) -> 
 
 
 def named_pair(record: SlowMode, model: Model, name: str) -> tuple[int, int]:
+    """Return the numbers of the eigenstates of a pair.
+
+    Parameters
+    ----------
+    record : SlowMode
+        The slow mode.
+    model : Model
+        Its model.
+    name : str
+        As in `Pair`.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models
+    >>> circuit = models.RandomFloquetCircuit(L=4, alpha=30.0)
+    >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(circuit)
+    >>> named_pair(mode, circuit, "mu nu") == mode.dominant
+    True
+    """
     return record.dominant if name == "mu nu" else near_resonant_set(record, model).pair(name)
 
 

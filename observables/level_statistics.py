@@ -92,6 +92,7 @@ class ComplexSpacingRatio(Observable[Spectrum]):
     long_name = "mean complex spacing ratio"
     threshold: float | None = None
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:
         """Return ⟨|z|⟩ and ⟨cos arg z⟩."""
         levels = record.values if self.threshold is None else record.values[record.values.imag > self.threshold]
@@ -134,12 +135,13 @@ class SingularValueGapRatio(Observable[Spectrum]):
     def validate(self) -> None:
         require(0 < self.central <= 1, "central", self.central, "above 0, at most 1")
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the dense matrix will not fit in memory."""
         n = model.sector.dim
         require(n >= 4, "dimension of the sector", n, "at least 4, for two spacings and more")
         require_memory(24.0 * n**2, f"the singular values of a matrix of dimension {n}")
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the mean gap ratio."""
         matrix = model.matrix()

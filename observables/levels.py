@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
@@ -30,6 +32,7 @@ class Eigenvalues(Observable[Spectrum]):
     long_name = "eigenvalues by decreasing growth"
     units = "J"
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.complex128]:
         """Return the eigenvalues."""
         return record.values
@@ -62,6 +65,7 @@ class ImaginaryFraction(Observable[Spectrum]):
     def validate(self) -> None:
         require(self.threshold >= 0, "threshold", self.threshold, "zero or positive")
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the fraction."""
         return float(np.mean(np.abs(record.values.imag) > self.threshold))
@@ -94,7 +98,8 @@ class RealSpectrum(Observable[Spectrum]):
     def validate(self) -> None:
         require(self.threshold >= 0, "threshold", self.threshold, "zero or positive")
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return 1 or 0."""
         largest = np.abs(record.values.imag).max() if record.complete else record.largest_imag
-        return float(largest <= self.threshold)
+        return float(cast(float, largest) <= self.threshold)

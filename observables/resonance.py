@@ -47,10 +47,11 @@ class NearResonantSet(Observable[SlowMode]):
     coords = {"member": ("A", "B", "A'", "B'", "Z case", "x")}
     long_name = "near-resonant set of eigenstates"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the sites are no spins 1/2."""
         require_spins(model)
 
+    @override
     def __call__(self, record: SlowMode, model: Model) -> NDArray[np.int64]:
         """Return the numbers of the eigenstates, 1 or 0, and the site."""
         return np.array(near_resonant_set(record, model), dtype=np.int64)
@@ -75,10 +76,11 @@ class ResonanceProfile(Observable[SlowMode]):
     dims = ("site",)
     long_name = "flip of a site by the near-resonance"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the sites are no spins 1/2."""
         require_spins(model)
 
+    @override
     def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
         """Return the flip of each site."""
         return site_flips(record, *near_resonant_set(record, model).pair("AB"))
@@ -104,10 +106,11 @@ class ResonantLevels(Observable[SlowMode]):
     coords = {"state": ("A", "B", "A'", "B'"), "level": ("theta", "c")}
     long_name = "quasienergies and polarisations of the near-resonant set"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the sites are no spins 1/2."""
         require_spins(model)
 
+    @override
     def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
         """Return θ and c of each of the states."""
         members = list(near_resonant_set(record, model)[:4])
@@ -134,10 +137,11 @@ class ResonantTransitions(Observable[SlowMode]):
     coords = {"pair": ("AB", "A'B", "AB'", "A'B'", "AA'", "BB'"), "transition": ("S", "fraction")}
     long_name = "transitions of the near-resonant set"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the sites are no spins 1/2."""
         require_spins(model)
 
+    @override
     def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
         """Return S and the fraction of each pair."""
         found = near_resonant_set(record, model)
@@ -178,13 +182,14 @@ class JumpCharacter(Observable[SlowMode]):
     pair: Pair = "mu nu"
     jump: str = "Z"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the bath has no such jump, or the sites are no spins 1/2."""
         require_spins(model)
         bath = getattr(algorithm, "bath", None)
         if bath is not None:
             require(self.jump in bath.jumps, "jump", self.jump, "one of the bath's: " + ", ".join(bath.jumps))
 
+    @override
     def __call__(self, record: SlowMode, model: Model) -> float:
         """Return the fraction."""
         return jump_fraction(record, model, *named_pair(record, model, self.pair), self.jump)
@@ -215,10 +220,11 @@ class MatrixElementRatio(Observable[SlowMode]):
     over: Pair = "AB'"
     under: Pair = "A'B"
 
+    @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        """Raise if the sites are no spins 1/2."""
         require_spins(model)
 
+    @override
     def __call__(self, record: SlowMode, model: Model) -> float:
         """Return the ratio."""
         over, under = (record.transitions[named_pair(record, model, pair)] for pair in (self.over, self.under))

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
@@ -32,6 +33,7 @@ class RelaxationRate(Observable[SlowMode]):
     coords = {"quantity": ("Gamma", "r/gamma")}
     long_name = "relaxation rate of the slow mode"
 
+    @override
     def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
         """Return Γ and κΓ."""
         return np.array([record.rate, record.strength * record.rate])
@@ -56,6 +58,7 @@ class DominantFraction(Observable[SlowMode]):
     coords = {"dominant_pair": ("R", "mu", "nu")}
     long_name = "fraction of the relaxation through the dominant pair of eigenstates"
 
+    @override
     def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
         """Return R, μ and ν."""
         m, n = record.dominant
@@ -90,6 +93,7 @@ class PauliWeight(Observable[SlowMode]):
     long_name = "weight of the slow mode on strings of operators"
     by: Literal["site", "reach"] = "site"
 
+    @override
     def __call__(self, record: SlowMode, model: Model) -> NDArray[np.float64]:
         """Return the weight for each site."""
         operator = record.operator()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require
+from mpsnh.states.state import Pure
 
 
 class Magnetization(Observable[Snapshot]):
@@ -37,6 +38,7 @@ class Magnetization(Observable[Snapshot]):
         for site in set(model.sites):
             site.op("Sz")
 
+    @override
     def __call__(self, record: Snapshot, model: Model) -> NDArray[np.float64]:
         """Return ⟨Sᶻ_j⟩ for each site j."""
         return record.state.expect_each("Sz").real
@@ -73,9 +75,10 @@ class EntanglementEntropy(Observable[Snapshot]):
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         chosen_bond(self.bond, model)
 
+    @override
     def __call__(self, record: Snapshot, model: Model) -> float:
         """Return the entropy."""
-        return record.state.entanglement_entropy(chosen_bond(self.bond, model))
+        return cast(Pure, record.state).entanglement_entropy(chosen_bond(self.bond, model))
 
 
 class EntropyProfile(Observable[Snapshot]):
@@ -98,9 +101,10 @@ class EntropyProfile(Observable[Snapshot]):
     dims = ("bond",)
     long_name = "von Neumann entanglement entropy of each bond"
 
+    @override
     def __call__(self, record: Snapshot, model: Model) -> NDArray[np.float64]:
         """Return the entropy for each bond."""
-        return record.state.entanglement_profile()
+        return cast(Pure, record.state).entanglement_profile()
 
 
 class Norm(Observable[Snapshot]):
@@ -127,10 +131,11 @@ class Norm(Observable[Snapshot]):
     needs = frozenset([Capability.NORM])
     long_name = "norm of the un-normalised state"
 
+    @override
     def __call__(self, record: Snapshot, model: Model) -> float:
         """Return the norm."""
         with np.errstate(over="ignore", under="ignore"):
-            norm = float(np.exp(record.log_norm))
+            norm = float(np.exp(cast(float, record.log_norm)))
         if not (np.isfinite(norm) and norm > 0):
             raise FloatingPointError(
                 f"the norm exp({record.log_norm:g}) at t = {record.time:g} is not representable; "
@@ -148,10 +153,6 @@ def chosen_bond(bond: int | None, model: Model) -> int:
         Between sites `bond` and `bond` + 1.
     model : Model
         Says how long the chain is.
-
-    Returns
-    -------
-    int
 
     Raises
     ------

@@ -42,6 +42,7 @@ class GrowthRate(Observable[Spectrum]):
     long_name = "growth rate of the steady state"
     units = "J"
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the largest growth."""
         return float(model.growth(record.values[:1])[0])
@@ -78,6 +79,7 @@ class SteadyStateGap(Observable[Spectrum]):
     def validate(self) -> None:
         require(self.tolerance >= 0, "tolerance", self.tolerance, "zero or positive")
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return Δ."""
         first = record.values[0]
@@ -124,6 +126,7 @@ class SteadyStateCurrent(Observable[Spectrum]):
         gamma = getattr(model, "gamma", None)
         require(bool(gamma), "gamma", gamma, "not zero, since the current is Im E / gamma")
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:
         """Return I_tot from the eigenvalue and from the eigenvector, in units of J."""
         chain = cast(CurrentModel, model)
@@ -166,6 +169,7 @@ class SteadyStateEntropy(Observable[Spectrum]):
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         chosen_bond(self.bond, model)
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the entropy."""
         return record.state(0).entanglement_entropy(chosen_bond(self.bond, model))
@@ -189,6 +193,7 @@ class SteadyStateConditionNumber(Observable[Spectrum]):
     needs = frozenset([Capability.BY_GROWTH, Capability.RIGHT_VECTORS, Capability.LEFT_VECTORS])
     long_name = "condition number of the steady state's eigenvalue"
 
+    @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the condition number."""
         return float(record.condition_numbers()[0])

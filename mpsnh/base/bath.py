@@ -104,10 +104,6 @@ class Bath(Value):
         ----------
         model : Model
             The closed system.
-
-        Returns
-        -------
-        ndarray, shape (number of jumps, d, d)
         """
         site = model.sites[self.place(model)]
         return np.array([site.op(name) for name in self.jumps])
@@ -155,10 +151,6 @@ class Bath(Value):
             Orthonormal eigenstates as columns.
         model : Model
             The closed system.
-
-        Returns
-        -------
-        ndarray, shape (dim, dim)
 
         Examples
         --------

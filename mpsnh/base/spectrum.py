@@ -92,8 +92,8 @@ class Spectrum(Record):
         **details
             The other attributes, by name.
         """
-        vectors = (None if columns is None else Eigenvectors(columns, sector) for columns in (right, left))
-        return cls(values, sector, *vectors, **details)
+        kets, bras = (None if columns is None else Eigenvectors(columns, sector) for columns in (right, left))
+        return cls(values, sector, kets, bras, **details)
 
     @property
     def complete(self) -> bool:

@@ -45,10 +45,6 @@ def product_matrix(site: Site, names: tuple[str, ...]) -> Array:
     names : tuple of str
         Names of operators; none gives the identity.
 
-    Returns
-    -------
-    ndarray, shape (d, d)
-
     Examples
     --------
     >>> from mpsnh.language.site import Spin

@@ -134,10 +134,6 @@ class MPO(qtn.MatrixProductOperator):
         sites : sequence of Site
             The chain, at least two sites.
 
-        Returns
-        -------
-        MPO
-
         Raises
         ------
         ValueError
@@ -157,10 +153,6 @@ class MPO(qtn.MatrixProductOperator):
 
     def dag(self) -> Self:
         """Return the Hermitian conjugate (quimb's ``.H`` only conjugates, quimb issue 315).
-
-        Returns
-        -------
-        MPO
 
         Examples
         --------

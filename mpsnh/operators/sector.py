@@ -100,10 +100,6 @@ class Sector:
         site : int
             The site, counted from 0.
 
-        Returns
-        -------
-        ndarray of int64, shape (dim,)
-
         Examples
         --------
         >>> from mpsnh.language.site import Spin
@@ -119,10 +115,6 @@ class Sector:
         ----------
         vector : ndarray, shape (dim,)
             Amplitudes in the sector.
-
-        Returns
-        -------
-        ndarray, shape (∏ d_j,)
 
         Examples
         --------
@@ -142,10 +134,6 @@ class Sector:
         ----------
         vector : ndarray, shape (∏ d_j,)
             Amplitudes in the whole space.
-
-        Returns
-        -------
-        ndarray, shape (dim,)
 
         Raises
         ------
@@ -262,10 +250,6 @@ def sector(sites: tuple[Site, ...], charge: int | None) -> Sector:
         The chain.
     charge : int or None
         Total charge; ``None`` takes the whole space.
-
-    Returns
-    -------
-    Sector
 
     Examples
     --------

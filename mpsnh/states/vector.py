@@ -78,6 +78,10 @@ class ExactState:
         ops = each_operator(operators, len(self.sector.sites))
         return np.array([self.expect(op) for op in ops], dtype=complex)
 
+    def norm(self) -> float:
+        """Return the norm √⟨R|R⟩, as `mpsnh.MPS.norm` does."""
+        return float(np.linalg.norm(self.vector))
+
     def overlap(self, other: ExactState) -> complex:
         """Return ⟨other|self⟩, not normalised, in the convention of `mpsnh.MPS.overlap`.
 
