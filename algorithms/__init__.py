@@ -3,11 +3,7 @@
 if __name__ != "mpsnh.algorithms":
     raise ImportError("import mpsnh.algorithms, not algorithms")
 
-from mpsnh.algorithms.degenerate_perturbation import DegeneratePerturbationSolver
-from mpsnh.algorithms.exact_diag import ExactDiag
-from mpsnh.algorithms.exact_evolution import ExactEvolution
-from mpsnh.algorithms.nhtebd import NHTEBD
-from mpsnh.algorithms.open_system import OpenSystem
-from mpsnh.algorithms.steady_state import SteadyState
+import lazy_loader
 
-__all__ = ["NHTEBD", "DegeneratePerturbationSolver", "ExactDiag", "ExactEvolution", "OpenSystem", "SteadyState"]
+# The names in `__init__.pyi`, each of which loads its module when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,8 +3,7 @@
 if __name__ != "mpsnh.models":
     raise ImportError("import mpsnh.models, not models")
 
-from mpsnh.models.no_click import NoClick
-from mpsnh.models.random_circuit import RandomFloquetCircuit
-from mpsnh.models.xxz import NonHermitianXXZ
+import lazy_loader
 
-__all__ = ["NoClick", "NonHermitianXXZ", "RandomFloquetCircuit"]
+# The names in `__init__.pyi`, each of which loads its module when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

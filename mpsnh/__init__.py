@@ -4,58 +4,17 @@ The vocabulary: sites, operator sums, models, states, records, algorithms, obser
 Concrete models, algorithms and observables live in `mpsnh.models`, `mpsnh.algorithms` and `mpsnh.observables`.
 """
 
-from importlib.metadata import version
+from typing import Any
 
-from mpsnh.base.algorithm import Algorithm
-from mpsnh.base.bath import Bath
-from mpsnh.base.evolution import TimeEvolution
-from mpsnh.base.floquet import FloquetModel
-from mpsnh.base.hamiltonian import HamiltonianModel
-from mpsnh.base.model import Model
-from mpsnh.base.observable import Observable
-from mpsnh.base.records import Record
-from mpsnh.base.slow_mode import SlowMode
-from mpsnh.base.snapshot import Snapshot
-from mpsnh.base.spectrum import Spectrum
-from mpsnh.language.circuit import Gate, Layer
-from mpsnh.language.opsum import OpSum
-from mpsnh.language.site import Boson, Fermion, Site, Spin
-from mpsnh.operators.mpo import MPO
-from mpsnh.operators.sector import Sector
-from mpsnh.run.simulation import Simulation
-from mpsnh.run.sweep import sweep
-from mpsnh.states.density import DensityMatrix
-from mpsnh.states.mps import MPS
-from mpsnh.states.state import State
-from mpsnh.states.vector import ExactState
+import lazy_loader
 
-__version__ = version("mpsnh")
+# The names in `__init__.pyi`, each of which loads its module when it is first used.
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-__all__ = [
-    "MPO",
-    "MPS",
-    "Algorithm",
-    "Bath",
-    "Boson",
-    "DensityMatrix",
-    "ExactState",
-    "Fermion",
-    "FloquetModel",
-    "Gate",
-    "HamiltonianModel",
-    "Layer",
-    "Model",
-    "Observable",
-    "OpSum",
-    "Record",
-    "Sector",
-    "Simulation",
-    "Site",
-    "SlowMode",
-    "Snapshot",
-    "Spectrum",
-    "Spin",
-    "State",
-    "TimeEvolution",
-    "sweep",
-]
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # asking for the metadata of the package takes longer than all the rest
+        from importlib.metadata import version
+
+        return version("mpsnh")
+    return _load(name)

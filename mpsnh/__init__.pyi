@@ -1,0 +1,35 @@
+from . import algorithms as algorithms
+from . import models as models
+from . import observables as observables
+from . import statistics as statistics
+from .base.algorithm import Algorithm as Algorithm
+from .base.bath import Bath as Bath
+from .base.capability import Capability as Capability
+from .base.evolution import TimeEvolution as TimeEvolution
+from .base.floquet import FloquetModel as FloquetModel
+from .base.hamiltonian import HamiltonianModel as HamiltonianModel
+from .base.model import Model as Model
+from .base.observable import Observable as Observable
+from .base.records import Record as Record
+from .base.slow_mode import SlowMode as SlowMode
+from .base.snapshot import Snapshot as Snapshot
+from .base.spectrum import Spectrum as Spectrum
+from .language.circuit import Gate as Gate
+from .language.circuit import Layer as Layer
+from .language.opsum import OpSum as OpSum
+from .language.site import Boson as Boson
+from .language.site import Fermion as Fermion
+from .language.site import Site as Site
+from .language.site import Spin as Spin
+from .operators.mpo import MPO as MPO
+from .operators.sector import Sector as Sector
+from .run.simulation import Simulation as Simulation
+from .run.sweep import sweep as sweep
+from .states.density import DensityMatrix as DensityMatrix
+from .states.mps import MPS as MPS
+from .states.state import Pure as Pure
+from .states.state import State as State
+from .states.symmetric import SymmetricMPS as SymmetricMPS
+from .states.vector import ExactState as ExactState
+
+__version__: str
