@@ -430,7 +430,7 @@ class MPS(qtn.MatrixProductState):
         return values
 
     def blocks(self) -> tuple[list[Blocks], list[tuple[int, ...]]]:
-        """Return the tensors by blocks of conserved charge (`mpsnh.states.blocks`): of this class, one block without charge.
+        """Return the tensors by blocks of conserved charge (`mpsnh.states.blocks`), here one block without charge.
 
         Returns
         -------

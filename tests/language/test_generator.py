@@ -63,7 +63,7 @@ def test_an_unknown_kind_of_generator_is_named():
         lambda: mpo(unknown, CHAIN.sites),
         lambda: require_closed(unknown, sector),
     ):
-        with pytest.raises(TypeError, match="there is no way to make .* of a Lindbladian"):
+        with pytest.raises(TypeError, match=r"there is no way to make .* of a Lindbladian"):
             make()
     with pytest.raises(TypeError, match="matrix-product operator of a Circuit"):
         mpo(CIRCUIT.generator, CIRCUIT.sites)

@@ -239,6 +239,13 @@ def set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})  # so that the sum is vectorised
 def squared_norm(x, size):  # type: ignore[no-untyped-def]
+    """Return Σ |x_i|² of the first elements of an array.
+
+    Examples
+    --------
+    >>> float(squared_norm(np.array([1.0, 1j, 5.0]), 2))
+    2.0
+    """
     total = 0.0
     for i in range(size):
         total += float(x[i].real) ** 2 + float(x[i].imag) ** 2
@@ -247,5 +254,14 @@ def squared_norm(x, size):  # type: ignore[no-untyped-def]
 
 @jit
 def scale(x, size, factor):  # type: ignore[no-untyped-def]
+    """Multiply the first elements of an array by a number.
+
+    Examples
+    --------
+    >>> x = np.ones(3)
+    >>> scale(x, 2, 5.0)
+    >>> x.tolist()
+    [5.0, 5.0, 1.0]
+    """
     for i in range(size):
         x[i] *= factor

@@ -13,17 +13,10 @@ import scipy.special
 from numpy.typing import NDArray
 
 from mpsnh.kernels.multivector import BlockOperator
+from mpsnh.linalg.chebyshev import chebyshev_blocks
 
 BLOCK = 16
 """Random vectors to begin with. More of them need fewer moments, and larger matrices in each window."""
-
-
-NARROWEST = 1e-6
-"""Half-width of a spectrum, relative to its largest eigenvalue, below which its levels count as one."""
-
-
-PADDING = 1.05
-"""Half-width of the Chebyshev interval in units of that of the spectrum."""
 
 
 TRUNCATION = 1e-12
@@ -46,27 +39,6 @@ CHUNK = 64
 """Moments between two tests of whether there are enough."""
 
 
-def spectral_interval(matrix: scipy.sparse.csr_matrix) -> tuple[float, float]:
-    """Return centre and half-width of an interval that contains the real parts of all eigenvalues.
-
-    They lie between the extremal eigenvalues of the symmetric part.
-    """
-    symmetric = (matrix + matrix.T) / 2
-    n = matrix.shape[0]
-    if not symmetric.count_nonzero():
-        ends = np.zeros(2)
-    elif n <= 4 * BLOCK:
-        ends = np.linalg.eigvalsh(symmetric.toarray())
-    else:
-        start = np.random.default_rng(0).standard_normal(n)
-        ends = scipy.sparse.linalg.eigsh(symmetric, 2, which="BE", tol=1e-3, v0=start, return_eigenvectors=False)
-    low, high = float(ends.min()), float(ends.max())
-    half, largest = (high - low) / 2, max(abs(low), abs(high))
-    if half <= NARROWEST * largest:
-        half = largest or 1.0
-    return (low + high) / 2, PADDING * half
-
-
 @np.errstate(over="ignore", invalid="ignore")
 def level_density(
     matrix: scipy.sparse.csr_matrix, centre: float, half: float, rng: np.random.Generator
@@ -79,16 +51,13 @@ def level_density(
     order = min(1000, max(50, n // 10))
     operator = BlockOperator(matrix, np.float32)
     start = rng.choice(np.array([-1, 1], dtype=np.float32), size=(n, 32))
-    before, current = start.copy(), np.empty_like(start)
-    operator.apply(before, current, scale=1 / half, shift=centre)
+    blocks = chebyshev_blocks(operator, [start.copy(), np.empty_like(start)], half, centre)
     moments = np.empty(order + 1)
-    moments[:2] = start.size, np.vdot(start, current)
-    for s in range(2, order + 1):
-        before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
-        if not np.linalg.norm(current) < 10 * np.linalg.norm(start):  # complex eigenvalues outgrow the others
+    for s, block in zip(range(order + 1), blocks, strict=False):
+        if s > 1 and not np.linalg.norm(block) < 10 * np.linalg.norm(start):  # complex eigenvalues outgrow the others
             order = s - 1
             break
-        moments[s] = np.vdot(start, current)
+        moments[s] = start.size if s == 0 else np.vdot(start, block)
     indices = np.arange(order + 1)
     end = np.pi / (order + 2)
     jackson = ((order - indices + 2) * np.cos(indices * end) + np.sin(indices * end) / np.tan(end)) / (order + 2)
@@ -146,22 +115,20 @@ def moments_of(
         for part, (rows, end) in enumerate(zip(left, ends, strict=True)):
             np.matmul(rows, vectors[part::share], out=out[end - len(rows) : end])
 
-    before, current = rng.standard_normal((n, block)), np.empty((n, block))
-    operator.apply(before, current, scale=1 / half, shift=centre)
+    blocks = chebyshev_blocks(operator, [rng.standard_normal((n, block)), np.empty((n, block))], half, centre)
     tall, small = math.log(DYNAMIC_RANGE), math.log(TRUNCATION)
     probe = probe_index(sigma)
     # Enough for the fastest growth within the dynamic range; the system provides only the pages that are used.
     capacity = math.ceil(2 * (math.sqrt(tall) + math.sqrt(tall - small)) / sigma) + probe + 2 * CHUNK
     values, envelope = np.empty((capacity, block, block)), np.empty(capacity)
-    overlaps(before, values[0])
-    overlaps(current, values[1])
+    overlaps(next(blocks), values[0])
+    overlaps(next(blocks), values[1])
     norm = float(np.linalg.norm(values[0]))
     s, needed = 2, capacity
     while s < needed:
         chunk = range(s, min(s + CHUNK, capacity))
         for t in chunk:
-            before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
-            overlaps(current, values[t])
+            overlaps(next(blocks), values[t])
         s = chunk.stop
         sizes = np.linalg.norm(values[:s] if chunk.start == 2 else values[chunk.start : s], axis=(1, 2)) / norm
         envelope[s - len(sizes) : s] = np.log(sizes)

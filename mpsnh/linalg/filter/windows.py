@@ -14,7 +14,8 @@ import scipy.sparse.linalg
 import scipy.special
 from numpy.typing import NDArray
 
-from mpsnh.linalg.filter.moments import PADDING, TRUNCATION, Moments, damped, probe_index
+from mpsnh.linalg.bounds import PADDING
+from mpsnh.linalg.filter.moments import TRUNCATION, Moments, damped, probe_index
 
 CENTRE = 7
 """Width of a window in units of σ, all eigenvalues of which are kept."""

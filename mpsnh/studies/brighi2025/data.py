@@ -210,4 +210,16 @@ def _fitted(data: xr.DataArray, window: tuple[float, float] = (0, np.inf)) -> Ex
 
 
 def decay_rate(fit: ExponentialFit | None) -> tuple[float, float]:
+    """Return the rate of a fit and its error, NaN if there is no fit.
+
+    Parameters
+    ----------
+    fit : ExponentialFit or None
+        The fit.
+
+    Examples
+    --------
+    >>> decay_rate(None)
+    (nan, nan)
+    """
     return (np.nan, np.nan) if fit is None else (fit.rate, fit.error)
