@@ -5,29 +5,36 @@ Concrete models, algorithms and observables live in `mpsnh.models`, `mpsnh.algor
 """
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from mpsnh.base.algorithm import Algorithm
-from mpsnh.base.bath import Bath
-from mpsnh.base.evolution import TimeEvolution
-from mpsnh.base.floquet import FloquetModel
-from mpsnh.base.hamiltonian import HamiltonianModel
-from mpsnh.base.model import Model
-from mpsnh.base.observable import Observable
-from mpsnh.base.records import Record
-from mpsnh.base.slow_mode import SlowMode
-from mpsnh.base.snapshot import Snapshot
-from mpsnh.base.spectrum import Spectrum
-from mpsnh.language.circuit import Gate, Layer
-from mpsnh.language.opsum import OpSum
-from mpsnh.language.site import Boson, Fermion, Site, Spin
-from mpsnh.operators.mpo import MPO
-from mpsnh.operators.sector import Sector
-from mpsnh.run.simulation import Simulation
-from mpsnh.run.sweep import sweep
-from mpsnh.states.density import DensityMatrix
-from mpsnh.states.mps import MPS
-from mpsnh.states.state import State
-from mpsnh.states.vector import ExactState
+from mpsnh.exports import lazy
+
+if TYPE_CHECKING:
+    from mpsnh import algorithms, models, observables, statistics
+    from mpsnh.base.algorithm import Algorithm
+    from mpsnh.base.bath import Bath
+    from mpsnh.base.evolution import TimeEvolution
+    from mpsnh.base.floquet import FloquetModel
+    from mpsnh.base.hamiltonian import HamiltonianModel
+    from mpsnh.base.model import Model
+    from mpsnh.base.observable import Observable
+    from mpsnh.base.records import Record
+    from mpsnh.base.slow_mode import SlowMode
+    from mpsnh.base.snapshot import Snapshot
+    from mpsnh.base.spectrum import Spectrum
+    from mpsnh.language.circuit import Gate, Layer
+    from mpsnh.language.opsum import OpSum
+    from mpsnh.language.site import Boson, Fermion, Site, Spin
+    from mpsnh.operators.mpo import MPO
+    from mpsnh.operators.sector import Sector
+    from mpsnh.run.simulation import Simulation
+    from mpsnh.run.sweep import sweep
+    from mpsnh.states.density import DensityMatrix
+    from mpsnh.states.mps import MPS
+    from mpsnh.states.state import State
+    from mpsnh.states.vector import ExactState
+else:
+    __getattr__, __dir__ = lazy(__name__)
 
 __version__ = version("mpsnh")
 
@@ -57,5 +64,9 @@ __all__ = [
     "Spin",
     "State",
     "TimeEvolution",
+    "algorithms",
+    "models",
+    "observables",
+    "statistics",
     "sweep",
 ]
