@@ -34,7 +34,6 @@ class ExactEvolution(TimeEvolution):
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> chain = models.NonHermitianXXZ(L=6, gamma=0.2, h=1.0)
     >>> *_, last = ExactEvolution(dt=0.5, t_max=2.0).records(chain)
     >>> last.time

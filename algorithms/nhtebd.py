@@ -77,7 +77,6 @@ class NHTEBD(TimeEvolution):
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> chain = models.NonHermitianXXZ(L=8, gamma=0.2, h=1.0)
     >>> *_, last = NHTEBD(dt=0.1, t_max=1.0, max_bond=16).records(chain)
     >>> last.state.max_bond() <= 16, last.discarded < 1e-6

@@ -22,7 +22,6 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> get, names = lazy("mpsnh.models")
     >>> get("NoClick") is models.NoClick, "NoClick" in names()
     (True, True)

@@ -84,10 +84,9 @@ def demixed(first: NDArray[Any], second: NDArray[Any], sector: Sector) -> Demixe
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
     >>> a, b = np.eye(4)[1], np.eye(4)[2]
     >>> A, B = (a - 1e-9 * b), (b + 1e-9 * a)
-    >>> round(demixed(A, B, Sector([Spin(0.5)] * 2, None)).epsilon / 1e-9, 6)
+    >>> round(demixed(A, B, Sector([nh.Spin(0.5)] * 2, None)).epsilon / 1e-9, 6)
     1.0
     """
     z = _polarisations(sector)
@@ -131,7 +130,6 @@ def near_resonant_set(record: SlowMode, model: Model) -> Resonance:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
     >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(circuit)
     >>> found = near_resonant_set(mode, circuit)

@@ -27,7 +27,6 @@ def require_vectors(observable: Observable[Any], algorithm: Algorithm[Any], *eno
 
     Examples
     --------
-    >>> from mpsnh import algorithms
     >>> require_vectors(SteadyStateEntropy(), algorithms.ExactDiag(vectors="none"), "right", "both")
     Traceback (most recent call last):
     ValueError: SteadyStateEntropy needs right eigenvectors: use ExactDiag(vectors='right')
@@ -56,7 +55,6 @@ def require_complete(observable: Observable[Any], algorithm: Algorithm[Any]) -> 
 
     Examples
     --------
-    >>> from mpsnh import algorithms
     >>> require_complete(ImaginaryFraction(), algorithms.ExactDiag())
     """
     if not getattr(algorithm, "complete", True):

@@ -33,9 +33,8 @@ class NearResonantSet(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"set": NearResonantSet()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"set": NearResonantSet()}).run()
     >>> data["set"].sizes["member"]
     6
     """
@@ -61,10 +60,9 @@ class ResonanceProfile(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
     >>> measured = {"flips": ResonanceProfile(), "set": NearResonantSet()}
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
     >>> int(np.flatnonzero(data["flips"] > 0.5).max()) == int(data["set"].sel(member="x"))
     True
     """
@@ -89,9 +87,8 @@ class ResonantLevels(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"levels": ResonantLevels()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"levels": ResonantLevels()}).run()
     >>> c = data["levels"].sel(level="c")
     >>> bool(abs(c.sel(state="A") - c.sel(state="A'")) < 0.01 * abs(c.sel(state="A") - c.sel(state="B")))
     True
@@ -119,10 +116,9 @@ class ResonantTransitions(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
     >>> measured = {"pairs": ResonantTransitions(), "R": DominantFraction()}
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
     >>> bool(data["pairs"].sel(transition="fraction").max() == data["R"].sel(dominant_pair="R"))
     True
     """
@@ -164,9 +160,8 @@ class JumpCharacter(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"Z": JumpCharacter()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"Z": JumpCharacter()}).run()
     >>> bool(0 <= data["Z"] <= 1)
     True
     """
@@ -201,9 +196,8 @@ class MatrixElementRatio(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"ratio": MatrixElementRatio()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"ratio": MatrixElementRatio()}).run()
     >>> bool(0.9 < data["ratio"] < 1.1)
     True
     """
@@ -242,9 +236,8 @@ class DemixingAngle(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"AB": DemixingAngle()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"AB": DemixingAngle()}).run()
     >>> bool(0 < data["AB"].sel(mixing="epsilon") < 1)
     True
     """

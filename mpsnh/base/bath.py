@@ -40,7 +40,6 @@ class Bath(Value):
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> Bath().strength(models.RandomFloquetCircuit(L=4, alpha=10.0))
     3.0
     """
@@ -170,7 +169,6 @@ class Bath(Value):
 
         Examples
         --------
-        >>> from mpsnh import models
         >>> Bath().transitions(np.eye(4), models.RandomFloquetCircuit(L=2, alpha=10.0))[0].round(3).tolist()
         [0.333, 0.667, 0.0, 0.0]
         """
@@ -218,7 +216,6 @@ def require_closed(model: Model) -> None:
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> require_closed(models.NonHermitianXXZ(L=4, gamma=0.1, charge=None))
     Traceback (most recent call last):
     ValueError: the Hamiltonian must be Hermitian to couple a bath to it, but |H - H†| reaches 0.1

@@ -48,7 +48,6 @@ class SlowMode(Spectrum):
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models
     >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(models.RandomFloquetCircuit(L=4, alpha=10.0))
     >>> bool(abs(mode.contributions().sum() / 2 - 16 * mode.rate) < 1e-12)
     True

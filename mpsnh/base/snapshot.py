@@ -43,8 +43,7 @@ class Snapshot(Record):
 
     Examples
     --------
-    >>> from mpsnh import MPS, Spin
-    >>> Snapshot(time=0.0, state=MPS.product([Spin(0.5)] * 2, ["up", "down"])).log_norm
+    >>> Snapshot(time=0.0, state=nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"])).log_norm
     0.0
     """
 

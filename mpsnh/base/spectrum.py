@@ -43,10 +43,7 @@ class Spectrum(Record):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mpsnh import Spin
-    >>> from mpsnh.operators.sector import Sector
-    >>> basis = Sector([Spin(0.5)] * 2, 0)
+    >>> basis = nh.Sector([nh.Spin(0.5)] * 2, 0)
     >>> right, left = np.array([[1, 0.6], [0, 0.8]]), np.array([[1, 0], [-0.75, 1.25]])
     >>> Spectrum(np.array([1j, 0]), basis, right, left).condition_numbers().tolist()
     [1.25, 1.25]

@@ -83,7 +83,6 @@ def sweep(
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> def chain(h, seed):
     ...     model = models.NonHermitianXXZ(L=6, h=h, seed=seed, boundary="periodic")
     ...     return Simulation(model, algorithms.ExactDiag(vectors="none"), {"gap": observables.SteadyStateGap()})
