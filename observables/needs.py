@@ -27,7 +27,7 @@ def require_vectors(observable: Observable[Any], algorithm: Algorithm[Any], *eno
 
     Examples
     --------
-    >>> require_vectors(SteadyStateEntropy(), algorithms.ExactDiag(vectors="none"), "right", "both")
+    >>> require_vectors(observables.SteadyStateEntropy(), algorithms.ExactDiag(vectors="none"), "right", "both")
     Traceback (most recent call last):
     ValueError: SteadyStateEntropy needs right eigenvectors: use ExactDiag(vectors='right')
     """
@@ -55,7 +55,7 @@ def require_complete(observable: Observable[Any], algorithm: Algorithm[Any]) -> 
 
     Examples
     --------
-    >>> require_complete(ImaginaryFraction(), algorithms.ExactDiag())
+    >>> require_complete(observables.ImaginaryFraction(), algorithms.ExactDiag())
     """
     if not getattr(algorithm, "complete", True):
         raise ValueError(

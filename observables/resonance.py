@@ -117,7 +117,7 @@ class ResonantTransitions(Observable[SlowMode]):
     Examples
     --------
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> measured = {"pairs": ResonantTransitions(), "R": DominantFraction()}
+    >>> measured = {"pairs": ResonantTransitions(), "R": observables.DominantFraction()}
     >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
     >>> bool(data["pairs"].sel(transition="fraction").max() == data["R"].sel(dominant_pair="R"))
     True

@@ -22,11 +22,12 @@ class FloquetModel(Model):
 
     Examples
     --------
+    >>> import scipy.linalg
     >>> class Kicked(FloquetModel):
     ...     angle: float = 0.1
     ...     def layers(self):
     ...         kick = scipy.linalg.expm(-1j * self.angle * self.sites[0].op("X"))
-    ...         return [tuple(circuit.Gate(kick, (j,)) for j in range(self.L))]
+    ...         return [tuple(nh.Gate(kick, (j,)) for j in range(self.L))]
     >>> bool(np.allclose(np.abs(np.linalg.eigvals(Kicked(L=2).matrix())), 1))
     True
     """

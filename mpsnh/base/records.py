@@ -33,7 +33,7 @@ class Record:
 
     Examples
     --------
-    >>> sorted(Spectrum.diagnostics)
+    >>> sorted(nh.Spectrum.diagnostics)
     ['attempts', 'certified']
     """
 
