@@ -70,8 +70,8 @@ def imports(source: str) -> dict[str, str]:
 
 def _source(package: str) -> str:
     """Return the text of a package that is being imported, also from a zip file."""
-    spec = sys.modules[package].__spec__
-    source = spec.loader.get_source(package) if spec is not None and hasattr(spec.loader, "get_source") else None
+    loader = getattr(sys.modules[package].__spec__, "loader", None)
+    source = getattr(loader, "get_source", lambda package: None)(package)
     if source is None:
         raise ImportError(f"{package} cannot be imported without its source")
     return str(source)

@@ -159,7 +159,22 @@ def _polarisations(sector: Sector) -> NDArray[np.float64]:
 
 
 def site_flips(record: SlowMode, first: int, second: int) -> NDArray[np.float64]:
-    """Return |⟨Z_j⟩_a - ⟨Z_j⟩_b| / 2 of the localised states a and b of two eigenstates."""
+    """Return |⟨Z_j⟩_a - ⟨Z_j⟩_b| / 2 of the localised states a and b of two eigenstates.
+
+    Parameters
+    ----------
+    record : SlowMode
+        Record that has the eigenstates.
+    first, second : int
+        Numbers of the eigenstates.
+
+    Examples
+    --------
+    >>> circuit = models.RandomFloquetCircuit(L=4, alpha=30.0, seed=1)
+    >>> (record,) = algorithms.DegeneratePerturbationSolver().records(circuit)
+    >>> site_flips(record, 0, 1).shape
+    (4,)
+    """
     localised = demixed(record.states[:, first], record.states[:, second], record.sector).states
     a, b = (_polarisations(record.sector) @ np.abs(localised) ** 2).T
     flips: NDArray[np.float64] = np.abs(a - b) / 2
@@ -173,6 +188,26 @@ def _flipped(record: SlowMode, model: Model, level: int) -> int:
 
 
 def jump_fraction(record: SlowMode, model: Model, m: int, n: int, jump: str) -> float:
+    """Return the share of one jump operator in the rate of transitions from the eigenstate n to m.
+
+    Parameters
+    ----------
+    record : SlowMode
+        Record that has the eigenstates and the rates.
+    model : Model
+        Model that was solved.
+    m, n : int
+        Numbers of the eigenstates.
+    jump : str
+        Name of the operator on the site of the bath.
+
+    Examples
+    --------
+    >>> circuit = models.RandomFloquetCircuit(L=4, alpha=30.0, seed=1)
+    >>> (record,) = algorithms.DegeneratePerturbationSolver().records(circuit)
+    >>> round(sum(jump_fraction(record, circuit, 0, 1, jump) for jump in "XYZ"), 9)
+    1.0
+    """
     bra, ket = record.states[:, m].conj(), record.states[:, n]
     element = bra @ record.bath.apply(jump, ket, model)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -180,11 +215,44 @@ def jump_fraction(record: SlowMode, model: Model, m: int, n: int, jump: str) -> 
 
 
 def named_pair(record: SlowMode, model: Model, name: str) -> tuple[int, int]:
+    """Return the numbers of the two eigenstates of a pair.
+
+    Parameters
+    ----------
+    record : SlowMode
+        Record that has the eigenstates.
+    model : Model
+        Model that was solved.
+    name : str
+        As in `Pair`.
+
+    Examples
+    --------
+    >>> circuit = models.RandomFloquetCircuit(L=4, alpha=30.0, seed=1)
+    >>> (record,) = algorithms.DegeneratePerturbationSolver().records(circuit)
+    >>> named_pair(record, circuit, "mu nu") == record.dominant
+    True
+    """
     return record.dominant if name == "mu nu" else near_resonant_set(record, model).pair(name)
 
 
 def require_spins(model: Model) -> None:
-    """Raise if a site has no Pauli matrices."""
+    """Raise if a site has no Pauli matrices.
+
+    Parameters
+    ----------
+    model : Model
+        Model to look at.
+
+    Raises
+    ------
+    ValueError
+        If it has no X or no Z.
+
+    Examples
+    --------
+    >>> require_spins(models.NonHermitianXXZ(L=4))
+    """
     for site in set(model.sites):
         for name in "XZ":
             site.op(name)

@@ -132,8 +132,8 @@ def called_from_python(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if "kernels" in path.parts:
         plain = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-        calls = [each for node in plain if not node.decorator_list for each in ast.walk(node)]
-        return {node.id for node in calls if isinstance(node, ast.Name)}
+        inside = [each for node in plain if not node.decorator_list for each in ast.walk(node)]
+        return {node.func.id for node in inside if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     lines = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     return {alias.name for line in lines if "kernels" in str(line.module).split(".") for alias in line.names}
 

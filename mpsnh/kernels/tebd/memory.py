@@ -238,6 +238,7 @@ def set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})  # so that the sum is vectorised
 def squared_norm(x, size):  # type: ignore[no-untyped-def]
+    """Return the sum of |x|² over the first `size` elements."""
     total = 0.0
     for i in range(size):
         total += float(x[i].real) ** 2 + float(x[i].imag) ** 2
@@ -246,5 +247,6 @@ def squared_norm(x, size):  # type: ignore[no-untyped-def]
 
 @jit
 def scale(x, size, factor):  # type: ignore[no-untyped-def]
+    """Multiply the first `size` elements by a factor."""
     for i in range(size):
         x[i] *= factor
