@@ -57,7 +57,6 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
     --------
     The rate is 4/3 of the weight of τ on operators that act on the last site:
 
-    >>> from mpsnh import models
     >>> (mode,) = DegeneratePerturbationSolver().records(models.RandomFloquetCircuit(L=5, alpha=10.0, seed=1))
     >>> blocks = mode.operator().reshape(16, 2, 16, 2)
     >>> elsewhere = np.linalg.norm(np.einsum("isjs->ij", blocks)) ** 2 / 2 / 32

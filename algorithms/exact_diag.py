@@ -64,8 +64,6 @@ class ExactDiag(Diagonalisation):
     --------
     Hopping on a clean ring at V = 0 has the steady current 1 / sin(π/N):
 
-    >>> import numpy as np
-    >>> from mpsnh import models
     >>> ring = models.NonHermitianXXZ(L=8, gamma=0.1, V=0.0, boundary="periodic")
     >>> (spectrum,) = ExactDiag().records(ring)
     >>> bool(np.isclose(spectrum.values[0].imag, 0.1 / np.sin(np.pi / 8)))

@@ -82,7 +82,6 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> chain = models.NonHermitianXXZ(L=8, gamma=0.2, h=1.0)
     >>> *_, last = NHTEBD(dt=0.1, t_max=1.0, max_bond=16).records(chain)
     >>> last.state.max_bond() <= 16, last.discarded < 1e-6
@@ -217,7 +216,6 @@ class Sweep:
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> sweep = NHTEBD(dt=0.1, t_max=1.0).init(models.NonHermitianXXZ(L=4), None)
     >>> sweep.discarded, sweep.workspace.bond_dimensions()
     (0.0, [1, 1, 1, 1, 1])

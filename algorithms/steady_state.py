@@ -75,7 +75,6 @@ class SteadyState(Diagonalisation):
     --------
     Hopping on a clean ring at V = 0 has the steady current 1 / sin(π/N):
 
-    >>> from mpsnh import models
     >>> ring = models.NonHermitianXXZ(L=12, gamma=0.1, V=0.0, boundary="periodic")
     >>> (spectrum,) = SteadyState(k=1).records(ring)
     >>> bool(np.isclose(spectrum.values[0].imag, 0.1 / np.sin(np.pi / 12)))

@@ -89,8 +89,7 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
 
         Examples
         --------
-        >>> from mpsnh.observables import MidCurrent
-        >>> MidCurrent(half_width=2).parameters()
+        >>> observables.MidCurrent(half_width=2).parameters()
         {'type': 'mpsnh.observables.current.MidCurrent', 'half_width': 2}
         """
         listed = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]

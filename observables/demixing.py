@@ -127,7 +127,6 @@ def near_resonant_set(record: SlowMode, model: Model) -> Resonance:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
     >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(circuit)
     >>> found = near_resonant_set(mode, circuit)
@@ -186,7 +185,6 @@ def jump_fraction(record: SlowMode, model: Model, m: int, n: int, jump: str) -> 
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=4, alpha=30.0)
     >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(circuit)
     >>> round(sum(jump_fraction(mode, circuit, 0, 1, jump) for jump in "XYZ"), 12)
@@ -212,7 +210,6 @@ def named_pair(record: SlowMode, model: Model, name: str) -> tuple[int, int]:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=4, alpha=30.0)
     >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(circuit)
     >>> named_pair(mode, circuit, "mu nu") == mode.dominant

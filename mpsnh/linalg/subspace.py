@@ -86,7 +86,6 @@ def growing_levels(
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> matrix = models.NonHermitianXXZ(L=12, h=0.5, boundary="periodic", seed=2).matrix()
     >>> found = growing_levels(matrix, 2)
     >>> exact = np.linalg.eigvals(matrix.toarray())

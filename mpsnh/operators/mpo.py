@@ -40,9 +40,8 @@ def mpo_tensors(op: OpSum, sites: Sequence[Site]) -> list[Array]:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
     >>> ising = OpSum.sum((1.0, "Sz", j, "Sz", j + 1) for j in range(5))
-    >>> [w.shape[1] for w in mpo_tensors(ising, [Spin(0.5)] * 6)]
+    >>> [w.shape[1] for w in mpo_tensors(ising, [nh.Spin(0.5)] * 6)]
     [2, 3, 3, 3, 2, 1]
     """
     return _compressed(_automaton(localise(op, sites), sites))
@@ -117,8 +116,7 @@ class MPO(qtn.MatrixProductOperator):
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> field = MPO.from_opsum(OpSum.sum((1j, "Sp", j) for j in range(4)), [Spin(0.5)] * 4)
+    >>> field = MPO.from_opsum(OpSum.sum((1j, "Sp", j) for j in range(4)), [nh.Spin(0.5)] * 4)
     >>> field.max_bond()
     2
     """
@@ -141,8 +139,7 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> hop = MPO.from_opsum(OpSum() + (0.5, "Sp", 0, "Sm", 3), [Spin(0.5)] * 4)
+        >>> hop = MPO.from_opsum(OpSum() + (0.5, "Sp", 0, "Sm", 3), [nh.Spin(0.5)] * 4)
         >>> hop.bond_sizes()
         [1, 1, 1]
         """
@@ -156,9 +153,8 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
         >>> op = OpSum() + (1j, "Sp", 0, "Sz", 1)
-        >>> mpo = MPO.from_opsum(op, [Spin(0.5)] * 2)
+        >>> mpo = MPO.from_opsum(op, [nh.Spin(0.5)] * 2)
         >>> bool(np.allclose(mpo.dag().to_matrix(), mpo.to_matrix().conj().T))
         True
         """
@@ -177,8 +173,7 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> MPO.from_opsum(OpSum() + (1, "Sz", 0), [Spin(0.5)] * 2).to_matrix().real.diagonal()
+        >>> MPO.from_opsum(OpSum() + (1, "Sz", 0), [nh.Spin(0.5)] * 2).to_matrix().real.diagonal()
         array([ 0.5,  0.5, -0.5, -0.5])
         """
         return np.asarray(self.to_dense())

@@ -83,10 +83,9 @@ def sweep(
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> def chain(h, seed):
     ...     model = models.NonHermitianXXZ(L=6, h=h, seed=seed, boundary="periodic")
-    ...     return Simulation(model, algorithms.ExactDiag(vectors="none"), {"gap": observables.SteadyStateGap()})
+    ...     return nh.Simulation(model, algorithms.ExactDiag(vectors="none"), {"gap": observables.SteadyStateGap()})
     >>> data = sweep(chain, over={"h": [1.0, 2.0], "seed": range(3)})
     >>> dict(data["gap"].sizes), dict(data.mean("seed")["gap"].sizes)
     ({'h': 2, 'seed': 3}, {'h': 2})

@@ -33,8 +33,7 @@ class DensityMatrix:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> mixed = DensityMatrix(np.diag([0.75, 0, 0, 0.25]), Sector([Spin(0.5)] * 2, None))
+    >>> mixed = DensityMatrix(np.diag([0.75, 0, 0, 0.25]), Sector([nh.Spin(0.5)] * 2, None))
     >>> mixed.expect(OpSum() + (1, "Sz", 0)).real
     0.25
     """

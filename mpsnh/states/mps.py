@@ -39,8 +39,7 @@ class MPS(qtn.MatrixProductState):
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> neel = MPS.product([Spin(0.5)] * 4, ["up", "down"] * 2)
+    >>> neel = MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2)
     >>> neel.expect_each("Sz").real.tolist()
     [0.5, -0.5, 0.5, -0.5]
     >>> round(neel.expect(OpSum() + (1, "Sz", 0, "Sz", 3)).real, 12)
@@ -102,8 +101,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Boson
-        >>> MPS.product([Boson(2)] * 3, ["2", "0", [0, 1, 1]]).expect_each("n").real.tolist()
+        >>> MPS.product([nh.Boson(2)] * 3, ["2", "0", [0, 1, 1]]).expect_each("n").real.tolist()
         [2.0, 0.0, 1.5]
         """
         require(len(states) == len(sites), "number of states", len(states), f"{len(sites)}, one a site")
@@ -135,8 +133,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> MPS.from_tensors([np.ones((1, 2, 1))] * 3, [Spin(0.5)] * 3).expect_each("Sx").real.tolist()
+        >>> MPS.from_tensors([np.ones((1, 2, 1))] * 3, [nh.Spin(0.5)] * 3).expect_each("Sx").real.tolist()
         [0.5, 0.5, 0.5]
         """
         require(len(sites) >= 2, "number of sites", len(sites), "at least 2")
@@ -171,8 +168,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2).to_vector().real.tolist()
+        >>> MPS.from_vector([0, 1, -1, 0], [nh.Spin(0.5)] * 2).to_vector().real.tolist()
         [0.0, 1.0, -1.0, 0.0]
         """
         rest = np.asarray(vector, dtype=complex).reshape(1, -1)
@@ -204,9 +200,8 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
         >>> plain = qtn.MPS_computational_state("0011")
-        >>> MPS.from_quimb(plain, [Spin(0.5)] * 4).expect_each("Sz").real.tolist()
+        >>> MPS.from_quimb(plain, [nh.Spin(0.5)] * 4).expect_each("Sz").real.tolist()
         [0.5, 0.5, -0.5, -0.5]
         """
         return cls.from_tensors(_tensors(mps), sites)
@@ -220,8 +215,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> type(MPS.product([Spin(0.5)] * 2, ["up", "up"]).to_quimb()).__name__
+        >>> type(MPS.product([nh.Spin(0.5)] * 2, ["up", "up"]).to_quimb()).__name__
         'MatrixProductState'
         """
         return qtn.MatrixProductState(self)
@@ -236,8 +230,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> MPS.product([Spin(0.5)] * 2, ["up", "down"]).to_vector().real.tolist()
+        >>> MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).to_vector().real.tolist()
         [0.0, 1.0, 0.0, 0.0]
         """
         return np.asarray(_network(_tensors(self)).to_dense(optimize=PATHS)).reshape(-1)
@@ -252,8 +245,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> [t.shape for t in MPS.product([Spin(0.5)] * 2, ["up", "down"]).site_tensors()]
+        >>> [t.shape for t in MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).site_tensors()]
         [(1, 2, 1), (1, 2, 1)]
         """
         return [np.array(tensor) for tensor in _tensors(self)]
@@ -303,9 +295,8 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> plus = MPS.product([Spin(0.5)] * 2, [[1, 1], [1, 1j]])
-        >>> plus.overlap(MPS.product([Spin(0.5)] * 2, ["up", "down"]))
+        >>> plus = MPS.product([nh.Spin(0.5)] * 2, [[1, 1], [1, 1j]])
+        >>> plus.overlap(MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]))
         1j
         """
         require(other.L == self.L, "number of sites of the other state", other.L, f"{self.L}")
@@ -335,8 +326,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> singlet = MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2)
+        >>> singlet = MPS.from_vector([0, 1, -1, 0], [nh.Spin(0.5)] * 2)
         >>> round(singlet.expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
         -0.5
         """
@@ -363,8 +353,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> spins = [Spin(0.5)] * 2
+        >>> spins = [nh.Spin(0.5)] * 2
         >>> right, left = MPS.product(spins, [[1, 1], [1, 0]]), MPS.product(spins, ["up", "up"])
         >>> round(right.expect_biorthogonal(OpSum() + (1, "Sp", 0), left).real, 12)
         1.0
@@ -411,8 +400,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> neel = MPS.product([Spin(0.5)] * 4, ["up", "down"] * 2)
+        >>> neel = MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2)
         >>> neel.expect_each("Sz", "Sz").real.tolist()
         [-0.25, -0.25, -0.25]
         >>> neel.expect_each(OpSum() + (2, "Sz", 1)).real.tolist()
@@ -441,8 +429,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> blocks, charges = MPS.product([Spin(0.5)] * 2, ["up", "down"]).blocks()
+        >>> blocks, charges = MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).blocks()
         >>> blocks[0][0, 0].shape, charges
         ((1, 2, 1), [(0, 0), (0, 0)])
         """
@@ -488,8 +475,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> round(MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2).entanglement_entropy(0), 12)
+        >>> round(MPS.from_vector([0, 1, -1, 0], [nh.Spin(0.5)] * 2).entanglement_entropy(0), 12)
         0.69314718056
         """
         require(0 <= bond < self.L - 1, "bond", bond, f"from 0 to {self.L - 2}")
@@ -513,8 +499,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> MPS.product([Spin(0.5)] * 3, ["up", "down", "up"]).entanglement_profile().tolist()
+        >>> MPS.product([nh.Spin(0.5)] * 3, ["up", "down", "up"]).entanglement_profile().tolist()
         [0.0, 0.0]
         """
         workspace = self.workspace()
@@ -543,8 +528,7 @@ class MPS(qtn.MatrixProductState):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2).workspace().bond_dimensions()
+        >>> MPS.from_vector([0, 1, -1, 0], [nh.Spin(0.5)] * 2).workspace().bond_dimensions()
         [1, 2, 1]
         """
         blocks, charges = self.blocks()

@@ -25,8 +25,7 @@ class SymmetricMPS(MPS):
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> neel = symmetric(MPS.product([Spin(0.5)] * 4, ["up", "down"] * 2))
+    >>> neel = symmetric(MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2))
     >>> type(neel).__name__, neel[1].data.num_blocks, neel.expect_each("Sz").real.tolist()
     ('SymmetricMPS', 1, [0.5, -0.5, 0.5, -0.5])
     """
@@ -138,10 +137,9 @@ def symmetric(state: MPS) -> MPS:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> type(symmetric(MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2))).__name__
+    >>> type(symmetric(MPS.from_vector([0, 1, -1, 0], [nh.Spin(0.5)] * 2))).__name__
     'SymmetricMPS'
-    >>> type(symmetric(MPS.from_vector([1, 1, -1, 0], [Spin(0.5)] * 2))).__name__
+    >>> type(symmetric(MPS.from_vector([1, 1, -1, 0], [nh.Spin(0.5)] * 2))).__name__
     'MPS'
     """
     sites = state.local_sites
@@ -171,9 +169,8 @@ def from_blocks(blocks: Sequence[Blocks], sites: Sequence[Site], isometric: tupl
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
     >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
-    >>> from_blocks(up_up, [Spin(0.5)] * 2, (0, 2)).expect_each("Sz").real.tolist()
+    >>> from_blocks(up_up, [nh.Spin(0.5)] * 2, (0, 2)).expect_each("Sz").real.tolist()
     [0.5, 0.5]
     """
     L = len(sites)

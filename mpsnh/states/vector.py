@@ -33,8 +33,7 @@ class ExactState:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> triplet = ExactState(np.array([1.0, 1.0]), Sector([Spin(0.5)] * 2, 0))
+    >>> triplet = ExactState(np.array([1.0, 1.0]), Sector([nh.Spin(0.5)] * 2, 0))
     >>> round(triplet.expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
     0.5
     """

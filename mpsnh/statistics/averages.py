@@ -29,7 +29,25 @@ _AT_ONCE = 2**22
 
 
 def realisations_of(data: xr.DataArray, over: str) -> xr.DataArray:
-    """Return the data as floats if there are enough realisations."""
+    """Return the data as floats if there are at least two realisations.
+
+    Parameters
+    ----------
+    data : DataArray
+        Values with any dimensions.
+    over : str
+        Dimension of the realisations.
+
+    Raises
+    ------
+    ValueError
+        If the data has no such dimension, or only one realisation.
+
+    Examples
+    --------
+    >>> realisations_of(xr.DataArray([1, 2], dims="seed"), "seed").values.tolist()
+    [1.0, 2.0]
+    """
     require(over in data.dims, "over", over, f"a dimension of the data: {', '.join(map(str, data.dims))}")
     n = data.sizes[over]
     require(n >= 2, f"number of realisations along {over!r}", n, "at least 2")

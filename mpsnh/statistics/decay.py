@@ -177,7 +177,32 @@ def fit_exponential(
 def points_to_fit(
     data: xr.DataArray, along: str, window: tuple[float, float], over: str, significance: float, least: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the x whose mean differs from zero, and the values there, with realisations as the second axis."""
+    """Return the x whose mean differs from zero, and the values there, with realisations as the second axis.
+
+    Parameters
+    ----------
+    data : DataArray
+        Values with the dimensions `along` and `over`.
+    along, over : str
+        Dimensions of x and of the realisations.
+    window : (float, float)
+        First and last x to look at.
+    significance : float
+        Standard errors by which the mean must exceed zero.
+    least : int
+        Number of points that must be left.
+
+    Raises
+    ------
+    ValueError
+        If fewer points are left.
+
+    Examples
+    --------
+    >>> data = xr.DataArray([[2.0, 4.0], [1.0, -1.0]], {"h": [1.0, 2.0]}, ("h", "seed"))
+    >>> points_to_fit(data, "h", (0.0, 3.0), "seed", 2.0, 1)
+    (array([1.]), array([[2., 4.]]))
+    """
     values = realisations_of(data, over).transpose(along, over).sel({along: slice(*window)}).dropna(over, how="all")
     averaged = mean_with_error(values, over)
     mean, error = averaged["mean"].values, averaged["error"].values
@@ -187,12 +212,35 @@ def points_to_fit(
 
 
 def draws(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """Return indices of n whole realisations for each resample."""
+    """Return indices of n whole realisations for each resample.
+
+    Parameters
+    ----------
+    n, resamples : int
+        Numbers of realisations and of resamples.
+    seed : int
+        Seed of the resampling.
+
+    Examples
+    --------
+    >>> draws(3, 100, 0).shape
+    (100, 3)
+    """
     return np.random.default_rng(seed).integers(n, size=(resamples, n))
 
 
 def mean_of(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the second axis without its NaN, NaN if there is nothing else."""
+    """Return the mean over the second axis without its NaN, NaN if there is nothing else.
+
+    Parameters
+    ----------
+    samples : array, at least 2D
+
+    Examples
+    --------
+    >>> mean_of(np.array([[1.0, 3.0], [2.0, np.nan], [np.nan, np.nan]]))
+    array([ 2.,  2., nan])
+    """
     present = np.isfinite(samples)
     count = present.sum(axis=1)
     return np.asarray(np.where(present, samples, 0).sum(axis=1) / np.where(count > 0, count, np.nan))

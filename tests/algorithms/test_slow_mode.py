@@ -562,26 +562,6 @@ def test_what_a_bath_does_not_fit(solver, model, bath, message):
         nh.Simulation(model, solver(bath=bath), {})
 
 
-@pytest.mark.parametrize(
-    ("operators", "message"),
-    [
-        ({name: np.outer([1, 0, 0], np.eye(3)[k]) for k, name in enumerate("ABD")}, "Σ EE†"),
-        ({"A": [[0, 0, 1], [1, 0, 0], [0, 1, 0]]}, "each jump is as likely as its reverse"),
-        ({"A": np.zeros((3, 3))}, "of which one is not zero"),
-    ],
-)
-def test_jumps_that_do_not_heat(operators, message):
-    """A channel that is not unital (a reset), and one that has a direction (a cycle)."""
-
-    class Custom(SpinOne):
-        @property
-        def sites(self):
-            return (nh.Spin(1).with_operators(**operators),) * self.L
-
-    with pytest.raises(ValueError, match=message):
-        Bath(jumps=tuple(operators)).check(Custom(L=2))
-
-
 def test_parameters_of_the_solvers():
     with pytest.raises(ValueError, match=r"jumps = .*, but it must be at least one operator"):
         Bath(jumps=())

@@ -134,8 +134,7 @@ def move_to(chain, work, site):  # type: ignore[no-untyped-def]
 
     Examples
     --------
-    >>> from mpsnh import MPS, Spin
-    >>> state = MPS.product([Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
     >>> state.move_to(2)
     >>> state.centre
     2

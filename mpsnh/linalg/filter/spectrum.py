@@ -96,8 +96,6 @@ def filter_spectrum(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mpsnh import models
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
     >>> found = filter_spectrum(matrix)
     >>> found.certified, len(found)

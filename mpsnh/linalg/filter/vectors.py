@@ -115,8 +115,7 @@ def eigenvectors(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mpsnh import models
+    >>> from mpsnh.linalg.filter.spectrum import filter_spectrum
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
     >>> found = filter_spectrum(matrix)
     >>> steady = found.values[np.argmax(found.values.imag)]
@@ -204,8 +203,7 @@ def right_and_left(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mpsnh import models
+    >>> from mpsnh.linalg.filter.spectrum import filter_spectrum
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
     >>> found = filter_spectrum(matrix)
     >>> right, left, residuals = right_and_left(matrix, found, found.values[:2], left=True, largest_residual=1e-8)

@@ -35,7 +35,7 @@ class Study(PaperStudy[Scale]):
 
     Examples
     --------
-    >>> Study("huge", Path("out"))
+    >>> Study("huge", "out")
     Traceback (most recent call last):
     ValueError: scale 'huge' is unknown; there are: quick, laptop, paper, chain560
     """
@@ -201,6 +201,12 @@ class Study(PaperStudy[Scale]):
         ends = min(self.scale.quench_strengths), max(self.scale.quench_strengths)
         return [_fitted((self.current() / L).sel(L=L), ends) for L in self.scale.sizes]
 
+    def by_bond_dimension(self) -> xr.Dataset:
+        """Return the mean current in the windows of the plateaus, and the diagnostics at their ends, by χ and h."""
+        names = ["discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"]
+        ends = self.measured()["window"].sel(end="last", drop=True)
+        return mean_with_error(self.settled).merge(self.quenches[names].sel(time=ends).drop_vars("time").mean("seed"))
+
 
 def _fitted(data: xr.DataArray, window: tuple[float, float] = (0, np.inf)) -> ExponentialFit | None:
     try:
@@ -210,12 +216,11 @@ def _fitted(data: xr.DataArray, window: tuple[float, float] = (0, np.inf)) -> Ex
 
 
 def decay_rate(fit: ExponentialFit | None) -> tuple[float, float]:
-    """Return the rate of a fit and its error, NaN if there is no fit.
+    """Return the rate of a fit with its error, NaN where nothing could be fitted.
 
     Parameters
     ----------
     fit : ExponentialFit or None
-        The fit.
 
     Examples
     --------

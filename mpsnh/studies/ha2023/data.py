@@ -18,7 +18,7 @@ class Study(PaperStudy[Scale]):
 
     Examples
     --------
-    >>> Study("huge", Path("out"))
+    >>> Study("huge", "out")
     Traceback (most recent call last):
     ValueError: scale 'huge' is unknown; there are: quick, laptop, paper
     """
