@@ -40,7 +40,7 @@ def mpo_tensors(op: OpSum, sites: Sequence[Site]) -> list[Array]:
 
     Examples
     --------
-    >>> ising = OpSum.sum((1.0, "Sz", j, "Sz", j + 1) for j in range(5))
+    >>> ising = nh.OpSum.sum((1.0, "Sz", j, "Sz", j + 1) for j in range(5))
     >>> [w.shape[1] for w in mpo_tensors(ising, [nh.Spin(0.5)] * 6)]
     [2, 3, 3, 3, 2, 1]
     """
@@ -116,7 +116,7 @@ class MPO(qtn.MatrixProductOperator):
 
     Examples
     --------
-    >>> field = MPO.from_opsum(OpSum.sum((1j, "Sp", j) for j in range(4)), [nh.Spin(0.5)] * 4)
+    >>> field = MPO.from_opsum(nh.OpSum.sum((1j, "Sp", j) for j in range(4)), [nh.Spin(0.5)] * 4)
     >>> field.max_bond()
     2
     """
@@ -139,7 +139,7 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> hop = MPO.from_opsum(OpSum() + (0.5, "Sp", 0, "Sm", 3), [nh.Spin(0.5)] * 4)
+        >>> hop = MPO.from_opsum(nh.OpSum() + (0.5, "Sp", 0, "Sm", 3), [nh.Spin(0.5)] * 4)
         >>> hop.bond_sizes()
         [1, 1, 1]
         """
@@ -153,7 +153,7 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> op = OpSum() + (1j, "Sp", 0, "Sz", 1)
+        >>> op = nh.OpSum() + (1j, "Sp", 0, "Sz", 1)
         >>> mpo = MPO.from_opsum(op, [nh.Spin(0.5)] * 2)
         >>> bool(np.allclose(mpo.dag().to_matrix(), mpo.to_matrix().conj().T))
         True
@@ -173,7 +173,7 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> MPO.from_opsum(OpSum() + (1, "Sz", 0), [nh.Spin(0.5)] * 2).to_matrix().real.diagonal()
+        >>> MPO.from_opsum(nh.OpSum() + (1, "Sz", 0), [nh.Spin(0.5)] * 2).to_matrix().real.diagonal()
         array([ 0.5,  0.5, -0.5, -0.5])
         """
         return np.asarray(self.to_dense())
@@ -199,8 +199,7 @@ def mpo(generator: Any, sites: Sequence[Site], t: float = 0.0) -> MPO:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> mpo(Hamiltonian(OpSum([(1.0, "Sz", 0, "Sz", 1)])), [Spin(0.5)] * 2).bond_sizes()
+    >>> mpo(Hamiltonian(nh.OpSum([(1.0, "Sz", 0, "Sz", 1)])), [nh.Spin(0.5)] * 2).bond_sizes()
     [1]
     """
     raise unknown(generator, "a matrix-product operator")

@@ -48,10 +48,8 @@ def propagator(generator: Any, sector: Sector, t0: float, t1: float) -> Propagat
 
     Examples
     --------
-    >>> from mpsnh.language.opsum import OpSum
-    >>> from mpsnh.language.site import Spin
-    >>> decay = Hamiltonian(OpSum([(-0.5j, "Sp", 0, "Sm", 0)]))
-    >>> vector, log_norm = propagator(decay, Sector([Spin(0.5)] * 2, None), 0.0, 3.0).evolve(np.array([1.0, 0, 0, 0]))
+    >>> decay = Hamiltonian(nh.OpSum([(-0.5j, "Sp", 0, "Sm", 0)]))
+    >>> vector, log_norm = propagator(decay, Sector([nh.Spin(0.5)] * 2, None), 0.0, 3.0).evolve(np.array([1.0, 0, 0, 0]))
     >>> round(log_norm, 12)
     -1.5
     """

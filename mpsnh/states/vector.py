@@ -34,7 +34,7 @@ class ExactState:
     Examples
     --------
     >>> triplet = ExactState(np.array([1.0, 1.0]), Sector([nh.Spin(0.5)] * 2, 0))
-    >>> round(triplet.expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
+    >>> round(triplet.expect(nh.OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
     0.5
     """
 
@@ -174,8 +174,7 @@ class Eigenvectors(Sequence[ExactState]):
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> vectors = Eigenvectors(np.eye(2), Sector([Spin(0.5)] * 2, 0))
+    >>> vectors = Eigenvectors(np.eye(2), Sector([nh.Spin(0.5)] * 2, 0))
     >>> len(vectors), vectors[-1].vector.tolist(), np.asarray(vectors[:1]).tolist()
     (2, [0.0, 1.0], [[1.0], [0.0]])
     """

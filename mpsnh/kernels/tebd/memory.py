@@ -208,8 +208,7 @@ def layout(chain, site, direction, rows, first, offset):  # type: ignore[no-unty
 
     Examples
     --------
-    >>> from mpsnh import MPS, Spin
-    >>> state = MPS.product([Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
     >>> [block.shape for block in state.blocks()[0].values()]
     [(1, 2, 1)]
     """

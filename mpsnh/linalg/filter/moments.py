@@ -46,6 +46,22 @@ def level_density(
     """Estimate the number of eigenvalues per angle with the kernel polynomial method.
 
     See Weiße et al., Rev. Mod. Phys. 78, 275 (2006); few moments suffice, in single precision.
+
+    Parameters
+    ----------
+    matrix : csr_matrix, shape (n, n)
+        Real.
+    centre, half : float
+        The interval that its spectrum lies in.
+    rng : Generator
+        For the random vectors.
+
+    Examples
+    --------
+    >>> matrix = scipy.sparse.diags(np.linspace(-0.9, 0.9, 1000)).tocsr()
+    >>> angles, density = level_density(matrix, 0.0, 1.0, np.random.default_rng(0))
+    >>> bool(abs(np.sum(density) * angles[1] / 1000 - 1) < 0.01)
+    True
     """
     n = matrix.shape[0]
     order = min(1000, max(50, n // 10))
@@ -67,13 +83,41 @@ def level_density(
 
 
 def probe_index(sigma: float) -> int:
-    """Return the index q of the polynomial T_q that tells eigenvalues from ghosts, qσ = 1/2."""
+    """Return the index q of the polynomial T_q that tells eigenvalues from ghosts, qσ = 1/2.
+
+    Parameters
+    ----------
+    sigma : float
+        Width σ of the filters, an angle.
+
+    Examples
+    --------
+    >>> probe_index(0.01)
+    50
+    """
     return round(0.5 / sigma)
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|: all, or those before complex eigenvalues outgrew the rest."""
+    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|: all, or those before complex eigenvalues outgrew the rest.
+
+    Parameters
+    ----------
+    values : ndarray, shape (moments, block²)
+        The moments, if they are complete.
+    envelope : ndarray, shape (moments,)
+        Logarithm of the largest norm of a moment so far.
+    dim : int
+        Dimension of the matrix.
+    complete : bool
+        Whether there are as many as filters need.
+
+    Examples
+    --------
+    >>> round(Moments(np.empty((0, 1)), 0.01 * np.arange(300.0), 10, complete=False).least_sigma, 4)
+    0.0062
+    """
 
     values: NDArray[np.float64]
     envelope: NDArray[np.float64]
@@ -91,7 +135,20 @@ class Moments:
 
 
 def damped(envelope: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Return the logarithms of bounds on the terms of a sum over moments."""
+    """Return the logarithms of bounds on the terms of a sum over moments.
+
+    Parameters
+    ----------
+    envelope : ndarray, shape (moments,)
+        Logarithms of bounds on the moments.
+    sigma : float
+        Width of the filters.
+
+    Examples
+    --------
+    >>> damped(np.zeros(3), 2.0).tolist()
+    [0.0, -1.0, -4.0]
+    """
     return envelope - (np.arange(len(envelope)) * sigma / 2) ** 2
 
 
@@ -102,6 +159,25 @@ def moments_of(
     """Return as many moments as filters of width σ need, or fewer if complex eigenvalues outgrow all others.
 
     T_s grows as exp(s |Im θ|), which the Gaussian exp(-s²σ²/4) tames in the end.
+
+    Parameters
+    ----------
+    operator : BlockOperator
+        The matrix.
+    centre, half : float
+        The interval that the real parts of its eigenvalues lie in.
+    sigma : float
+        Width of the filters.
+    block : int
+        Number of random vectors on each side.
+    rng : Generator
+        For these.
+
+    Examples
+    --------
+    >>> operator = BlockOperator(scipy.sparse.diags(np.linspace(-0.9, 0.9, 50)).tocsr())
+    >>> moments_of(operator, 0.0, 1.0, 0.05, 4, np.random.default_rng(0)).complete
+    True
     """
     n = operator.dim
     # In a large block each left vector has elements in some of the rows only, those of a part of the basis that is as
