@@ -83,7 +83,7 @@ def sweep(
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
+    >>> from mpsnh import Simulation, algorithms, models, observables
     >>> def chain(h, seed):
     ...     model = models.NonHermitianXXZ(L=6, h=h, seed=seed, boundary="periodic")
     ...     return Simulation(model, algorithms.ExactDiag(vectors="none"), {"gap": observables.SteadyStateGap()})

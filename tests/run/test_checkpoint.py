@@ -21,12 +21,13 @@ from mpsnh import algorithms, models, observables
 from tests.support.checkpointed import METHODS, simulation
 from tests.support.comparison import assert_same_bits
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "tests" / "support" / "checkpointed.py"
 every_method = pytest.mark.parametrize("method", METHODS)
 
 
 def started(method, place, out, pause):
-    command = [sys.executable, str(HERE / "checkpointed.py"), method, str(place), str(out), str(pause)]
+    command = [sys.executable, str(SCRIPT), method, str(place), str(out), str(pause)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -66,7 +67,7 @@ def test_ten_kills_lose_nothing_that_was_written(method, tmp_path):
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, -signal.SIGINT)])
 def test_a_signal_writes_the_last_record(sent, code, tmp_path):
     """The interval is far away, so that only the signal makes the run write."""
-    script = (HERE / "checkpointed.py").read_text().replace("checkpoint_every=0.0", "checkpoint_every=1e6")
+    script = SCRIPT.read_text().replace("checkpoint_every=0.0", "checkpoint_every=1e6")
     (tmp_path / "script.py").write_text(script)
     command = [sys.executable, str(tmp_path / "script.py"), "nhtebd", str(tmp_path / "run.npz"), "-", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -59,7 +59,7 @@ def await_points(log: Path, number: int) -> None:
 def context():
     """Processes that start quickly, since they are forked from one that has imported everything."""
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["mpsnh", "sweep_functions"])
+    made.set_forkserver_preload(["mpsnh", "tests.support.sweep_functions"])
     return made
 
 
