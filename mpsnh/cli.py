@@ -19,8 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mpsnh.picture import averaged, opened, picture, results
-from mpsnh.run.grid import lock_name, regions
-from mpsnh.run.store import DONE, FAILED, MISSING, Store
+from mpsnh.run.store import DONE, FAILED, MISSING, Store, region_name
 from mpsnh.studies import brighi2025, ha2023
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics.")
@@ -107,15 +106,15 @@ def status(
 
 def _report(store: Store) -> Any:
     """Print what is known of a store and return the status of its points."""
-    axes, values = store.axes(), store.status()
+    grid, values = store.grid(), store.status()
     _say(f"store      {store.url}")
-    for name, labels in axes.items():
+    for name, labels in grid.axes.items():
         shown = labels if len(labels) <= 6 else [*labels[:3], "…", labels[-1]]
         _say(f"axis       {name}: {len(labels)} ({', '.join(map(str, shown))})")
-    _say(f"variables  {', '.join(map(str, store.form().data_vars))}")
+    _say(f"variables  {', '.join(store.form().parts)}")
     _say(f"points     {_counted(values)}")
     if running := _running(store, values):
-        _say(f"running    {running} of {sum(1 for _ in regions(values.shape, store.chunk()))} regions")
+        _say(f"running    {running} of {sum(1 for _ in grid.regions())} regions")
     failures = store.failures()
     for failure in failures[:FAILURES_SHOWN]:
         point = ", ".join(f"{name}={label}" for name, label in failure["point"].items())
@@ -133,8 +132,8 @@ def _counted(values: Any) -> str:
 def _running(store: Store, values: Any) -> int:
     """Count the regions with missing points that somebody holds the lock of, as far as this can be seen from here."""
     locks, count = Path(f"{store.url}.locks"), 0
-    for region in regions(values.shape, store.chunk()):
-        name = lock_name(region)
+    for region in store.grid().regions():
+        name = region_name(region)
         if np.any(values[region] == MISSING) and (locks / f"{name}.lock").exists():
             try:
                 with store.locked(name) as free:
