@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +19,7 @@ from rich.text import Text
 
 from mpsnh.picture import averaged, opened, picture, results
 from mpsnh.run.store import DONE, FAILED, MISSING, Store, region_name
+from mpsnh.run.workers import local_processes
 from mpsnh.studies import brighi2025, ha2023
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics.")
@@ -62,7 +62,7 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor | None]:
         with _client(scheduler) as client:
             yield client.get_executor()
     elif workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with local_processes(workers) as pool:  # one for all sweeps of the study
             yield pool
     else:
         yield None

@@ -17,7 +17,7 @@ import threadpoolctl
 
 
 @contextlib.contextmanager
-def deadline(seconds: float | None) -> Iterator[None]:
+def deadline(seconds: float) -> Iterator[None]:
     """Raise `TimeoutError` in this thread after some time, as soon as Python code runs again.
 
     The main thread of a worker process that does not come back from a library is ended with its process, after half
@@ -25,8 +25,8 @@ def deadline(seconds: float | None) -> Iterator[None]:
 
     Parameters
     ----------
-    seconds : float or None
-        The limit, if there is one.
+    seconds : float
+        The limit.
 
     Examples
     --------
@@ -36,9 +36,6 @@ def deadline(seconds: float | None) -> Iterator[None]:
     Traceback (most recent call last):
     TimeoutError: took longer than time_limit = 0.01 s
     """
-    if seconds is None:
-        yield
-        return
     message = f"took longer than time_limit = {seconds} s"
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
 

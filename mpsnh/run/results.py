@@ -7,7 +7,6 @@ import itertools
 import json
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +20,7 @@ from mpsnh.run.provenance import common, comparable, difference, todays_names
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import MISSING, Store
 from mpsnh.run.task import Outcome, Task, run_first
-from mpsnh.run.workers import Here, Workers, fitting_in_memory, worker_died
+from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
 
 
 class Results:
@@ -56,7 +55,7 @@ class Results:
         found = survey(self.run.make, self.wanted, self.on_error == "raise")
         self.memory, self.names = found.memory, found.names
         # Other processes make their own.
-        self._made = found.made if isinstance(workers.executor, Here | ThreadPoolExecutor) else {}
+        self._made = found.made if workers.local else {}
         self.described = {name: text for name, text in found.provenance.items() if name != "versions"}
         first: list[PointResult] = []
         with self.store.locked("making", wait=True) if self.store else contextlib.nullcontext():

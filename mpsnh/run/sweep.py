@@ -20,7 +20,7 @@ from mpsnh.run.point import Make, PointRunner, require_picklable
 from mpsnh.run.results import Results
 from mpsnh.run.scheduler import Scheduler
 from mpsnh.run.store import Store
-from mpsnh.run.workers import Here, Workers
+from mpsnh.run.workers import Workers
 
 
 def sweep(
@@ -33,6 +33,7 @@ def sweep(
     progress: bool = True,
     time_limit: float | None = None,
     checkpoint_every: float = 60.0,
+    workers: int | None = None,
 ) -> xr.Dataset:
     """Run a simulation at every point of a grid and return one dataset.
 
@@ -48,7 +49,8 @@ def sweep(
     over : mapping of str to sequence
         The axes of the grid and their coordinates: numbers or names.
     executor : concurrent.futures.Executor, optional
-        Where the points run; in this process if not given. A process pool that loses a worker is made anew.
+        Where the points run; in this process if neither this nor `workers` is given. A process pool that loses a worker
+        is made anew.
     store : str or Path, optional
         Folder or fsspec URL of a Zarr group for the results, which any number of sweeps may share.
     batch : int or "auto"
@@ -63,6 +65,9 @@ def sweep(
         is inside of a long call of a library, is killed after half as long again.
     checkpoint_every : float
         Seconds between checkpoints, beside the store, of points that take longer than this and go on in time.
+    workers : int, optional
+        Number of processes on this machine to run the points instead of an `executor`. A script that says so is
+        imported by each of them, so that the call must stand below ``if __name__ == "__main__":``.
 
     Returns
     -------
@@ -97,11 +102,14 @@ def sweep(
     require(on_error in ("record", "raise"), "on_error", on_error, "'record' or 'raise'")
     require(time_limit is None or time_limit > 0, "time_limit", time_limit, "positive")
     require(checkpoint_every > 0, "checkpoint_every", checkpoint_every, "positive")
-    if isinstance(executor, ProcessPoolExecutor):
+    if workers is not None:
+        require(isinstance(workers, int) and workers >= 1, "workers", workers, "an integer of at least 1")
+        require(executor is None, "workers", workers, "left out where an executor is given")
+    if workers is not None or isinstance(executor, ProcessPoolExecutor):
         require_picklable(make)
     kept = Store(store) if store is not None else None
     results = Results(PointRunner(make, kept, time_limit, checkpoint_every), grid, kept, on_error)
-    crew = Workers(executor or Here())
+    crew = Workers(executor, workers or 0)
     bar = tqdm(total=grid.size, disable=not progress, unit="run", mininterval=_pause())
     # a limit that another thread than the main one sets has no effect on OpenBLAS
     with contextlib.closing(crew), bar, one_thread():

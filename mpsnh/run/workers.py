@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import multiprocessing
 import sys
 from collections.abc import Callable, Collection
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from typing import Any, TypeVar
 
 import psutil
@@ -45,27 +55,60 @@ class Here(Executor):
         return future
 
 
+def local_processes(number: int) -> ProcessPoolExecutor:
+    """Return a pool of new processes on this machine, which share nothing with this one.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+
+    Examples
+    --------
+    >>> with local_processes(2) as pool:
+    ...     pool.submit(divmod, 7, 2).result()
+    (3, 1)
+    """
+    return ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"))
+
+
 class Workers:
     """An executor that outlives its workers: a process pool that lost one is replaced.
 
     Parameters
     ----------
-    executor : Executor
-        Where to run; it stays the caller's.
+    executor : Executor, optional
+        Where to run; it stays the caller's. By default this thread.
+    processes : int
+        Number of processes of their own to run on instead.
 
     Examples
     --------
-    >>> workers = Workers(Here())
+    >>> workers = Workers()
     >>> workers.count(), workers.submit(divmod, 7, 2).result()
     (1, (3, 1))
     """
 
-    def __init__(self, executor: Executor) -> None:
-        self.executor = executor
-        self.owned: Executor | None = None  # a pool made in place of a broken one
+    def __init__(self, executor: Executor | None = None, processes: int = 0) -> None:
+        self._anew: Callable[[], Executor] | None = None
+        self._owned: Executor | None = None
+        if processes:
+            self._anew = functools.partial(local_processes, processes)
+            executor = self._owned = self._anew()
+        elif isinstance(executor, ProcessPoolExecutor):
+            self._anew = functools.partial(_like, executor)
+        self.executor = executor or Here()
+        self._processes = processes
+
+    @property
+    def local(self) -> bool:
+        """Whether all runs in this process, so that nothing has to be sent."""
+        return isinstance(self.executor, Here | ThreadPoolExecutor)
 
     def count(self) -> int | None:
         """Return how many workers there are, if that is known."""
+        if self._processes:
+            return self._processes
         client = getattr(self.executor, "_client", None)  # dask
         if client is not None:
             return max(1, sum(map(int, client.nthreads().values())))
@@ -78,7 +121,8 @@ class Workers:
         As many as fit in the memory of this machine at once, and a few more to wait for a worker if those of all
         workers fit. Executors that reach other machines have their own memory.
         """
-        local, fitting = getattr(self.executor, "_max_workers", None), fitting_in_memory(memory)
+        local = self._processes or getattr(self.executor, "_max_workers", None)
+        fitting = fitting_in_memory(memory)
         if local is None:
             return 1024
         waiting = 1 if isinstance(self.executor, Here) else 4
@@ -114,15 +158,15 @@ class Workers:
 
     def renew(self) -> None:
         """Make a new process pool in place of a broken one; other executors can't be made anew."""
-        if isinstance(self.executor, ProcessPoolExecutor):
+        if self._anew is not None:
             old = self.executor
-            self.executor = self.owned = _like(old)
+            self.executor = self._owned = self._anew()
             old.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Let go of what was made here."""
-        if self.owned is not None:
-            self.owned.shutdown(wait=False, cancel_futures=True)
+        if self._owned is not None:
+            self._owned.shutdown(wait=False, cancel_futures=True)
 
 
 def _like(pool: Any) -> ProcessPoolExecutor:
