@@ -105,21 +105,18 @@ def todays_names(theirs: Any, ours: Any) -> Any:
 def _is_old_name(old: str, new: str) -> bool:
     """Tell whether version 0.1.0 gave one name to what is called by the other here."""
     there, here = old.split("."), new.split(".")
-    while there and here and there[-1] == here[-1]:
-        there.pop()
-        here.pop()
-    if len(there) == len(old.split(".")):
-        return False  # not even the last part of the names is the same
-    if ["__main__"] in (there, here):
-        return "mpsnh" not in (*there, *here)
-    if there[:1] != ["mpsnh"] or here[:1] != ["mpsnh"]:
+    if there[-1] != here[-1] or min(len(there), len(here)) < 2:
         return False
-    rooms = ("models", "algorithms", "observables")
-    if len(there) == 3 and there[1] in rooms:  # mpsnh.models.xxz
-        return here[:2] == there[:2]
-    if len(there) == 3:  # mpsnh.studies.brighi2025
-        return here[:3] == there
-    return len(there) == 2 and not set(here[1:2]) & {*rooms, "studies"}  # mpsnh.site
+    if "__main__" in (there[0], here[0]):
+        return "mpsnh" not in (there[0], here[0])
+    return there[0] == here[0] == "mpsnh" and _room(there) == _room(here)
+
+
+def _room(name: list[str]) -> list[str]:
+    """Return what of the package a name belongs to, whatever files there are in it; nothing for the core."""
+    if name[1] == "studies":
+        return name[1:3]
+    return [part for part in name[1:2] if part in ("models", "algorithms", "observables")]
 
 
 def comparable(described: Mapping[str, Any]) -> dict[str, Any]:
