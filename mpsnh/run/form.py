@@ -14,11 +14,23 @@ Variable = tuple[Any, ...]
 
 
 class FormError(ValueError):
-    """The result of a point does not fit those of the others, which no retry can mend."""
+    """The result of a point does not fit those of the others, which no retry can mend.
+
+    Examples
+    --------
+    >>> issubclass(FormError, ValueError)
+    True
+    """
 
 
 class Part(NamedTuple):
-    """What is known of a variable before there are results."""
+    """What is known of a variable before there are results.
+
+    Examples
+    --------
+    >>> Part(("site",), (6,), np.dtype(float), {"units": "1"}).shape
+    (6,)
+    """
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]

@@ -154,8 +154,8 @@ class Grid:
 
         Examples
         --------
-        >>> Grid({"seed": [4, 9, 2]}).part((slice(1, 3),)).axes
-        {'seed': [9, 2]}
+        >>> Grid({"seed": [4, 9, 2, 5]}).part((slice(1, 4),)).axes
+        {'seed': [9, 2, 5]}
         """
         return Grid({name: labels[part] for (name, labels), part in zip(self.axes.items(), region, strict=True)})
 

@@ -30,7 +30,29 @@ Make = Callable[..., Simulation[Any]]
 
 @dataclass(frozen=True)
 class PointRunner:
-    """Runs single points, wherever it is sent."""
+    """Runs single points, wherever it is sent.
+
+    Attributes
+    ----------
+    make : callable
+        Takes the coordinates of a point by name and returns its simulation.
+    store : Store or None
+        Beside which the checkpoints of long points stand; there are none without.
+    time_limit : float or None
+        Seconds that a point may take.
+    checkpoint_every : float
+        Seconds between checkpoints.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models, observables
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> sorted(run({"seed": 1}).data)
+    ['attempts', 'certified', 'rate']
+    """
 
     make: Make
     store: Store | None
@@ -144,6 +166,11 @@ class Survey:
         Names of all variables and labels of the results.
     memory : float
         Bytes that a point needs.
+
+    Examples
+    --------
+    >>> Survey(made={}, provenance={"model": '{"L": 4}'}, names={"gap"}, memory=0.0).names
+    {'gap'}
     """
 
     made: dict[tuple[Any, ...], Simulation[Any]] = field(repr=False)

@@ -36,6 +36,18 @@ class Results:
         Where results go; they stay in memory if there is none.
     on_error : "record" or "raise"
         Whether a point that fails is recorded or stops the sweep.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models, observables
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> results, workers = Results(run, Grid({"seed": range(3)}), None, "record"), Workers()
+    >>> results.prepare(1, workers)
+    >>> [region for region, _ in results.pending()]
+    [(slice(1, 2, None),), (slice(2, 3, None),)]
     """
 
     def __init__(self, run: PointRunner, wanted: Grid, store: Store | None, on_error: str) -> None:

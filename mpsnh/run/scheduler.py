@@ -51,6 +51,24 @@ class Scheduler:
         Who does it.
     bar : tqdm
         Shows how many points are done.
+
+    Examples
+    --------
+    >>> from tqdm import tqdm
+    >>> from mpsnh.run.grid import Grid
+    >>> from mpsnh.run.results import Results
+    >>> from mpsnh.run.point import PointRunner
+    >>> from mpsnh.run.simulation import Simulation
+    >>> from mpsnh import algorithms, models, observables
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> results, workers = Results(run, Grid({"seed": range(3)}), None, "record"), Workers()
+    >>> results.prepare(1, workers)
+    >>> Scheduler(results, workers, tqdm(disable=True)).run()
+    >>> results.pending()
+    []
     """
 
     def __init__(self, work: Work, workers: Workers, bar: Any) -> None:

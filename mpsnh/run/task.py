@@ -47,6 +47,19 @@ class Task:
         Whether a point that fails is recorded or stops the sweep.
     made : dict
         Simulations that have been made already, by place in the region.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models, observables
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> result = run({"seed": 0})
+    >>> form = Form.of(result.data, result.coords)
+    >>> task = Task(run, Grid({"seed": [0, 1]}), (slice(0, 2),), form, np.array([True, False]), None, "record")
+    >>> list(task.points())
+    [((0,), {'seed': 0})]
     """
 
     run: PointRunner
@@ -123,6 +136,19 @@ def compute_region(task: Task) -> Outcome:
     ----------
     task : Task
         What to run. If somebody else is at this region, nothing runs and the outcome is called busy.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models, observables
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> result = run({"seed": 0})
+    >>> form = Form.of(result.data, result.coords)
+    >>> task = Task(run, Grid({"seed": [0, 1]}), (slice(0, 2),), form, np.array([True, False]), None, "record")
+    >>> compute_region(task).status.tolist()
+    [1, 0]
     """
     with contextlib.ExitStack() as held:
         wanted = task.wanted
@@ -169,6 +195,26 @@ def _run_point(task: Task, place: Index, point: Point, outcome: Outcome) -> None
 
 
 def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> PointResult:
-    """Run one of the points that tell the form of the results, on one thread."""
+    """Run one of the points that tell the form of the results, on one thread.
+
+    Parameters
+    ----------
+    run : PointRunner
+        Runs a point.
+    point : dict
+        Its coordinates.
+    made : Simulation or None
+        Its simulation, if that has been made already.
+
+    Examples
+    --------
+    >>> from mpsnh import algorithms, models, observables
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> run_first(run, {"seed": 1}, ring(1)).point
+    {'seed': 1}
+    """
     with one_thread():
         return run(point, made)

@@ -43,8 +43,6 @@ class Here(Executor):
     (3, 1)
     """
 
-    _max_workers = 1
-
     def submit(self, function: Callable[..., T], /, *arguments: Any, **options: Any) -> Future[T]:
         """Run a function and return its result as a future."""
         future: Future[T] = Future()
@@ -98,7 +96,7 @@ class Workers:
         elif isinstance(executor, ProcessPoolExecutor):
             self._anew = functools.partial(_like, executor)
         self.executor = executor or Here()
-        self._processes = processes
+        self._known = processes or (1 if executor is None else None)
 
     @property
     def local(self) -> bool:
@@ -107,8 +105,8 @@ class Workers:
 
     def count(self) -> int | None:
         """Return how many workers there are, if that is known."""
-        if self._processes:
-            return self._processes
+        if self._known:
+            return self._known
         client = getattr(self.executor, "_client", None)  # dask
         if client is not None:
             return max(1, sum(map(int, client.nthreads().values())))
@@ -121,8 +119,7 @@ class Workers:
         As many as fit in the memory of this machine at once, and a few more to wait for a worker if those of all
         workers fit. Executors that reach other machines have their own memory.
         """
-        local = self._processes or getattr(self.executor, "_max_workers", None)
-        fitting = fitting_in_memory(memory)
+        local, fitting = self._known or getattr(self.executor, "_max_workers", None), fitting_in_memory(memory)
         if local is None:
             return 1024
         waiting = 1 if isinstance(self.executor, Here) else 4

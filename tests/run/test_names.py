@@ -23,8 +23,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("package", [nh, models, algorithms, observables])
 def test_what_a_package_offers_is_named_by_it(package):
-    for name in package.__all__:
-        assert public_name(getattr(package, name)) == f"{package.__name__}.{name}"
+    things = {name: getattr(package, name) for name in package.__all__}
+    named = {name: thing for name, thing in things.items() if thing.__module__.startswith("mpsnh.")}
+    assert len(named) >= len(things) - 1, "one is an alias of a tuple"
+    for name, thing in named.items():
+        assert public_name(thing) == f"{package.__name__}.{name}"
 
 
 LAZY = {
