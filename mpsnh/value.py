@@ -212,7 +212,7 @@ def _found(package: Any, name: str) -> Any:
 def _same_name(found: Any, thing: Any) -> bool:
     """Tell whether what was found is the thing, or the function that it is local to."""
     module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
-    return module == thing.__module__ and name == thing.__qualname__.partition(".<locals>")[0]
+    return (module, name) == (thing.__module__, thing.__qualname__.partition(".<locals>")[0])
 
 
 def _script(module: str) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.run.grid import Region
-from mpsnh.run.store import MISSING
 from mpsnh.run.task import Outcome, Task, compute_region
 from mpsnh.run.workers import Workers, worker_died
 
@@ -145,5 +144,5 @@ class Scheduler:
         if outcome.busy:
             return False
         self.work.keep(task, outcome)
-        self.bar.update(int(np.sum(outcome.status != MISSING)))
+        self.bar.update(outcome.finished)
         return True

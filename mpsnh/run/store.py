@@ -337,7 +337,8 @@ class Store:
                 variable.attrs.pop("_FillValue", None)
             kept = [name for name in data.attrs.pop("variables") if names is None or name in names]
             del data.attrs["identity"]
-            return data[[*kept, STATUS]].drop_encoding().drop_vars(STATUS).sel(chosen).load()
+            wanted: xr.Dataset = data[[*kept, STATUS]].drop_encoding().drop_vars(STATUS).sel(chosen).load()
+            return wanted
 
 
 def region_name(region: Region) -> str:

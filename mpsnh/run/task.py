@@ -115,6 +115,11 @@ class Outcome:
     checkpoints: list[str] = field(default_factory=list)
     busy: bool = False
 
+    @property
+    def finished(self) -> int:
+        """How many points are done or failed."""
+        return int(np.sum(self.status != MISSING))
+
     def put(self, place: Index, result: PointResult) -> None:
         """Take over the result of a point."""
         for name, (_, values, _) in result.data.items():

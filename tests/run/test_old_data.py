@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import mpsnh as nh
 from mpsnh.cli import app
+from mpsnh.run.provenance import versions
 from mpsnh.run.store import DONE, Store
 from tests.support.comparison import assert_same_bits
 
@@ -123,6 +124,19 @@ def test_another_study_is_still_refused(opened):
         nh.sweep(other, OLD.QUENCHES, store=opened("quenches").url)
     with pytest.raises(ValueError, match=r"algorithm.type is 'mpsnh.algorithms.nhtebd.NHTEBD' there"):
         nh.sweep(OLD.exact_quench, OLD.QUENCHES, store=opened("quenches").url)
+
+
+def test_a_later_version_with_the_same_numbers_goes_on(opened, tmp_path, monkeypatch):
+    later = dict(versions()) | {"mpsnh": "9.0"}
+    for place in ("provenance", "simulation"):
+        monkeypatch.setattr(f"mpsnh.run.{place}.versions", lambda: later)
+    assert_close(nh.sweep(OLD.quench, OLD.QUENCHES, store=opened("quenches").url), nh.sweep(OLD.quench, OLD.QUENCHES))
+    shutil.copy(DATA / "nhtebd.npz", tmp_path / "run.npz")
+    longer = OLD.quench(7, t_max=1.2)
+    assert_close(longer.run(checkpoint=tmp_path / "run.npz"), longer.run())
+    monkeypatch.setattr("mpsnh.run.provenance.SAME_NUMBERS", ())
+    with pytest.raises(ValueError, match=r"versions.mpsnh is '0.1.0' there and '9.0' here"):
+        nh.sweep(OLD.quench, OLD.QUENCHES, store=opened("quenches").url)
 
 
 @every_store
