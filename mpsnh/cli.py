@@ -66,10 +66,9 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor | None]:
         with _client(scheduler) as client:
             yield client.get_executor()
     elif workers > 1:
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
+        from mpsnh.run.workers import local_processes
 
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with local_processes(workers) as pool:  # one for all sweeps of the study
             yield pool
     else:
         yield None
@@ -116,17 +115,15 @@ def status(
 
 def _report(store: Store) -> Any:
     """Print what is known of a store and return the status of its points."""
-    from mpsnh.run.grid import regions
-
-    axes, values = store.axes(), store.status()
+    grid, values = store.grid(), store.status()
     _say(f"store      {store.url}")
-    for name, labels in axes.items():
+    for name, labels in grid.axes.items():
         shown = labels if len(labels) <= 6 else [*labels[:3], "…", labels[-1]]
         _say(f"axis       {name}: {len(labels)} ({', '.join(map(str, shown))})")
-    _say(f"variables  {', '.join(map(str, store.form().data_vars))}")
+    _say(f"variables  {', '.join(store.form().parts)}")
     _say(f"points     {_counted(values)}")
     if running := _running(store, values):
-        _say(f"running    {running} of {sum(1 for _ in regions(values.shape, store.chunk()))} regions")
+        _say(f"running    {running} of {sum(1 for _ in grid.regions())} regions")
     failures = store.failures()
     for failure in failures[:FAILURES_SHOWN]:
         point = ", ".join(f"{name}={label}" for name, label in failure["point"].items())
@@ -145,12 +142,11 @@ def _counted(values: Any) -> str:
 
 def _running(store: Store, values: Any) -> int:
     """Count the regions with missing points that somebody holds the lock of, as far as this can be seen from here."""
-    from mpsnh.run.grid import lock_name, regions
-    from mpsnh.run.store import MISSING
+    from mpsnh.run.store import MISSING, region_name
 
     locks, count = Path(f"{store.url}.locks"), 0
-    for region in regions(values.shape, store.chunk()):
-        name = lock_name(region)
+    for region in store.grid().regions():
+        name = region_name(region)
         if np.any(values[region] == MISSING) and (locks / f"{name}.lock").exists():
             try:
                 with store.locked(name) as free:

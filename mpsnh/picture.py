@@ -57,9 +57,11 @@ def results(place: str | Path) -> xr.Dataset:
     Examples
     --------
     >>> import tempfile
+    >>> from mpsnh.run.form import Form
+    >>> from mpsnh.run.grid import Grid
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = Store(Path(folder) / "data.zarr")
-    ...     store.create(xr.Dataset({"real": True}), {"seed": [0, 1]}, (2,), {})
+    ...     store.create(Form.of({"real": ((), True, {})}), Grid({"seed": [0, 1]}), {})
     ...     store.write((slice(0, 2),), {"real": np.array([True, False])}, np.array([DONE, 0]), [])
     ...     results(store.url)["real"].values.tolist()
     [1.0, nan]
@@ -67,10 +69,10 @@ def results(place: str | Path) -> xr.Dataset:
     if "://" not in str(place) and Path(place).is_file():
         return _from_file(Path(place))
     store = opened(place)
-    axes = store.axes()
+    grid = store.grid()
     # The status is written last and so read first: what it calls done is there.
-    done = store.status(tuple(slice(0, len(labels)) for labels in axes.values())) == DONE
-    return _as_floats(store.load(axes)).where(xr.DataArray(done, dims=list(axes)))
+    done = store.status(tuple(slice(0, n) for n in grid.shape)) == DONE
+    return _as_floats(store.load(grid)).where(xr.DataArray(done, dims=list(grid.axes)))
 
 
 def opened(place: str | Path) -> Store:
