@@ -183,7 +183,6 @@ def public_name(thing: Any) -> str:
 
     Examples
     --------
-    >>> from mpsnh import observables
     >>> public_name(observables.SteadyStateGap), public_name(public_name)
     ('mpsnh.observables.SteadyStateGap', 'mpsnh.value.public_name')
     """

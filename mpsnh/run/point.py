@@ -45,7 +45,6 @@ class PointRunner:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> def ring(seed):
     ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
     ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
@@ -198,7 +197,6 @@ def survey(make: Make, grid: Grid, stop: bool = False) -> Survey:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> def chain(h, seed):
     ...     model = models.NonHermitianXXZ(L=6, h=h, seed=seed, boundary="periodic")
     ...     return Simulation(model, algorithms.ExactDiag(vectors="none"), {"gap": observables.SteadyStateGap()})

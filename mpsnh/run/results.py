@@ -39,7 +39,6 @@ class Results:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> def ring(seed):
     ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
     ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})

@@ -58,7 +58,6 @@ class Scheduler:
     >>> from mpsnh.run.results import Results
     >>> from mpsnh.run.point import PointRunner
     >>> from mpsnh.run.simulation import Simulation
-    >>> from mpsnh import algorithms, models, observables
     >>> def ring(seed):
     ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
     ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})

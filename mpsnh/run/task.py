@@ -50,7 +50,6 @@ class Task:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> def ring(seed):
     ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
     ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
@@ -144,7 +143,6 @@ def compute_region(task: Task) -> Outcome:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> def ring(seed):
     ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
     ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
@@ -213,7 +211,6 @@ def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> P
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> def ring(seed):
     ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
     ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})

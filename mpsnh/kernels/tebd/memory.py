@@ -215,6 +215,8 @@ def layout(chain, site, direction, rows, first, offset):  # type: ignore[no-unty
     outer, inner = (site, site + 1) if direction > 0 else (site + 1, site)
     position = 0
     for c in range(chain.span[inner, 0], chain.span[inner, 1] + 1):
+        # The block of charge c: its columns are those of the inner bond; its rows are, for each local state s, those of
+        # the outer bond whose charge makes c together with that of s.
         height = 0
         for s in range(chain.local[site]):
             offset[c, s] = height
@@ -238,12 +240,19 @@ def set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})  # so that the sum is vectorised
 def squared_norm(x, size):  # type: ignore[no-untyped-def]
-    """Return Σ |x_i|² of the first elements of an array.
+    """Return Σ |x_i|² of the first elements of an array, summed in double precision.
+
+    Parameters
+    ----------
+    x : ndarray of complex
+        The elements.
+    size : int
+        How many of them count.
 
     Examples
     --------
-    >>> float(squared_norm(np.array([1.0, 1j, 5.0]), 2))
-    2.0
+    >>> squared_norm(np.array([3, 4j, 100]), 2)
+    25.0
     """
     total = 0.0
     for i in range(size):
@@ -253,14 +262,23 @@ def squared_norm(x, size):  # type: ignore[no-untyped-def]
 
 @jit
 def scale(x, size, factor):  # type: ignore[no-untyped-def]
-    """Multiply the first elements of an array by a number.
+    """Multiply the first elements of an array in place.
+
+    Parameters
+    ----------
+    x : ndarray of complex
+        The elements.
+    size : int
+        How many of them change.
+    factor : float or complex
+        Of the precision of `x`, which would be promoted otherwise.
 
     Examples
     --------
-    >>> x = np.ones(3)
-    >>> scale(x, 2, 5.0)
+    >>> x = np.array([1, 2j, 3])
+    >>> scale(x, 2, 2.0)
     >>> x.tolist()
-    [5.0, 5.0, 1.0]
+    [(2+0j), 4j, (3+0j)]
     """
     for i in range(size):
         x[i] *= factor
