@@ -32,6 +32,7 @@ SUBJECTS = {
     "algorithms/test_slow_mode.py": ["algorithms/open_system.py", "algorithms/degenerate_perturbation.py"],
     "observables/test_spectra.py": ["observables/levels.py", "observables/level_statistics.py"],
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],
+    "run/test_names.py": ["mpsnh/run/provenance.py", "mpsnh/value.py"],
     "run/test_old_data.py": ["mpsnh/run/store.py", "mpsnh/run/checkpoint.py"],
     "statistics/test_statistics.py": ["mpsnh/statistics"],
 }
