@@ -55,6 +55,7 @@ class BlockState:
 
     Examples
     --------
+    >>> from mpsnh.states.blocks import charge_blocks
     >>> state = BlockState(charge_blocks([np.ones((1, 2, 1))] * 3, [(0, 0)] * 3), [(0, 0)] * 3, 2, max_bond=4)
     >>> state.normalise()
     >>> round(float(np.exp(state.log_norm)) ** 2, 12), state.bond_dimensions()

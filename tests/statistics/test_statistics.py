@@ -5,8 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from mpsnh import statistics
-from mpsnh.statistics import kink, plateau
+from mpsnh.statistics import averages, kink, plateau
 from mpsnh.statistics.averages import bootstrap_interval, mean_with_error, typical
 from mpsnh.statistics.decay import ExponentialFit, fit_exponential
 from mpsnh.statistics.distribution import log_histogram
@@ -145,7 +144,7 @@ def test_typical_interval_uses_positive_values_only():
 def test_interval_does_not_depend_on_how_it_is_cut_to_fit_memory(monkeypatch):
     data = series(np.random.default_rng(0).exponential(size=(7, 30)))
     whole = bootstrap_interval(data, resamples=100)
-    monkeypatch.setattr(statistics, "_AT_ONCE", 250)
+    monkeypatch.setattr(averages, "_AT_ONCE", 250)
     xr.testing.assert_allclose(bootstrap_interval(data, resamples=100), whole, rtol=1e-12)
     assert not bootstrap_interval(data, resamples=100, seed=1)["low"].equals(whole["low"])
 
@@ -238,7 +237,7 @@ def test_band_covers_the_curve_as_often_as_it_says():
 
 def test_band_has_the_shape_of_x_and_widens_with_confidence():
     fit = fit_exponential(curve(correlated(0)), "h", (2, 7))
-    assert fit.resampled.shape == (statistics.RESAMPLES, 2)
+    assert fit.resampled.shape == (averages.RESAMPLES, 2)
     assert np.std(fit.resampled[:, 0], ddof=1) == pytest.approx(fit.error, rel=1e-12)
     assert fit.count.tolist() == [150] * 6
     low, high = fit.band(H.reshape(2, 4), confidence=0.68)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from mpsnh.cli import app
 from mpsnh.observables.demixing import demixed, near_resonant_set
 from mpsnh.studies import ha2023
+from mpsnh.studies.ha2023 import data
 from mpsnh.studies.ha2023.statements import (
     DRIFTS,
     STATEMENTS,
@@ -295,7 +296,7 @@ def test_running_again_computes_nothing_and_gives_the_same(finished, tmp_path, m
     shutil.copytree(finished[0], tmp_path / "copy")
     for path in (tmp_path / "copy").glob("*.nc"):
         path.unlink()
-    monkeypatch.setattr(ha2023, "circuit", never)
+    monkeypatch.setattr(data, "circuit", never)
     ha2023.reproduce("tiny", out=tmp_path / "copy")
     for name in ("statements", *ha2023.FIGURES):
         xr.testing.assert_identical(load(tmp_path / "copy", name), load(finished[0], name))
@@ -326,7 +327,7 @@ def test_a_circuit_that_fails_is_counted_and_left_out(tmp_path, monkeypatch, cap
         return one(L, alpha, seed)
 
     one = ha2023.circuit
-    monkeypatch.setattr(ha2023, "circuit", unlucky)
+    monkeypatch.setattr(data, "circuit", unlucky)
     with pytest.warns(UserWarning, match=r"points failed; the first is .*degenerate"):
         ha2023.reproduce("tiny", out=tmp_path)
     statements = load(tmp_path, "statements")

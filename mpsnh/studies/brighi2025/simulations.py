@@ -103,6 +103,7 @@ def quench(h: float, seed: int, chi: int, scale: Scale) -> Simulation[Snapshot]:
 
     Examples
     --------
+    >>> from mpsnh.studies.brighi2025.scales import SCALES
     >>> quench(1.0, 0, 16, SCALES["quick"]).model.L
     64
     """

@@ -18,6 +18,7 @@ class Study(PaperStudy[Scale]):
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> Study("huge", Path("out"))
     Traceback (most recent call last):
     ValueError: scale 'huge' is unknown; there are: quick, laptop, paper
