@@ -20,6 +20,7 @@ from mpsnh.language.circuit import ORDERS, Gate, Layer, repeated
 from mpsnh.operators.sector import LEAK
 from mpsnh.states.mps import MPS
 from mpsnh.states.symmetric import from_blocks, symmetric
+from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState, memory_needed
 
 
@@ -186,6 +187,7 @@ class NHTEBD(TimeEvolution):
         plan = _plan(model, self.dt, self.order)
         circuit = functools.lru_cache(lambda steps: repeated(plan.step, steps))
         growth = _amplification(plan.step)
+        truncation = Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=self.excess)
         workspace: BlockState | None = None
         produced: Callable[[], MPS | None] = _nothing
 
@@ -205,7 +207,7 @@ class NHTEBD(TimeEvolution):
             del snapshot, state
             lost = np.zeros(model.L - 1)
             for layer in circuit(steps):
-                lost += workspace.apply(layer, self.cutoff, self.excess)
+                lost += workspace.apply(layer, truncation)
             # In the middle, from where a window there is measured without contracting the rest of the chain.
             workspace.move_to(model.L // 2)
             passed = noise > self.tolerance
@@ -229,7 +231,7 @@ class NHTEBD(TimeEvolution):
                 float(lost.sum()) / steps,
                 noise,
                 trusted,
-                workspace.memory(),
+                workspace.carry(),
             )
 
         return advance
@@ -288,7 +290,7 @@ _EPS = {"double": float(np.finfo(np.float64).eps), "single": float(np.finfo(np.f
 
 def _visible(workspace: BlockState, model: Model) -> MPS:
     """Return the state of a workspace, without copying it."""
-    return from_blocks(workspace.blocks(), model.sites, (workspace.centre, workspace.centre + 1))
+    return from_blocks(workspace.view(), model.sites, (workspace.centre, workspace.centre + 1))
 
 
 def _pair_charges(model: Model, gate: Gate) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ from mpsnh.run.simulation import Simulation
 from mpsnh.run.sweep import sweep
 from mpsnh.states.density import DensityMatrix
 from mpsnh.states.mps import MPS
-from mpsnh.states.state import State
+from mpsnh.states.state import Pure, State
 from mpsnh.states.vector import ExactState
 
 __version__ = version("mpsnh")
@@ -47,6 +47,7 @@ __all__ = [
     "Model",
     "Observable",
     "OpSum",
+    "Pure",
     "Record",
     "Sector",
     "Simulation",

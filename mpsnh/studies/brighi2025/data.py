@@ -75,7 +75,7 @@ class Study(PaperStudy[Scale]):
     def settled(self) -> xr.DataArray:
         """Mean of the current over the window of the plateau, for each bond dimension, strength and realisation."""
         current = self.quenches["current"]
-        parts = [current.sel(h=[h], time=slice(*found.window)).mean("time") for h, found in self.plateaus.items()]
+        parts = [current.sel(h=[h], time=slice(*settled.window)).mean("time") for h, settled in self.plateaus.items()]
         return xr.concat(parts, "h").transpose("chi", "h", "seed").assign_attrs(current.attrs)
 
     def measured(self) -> xr.Dataset:
@@ -88,17 +88,17 @@ class Study(PaperStudy[Scale]):
             χ, with the standard error of the mean of the differences, realisation by realisation; ``total``, all
             errors together; and ``arrival``, when the boundaries are felt.
         """
-        found = self.plateaus.values()
+        plateaus = self.plateaus.values()
         change = mean_with_error(self.settled.isel(chi=-1) - self.settled.isel(chi=-2))
         data = xr.Dataset(
             {
-                "found": ("h", [each.found for each in found]),
-                "window": (("h", "end"), [each.window for each in found]),
-                "plateau": ("h", [each.value for each in found]),
-                "statistical": ("h", [each.error for each in found]),
-                "systematic": ("h", [each.systematic for each in found]),
-                "drift": ("h", [each.drift for each in found]),
-                "drift_error": ("h", [each.drift_error for each in found]),
+                "found": ("h", [settled.found for settled in plateaus]),
+                "window": (("h", "end"), [settled.window for settled in plateaus]),
+                "plateau": ("h", [settled.value for settled in plateaus]),
+                "statistical": ("h", [settled.error for settled in plateaus]),
+                "systematic": ("h", [settled.systematic for settled in plateaus]),
+                "drift": ("h", [settled.drift for settled in plateaus]),
+                "drift_error": ("h", [settled.drift_error for settled in plateaus]),
                 "arrival": ("h", [self.scale.arrival(h) for h in self.plateaus]),
             },
             {"h": list(self.plateaus), "end": ["first", "last"]},
@@ -198,4 +198,16 @@ def _fitted(data: xr.DataArray, window: tuple[float, float] = (0, np.inf)) -> Ex
 
 
 def decay_rate(fit: ExponentialFit | None) -> tuple[float, float]:
+    """Return the rate of a fit and its error, NaN if there is none.
+
+    Parameters
+    ----------
+    fit : ExponentialFit or None
+        What `Study.quench_fit` or `Study.exact_fits` returned.
+
+    Examples
+    --------
+    >>> decay_rate(None)
+    (nan, nan)
+    """
     return (np.nan, np.nan) if fit is None else (fit.rate, fit.error)
