@@ -168,10 +168,6 @@ class Site:
         **operators : array_like, shape (d, d)
             The new operators by name.
 
-        Returns
-        -------
-        Site
-
         Examples
         --------
         >>> spin = Spin(1).with_operators(Sz2=np.diag([1, 0, 1]))

@@ -9,6 +9,7 @@ import numpy as np
 import quimb.tensor as qtn
 import symmray
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site
@@ -30,32 +31,20 @@ class SymmetricMPS(MPS):
     ('SymmetricMPS', 1, [0.5, -0.5, 0.5, -0.5])
     """
 
+    @override
     def blocks(self) -> tuple[list[Blocks], list[tuple[int, ...]]]:
-        """Return the tensors by blocks of conserved charge (`mpsnh.states.blocks`), as views.
-
-        Returns
-        -------
-        blocks : list of dict
-            For each site.
-        charges : list of tuple of int
-            Charge of each local state, for each site.
-
-        Raises
-        ------
-        ValueError
-            If operations on the network have left it without a definite charge.
-        """
         charges = [site.charges for site in self._named_sites()]
         blocks = [self._site_blocks(j) for j in range(self.L)]
-        if all(each is not None for each in blocks) and not self.exponent:
-            return [each for each in blocks if each is not None], charges
-        found = charge_blocks(self.site_tensors(), charges)
-        if found is None:
+        if all(site is not None for site in blocks) and not self.exponent:
+            return [site for site in blocks if site is not None], charges
+        split = charge_blocks(self.site_tensors(), charges)
+        if split is None:
             raise ValueError(
                 "this state has no definite charge any more; use MPS.from_tensors(state.site_tensors(), …)"
             )
-        return found, charges
+        return split, charges
 
+    @override
     def _dense(self, data: Any, j: int) -> Any:
         # The blocks come in order of increasing charge, but local states in that of the site.
         maps = [[q for q, size in index.chargemap.items() for _ in range(size)] for index in data.indices]
@@ -71,38 +60,23 @@ class SymmetricMPS(MPS):
         flows = [False] * (min(j, 1) + 1) + [True] * (len(inds) - 1 - min(j, 1))
         if [index.dual for index in data.indices] != flows or (j < self.L - 1 and data.charge != 0):
             return None
-        found = Blocks()
+        site = Blocks()
         for sector, block in data.blocks.items():
             q, c = (sector[0], sector[1]) if j else (0, sector[0])
             block = block[None] if j == 0 else block
-            found[q, c] = block[..., None] if j == self.L - 1 else block
-        return found
+            site[q, c] = block[..., None] if j == self.L - 1 else block
+        return site
 
+    @override
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield the blocks by name, to be written to a file: those of one site after the other, which saves memory.
-
-        Yields
-        ------
-        name : str
-        array : ndarray
-        """
+        # The blocks of one site after the other, which saves memory.
         yield "isometric", np.array(self._isometric())
         for j, site in enumerate(self.blocks()[0]):
             yield f"keys{j}", np.array([[*key, *block.shape] for key, block in site.items()])
             yield f"tensor{j}", np.concatenate([block.ravel() for block in site.values()])
 
+    @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return a state on the same sites from what `arrays` returned.
-
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-            The blocks.
-
-        Returns
-        -------
-        SymmetricMPS
-        """
         blocks: list[Blocks] = []
         for j in range(self.L):
             keys, flat, site, position = arrays[f"keys{j}"].tolist(), arrays[f"tensor{j}"], Blocks(), 0
@@ -130,10 +104,6 @@ def symmetric(state: MPS) -> MPS:
     ----------
     state : MPS
         Any state that knows its sites.
-
-    Returns
-    -------
-    SymmetricMPS or MPS
 
     Examples
     --------

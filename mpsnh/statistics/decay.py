@@ -138,10 +138,6 @@ def fit_exponential(
     significance : float
         Leave out points whose mean is not larger than this many standard errors.
 
-    Returns
-    -------
-    ExponentialFit
-
     Raises
     ------
     ValueError
@@ -177,31 +173,38 @@ def fit_exponential(
 def points_to_fit(
     data: xr.DataArray, along: str, window: tuple[float, float], over: str, significance: float, least: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the x whose mean differs from zero, and the values there, with realisations as the second axis.
+    """Return the x whose mean differs from zero, and the values there.
 
     Parameters
     ----------
     data : DataArray
-        Values with the dimensions `along` and `over`.
-    along, over : str
-        Dimensions of x and of the realisations.
+        With the dimensions `along` and `over`.
+    along : str
+        Dimension of x.
     window : (float, float)
-        First and last x to look at.
+        Smallest and largest x.
+    over : str
+        Dimension of the realisations.
     significance : float
-        Standard errors by which the mean must exceed zero.
+        Standard errors by which a mean must exceed zero.
     least : int
-        Number of points that must be left.
+        Number of points that there must be.
+
+    Returns
+    -------
+    x : ndarray, shape (points,)
+    values : ndarray, shape (points, realisations)
 
     Raises
     ------
     ValueError
-        If fewer points are left.
+        If there are fewer points.
 
     Examples
     --------
-    >>> data = xr.DataArray([[2.0, 4.0], [1.0, -1.0]], {"h": [1.0, 2.0]}, ("h", "seed"))
-    >>> points_to_fit(data, "h", (0.0, 3.0), "seed", 2.0, 1)
-    (array([1.]), array([[2., 4.]]))
+    >>> data = xr.DataArray([[1.0, 1.2], [-1.0, 1.0]], {"h": [2.0, 3.0]}, ("h", "seed"))
+    >>> points_to_fit(data, "h", (0, 9), "seed", significance=2.0, least=1)[0].tolist()
+    [2.0]
     """
     values = realisations_of(data, over).transpose(along, over).sel({along: slice(*window)}).dropna(over, how="all")
     averaged = mean_with_error(values, over)
@@ -216,10 +219,16 @@ def draws(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    n, resamples : int
-        Numbers of realisations and of resamples.
+    n : int
+        Number of realisations.
+    resamples : int
+        How often as many are drawn, with replacement.
     seed : int
-        Seed of the resampling.
+        Of the draws.
+
+    Returns
+    -------
+    ndarray, shape (resamples, n)
 
     Examples
     --------
@@ -234,12 +243,17 @@ def mean_of(samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    samples : array, at least 2D
+    samples : ndarray, shape (points, realisations, …)
+        Those that are missing are NaN.
+
+    Returns
+    -------
+    ndarray, shape (points, …)
 
     Examples
     --------
-    >>> mean_of(np.array([[1.0, 3.0], [2.0, np.nan], [np.nan, np.nan]]))
-    array([ 2.,  2., nan])
+    >>> mean_of(np.array([[1.0, np.nan, 3.0]])).tolist()
+    [2.0]
     """
     present = np.isfinite(samples)
     count = present.sum(axis=1)

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "statistics": ("checks",),
     "linalg": ("checks", "kernels"),
     "operators": ("checks", "language", "linalg"),
-    "states": ("checks", "kernels", "language", "operators"),
+    "states": ("checks", "value", "kernels", "language", "operators"),
     "base": ("checks", "value", "language", "linalg", "operators", "states"),
     "models": CORE,
     "algorithms": CORE,

@@ -262,8 +262,9 @@ def apply_layer(chain, work, where, matrices, max_bond, cutoff, excess, lost):  
 
     Examples
     --------
+    >>> from mpsnh.states.truncation import Truncation
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 2, ["up"] * 2).workspace()  # whose methods call this function
-    >>> state.apply((nh.Gate(2 * np.eye(4), (0, 1)),), cutoff=0.0, excess=0.0).tolist()
+    >>> state.apply((nh.Gate(2 * np.eye(4), (0, 1)),), Truncation(max_bond=1, cutoff=0.0, excess=0.0)).tolist()
     [0.0]
     >>> round(float(np.exp(state.log_norm)), 12)
     2.0

@@ -209,7 +209,7 @@ def layout(chain, site, direction, rows, first, offset):  # type: ignore[no-unty
     Examples
     --------
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
-    >>> [block.shape for block in state.blocks()[0].values()]
+    >>> [block.shape for block in state.view()[0].values()]
     [(1, 2, 1)]
     """
     outer, inner = (site, site + 1) if direction > 0 else (site + 1, site)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from mpsnh.checks import require
 from mpsnh.value import Value
 
@@ -161,3 +163,15 @@ SCALES = {
     ),
 }
 """The sizes that `reproduce` knows by name."""
+
+SCALES["chain560"] = dataclasses.replace(
+    SCALES["quick"],
+    chain=560,
+    quench_strengths=(2,),
+    half_widths=(25,),
+    quench_realisations=2,
+    t_max=40,
+    dt=0.1,
+    interval=0.5,
+    bond_dimensions=(64, 128),
+)

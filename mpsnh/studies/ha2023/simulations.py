@@ -23,10 +23,6 @@ def circuit(L: int, alpha: float, seed: int) -> Simulation[SlowMode]:
     seed : int
         Realisation.
 
-    Returns
-    -------
-    Simulation
-
     Examples
     --------
     >>> data = circuit(5, 30.0, 0).run()

@@ -377,10 +377,6 @@ def holds(value: float, low: float, high: float, allowed: tuple[float, float] | 
     allowed : (float, float) or None
         The bounds.
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> [holds(value, value - 1, value + 1, (0.0, 2.0)) for value in (1.0, 2.5, 5.0)]
@@ -459,10 +455,6 @@ def tables(data: xr.Dataset) -> tuple[Table, Table]:
     data : Dataset
         What `compare` returned.
 
-    Returns
-    -------
-    Table, Table
-
     Examples
     --------
     >>> ones = xr.DataArray(np.ones((2, 2, 9)), {"L": [5, 6], "alpha": [THERMAL, LOCALISED]}, ("L", "alpha", "seed"))
@@ -521,10 +513,6 @@ def percent(fraction: float) -> str:
     ----------
     fraction : float
         From 0 to 1.
-
-    Returns
-    -------
-    str
 
     Examples
     --------
