@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from mpsnh.checks import require
-from mpsnh.studies.ha2023.statements import LOCALISED, THERMAL
 from mpsnh.value import Value
+
+LOCALISED, THERMAL = 30.0, 1.0
+"""The paper's α in the two regimes."""
 
 
 class Scale(Value):
