@@ -118,7 +118,7 @@ class Eigenvectors(Sequence[ExactState]):
     --------
     >>> from mpsnh.language.site import Spin
     >>> both = Eigenvectors(np.array([[1.0, 3.0], [1.0, -4.0]]), Sector([Spin(0.5)] * 2, 0))
-    >>> len(both), both.norms()[-1], round(both[0].expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
+    >>> len(both), both.norms()[-1].item(), round(both[0].expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
     (2, 5.0, 0.5)
     """
 
@@ -151,5 +151,5 @@ class Eigenvectors(Sequence[ExactState]):
         """
         return np.asarray(np.linalg.norm(self.matrix, axis=0))
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.matrix, dtype=dtype, copy=copy)  # type: ignore[arg-type]
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.matrix, dtype=dtype, copy=copy)

@@ -163,16 +163,9 @@ def _rate_label(fit: ExponentialFit | None) -> str:
     return "" if fit is None else rf", $\alpha={fit.rate:.2f}\pm{fit.error:.2f}$"
 
 
-def by_bond_dimension(study: Study) -> xr.Dataset:
-    """Return the mean current in the windows of the plateaus, and the diagnostics at their ends, by χ and h."""
-    names = ["discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"]
-    ends = study.measured()["window"].sel(end="last", drop=True)
-    return mean_with_error(study.settled).merge(study.quenches[names].sel(time=ends).drop_vars("time").mean("seed"))
-
-
 def _fig3_convergence(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the mean current in the windows of the plateaus against the bond dimension."""
-    data = by_bond_dimension(study)
+    data = study.by_bond_dimension()
     for k, h in enumerate(data["h"].values):
         point, colour = data.sel(h=h), _colour(k, data.sizes["h"])
         axes.errorbar(point["chi"], point["mean"], point["error"], fmt="o-", ms=3, lw=0.8, color=colour, capsize=2)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mpsnh.studies.brighi2025.data import Study
-from mpsnh.studies.brighi2025.figures import FIGURES, by_bond_dimension
+from mpsnh.studies.brighi2025.figures import FIGURES
 from mpsnh.studies.study import draw, save
 
 
@@ -83,7 +83,7 @@ def _print_rates(study: Study) -> None:
 
 def _convergence(study: Study) -> Table:
     """Return the table behind the extra figure of convergence with the bond dimension."""
-    data = by_bond_dimension(study)
+    data = study.by_bond_dimension()
     title = (
         "Mid current per bond in the window of the plateau, in J/1000\n(discarded weight and largest bond: at its end)"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from mpsnh.checks import require
 from mpsnh.value import Value
 
@@ -34,6 +36,7 @@ class Scale(Value):
     scan: tuple[float, ...]
     scan_realisations: tuple[int, ...]
 
+    @override
     def validate(self) -> None:
         """Check that there are two sizes, numbers of realisations for each, and no α twice."""
         n = len(self.sizes)
