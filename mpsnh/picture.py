@@ -83,10 +83,6 @@ def opened(place: str | Path) -> Store:
     place : str or Path
         The store of a sweep.
 
-    Returns
-    -------
-    Store
-
     Raises
     ------
     ValueError
@@ -188,12 +184,12 @@ def averaged(
 
 
 def _variable(data: xr.Dataset, name: str | None) -> xr.DataArray:
-    drawable = [str(each) for each, values in data.data_vars.items() if values.dtype.kind in "fc" and values.dims]
+    drawable = [str(key) for key, values in data.data_vars.items() if values.dtype.kind in "fc" and values.dims]
     if not drawable:
         raise ValueError("there is no variable with numbers along an axis")
     _require_known(name, drawable, "variable to draw")
     observables = json.loads(data.attrs.get("observables", "{}"))  # rather than a diagnostic of the algorithm
-    return data[name or next((each for each in drawable if each in observables), drawable[0])]
+    return data[name or next((variable for variable in drawable if variable in observables), drawable[0])]
 
 
 def _require_known(name: str | None, known: Any, what: str) -> None:
@@ -286,7 +282,7 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
     axes.set_ylabel(_described(str(lines.attrs.get("name", "")), lines.attrs), wrap=True)
     if log:
         axes.set_yscale("log")
-    said = [_coordinate(str(name), each.values[()]) for name, each in lines.coords.items() if not each.dims]
+    said = [_coordinate(str(name), label.values[()]) for name, label in lines.coords.items() if not label.dims]
     if over := lines.attrs.get("over"):
         counts = lines["count"].values[lines["count"].values > 0]
         number = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
@@ -331,10 +327,6 @@ def picture(lines: xr.Dataset, log: bool = False) -> Figure:
         What `averaged` returned.
     log : bool
         Whether the vertical axis is logarithmic.
-
-    Returns
-    -------
-    matplotlib Figure
 
     Examples
     --------

@@ -141,10 +141,6 @@ class Site:
         name : str
             Name of the state.
 
-        Returns
-        -------
-        ndarray, shape (d,)
-
         Raises
         ------
         ValueError

@@ -129,10 +129,6 @@ class NumericalRange:
         ----------
         matrix : csr_matrix, shape (n, n)
             Real or complex.
-
-        Returns
-        -------
-        NumericalRange
         """
         adjoint = matrix.conj().T.tocsr()
         left, right = hermitian_bounds((matrix + adjoint) / 2)

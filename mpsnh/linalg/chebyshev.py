@@ -43,10 +43,6 @@ def bessel_coefficients(argument: float, orders: int) -> NDArray[np.float64]:
     orders : int
         How many.
 
-    Returns
-    -------
-    ndarray, shape (orders,)
-
     Examples
     --------
     >>> b = bessel_coefficients(1.0, 20)
@@ -108,10 +104,6 @@ def chebyshev_step(
         The b_k, as from `bessel_coefficients`.
     vectors : ndarray of complex, shape (n,) or (n, m)
         The vectors.
-
-    Returns
-    -------
-    ndarray of complex, shape of the vectors
 
     Examples
     --------
@@ -182,10 +174,6 @@ class Expansion:
             The time t.
         tolerance : float
             Relative error for each unit of time, or in all if the time is shorter.
-
-        Returns
-        -------
-        Expansion
         """
         radii = {around.width + stretch * around.height for stretch in STRETCHES} - {0.0}
         if not radii or time == 0:

@@ -97,10 +97,6 @@ def rate(transitions: NDArray[np.float64], mode: NDArray[np.float64]) -> float:
     mode : ndarray, shape (n,)
         The distribution c.
 
-    Returns
-    -------
-    float
-
     Examples
     --------
     >>> round(rate(np.full((2, 2), 0.5), np.array([1.0, -1.0])), 12)

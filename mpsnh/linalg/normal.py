@@ -38,10 +38,6 @@ def eigen_unitary(unitary: NDArray[np.complex128], seed: int = 0) -> Eigenpairs:
     seed : int
         Of θ.
 
-    Returns
-    -------
-    Eigenpairs
-
     Raises
     ------
     ArithmeticError

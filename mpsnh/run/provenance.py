@@ -24,10 +24,6 @@ def common(parts: Sequence[Any]) -> Any:
     parts : sequence
         Plain data, of which dictionaries are merged key by key.
 
-    Returns
-    -------
-    Any
-
     Examples
     --------
     >>> common([{"h": 1.0, "seed": 0}, {"h": 1.0, "seed": 1}])
@@ -127,10 +123,6 @@ def comparable(described: Mapping[str, Any]) -> dict[str, Any]:
     described : mapping
         With the versions of packages under ``"versions"``.
 
-    Returns
-    -------
-    dict
-
     Examples
     --------
     >>> comparable({"model": {}, "versions": {"mpsnh": "1.0", "numpy": "2.4"}})
@@ -143,10 +135,6 @@ def comparable(described: Mapping[str, Any]) -> dict[str, Any]:
 @functools.cache  # looking them up takes longer than a small simulation
 def versions() -> Mapping[str, str]:
     """Return the versions of Python and the libraries that results depend on.
-
-    Returns
-    -------
-    mapping of str to str
 
     Examples
     --------

@@ -226,10 +226,6 @@ class Simulation(Generic[R]):
         patience : float
             Seconds that a run lasts before it is worth a file.
 
-        Returns
-        -------
-        Checkpoint
-
         Raises
         ------
         TypeError

@@ -244,10 +244,6 @@ class SiteMPS(qtn.MatrixProductState):
         ----------
         arrays : mapping of str to ndarray
             The tensors.
-
-        Returns
-        -------
-        MPS
         """
         return self.from_tensors([arrays[f"tensor{j}"] for j in range(self.L)], self._named_sites())
 

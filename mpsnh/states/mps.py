@@ -187,10 +187,6 @@ class MPS(SiteMPS):
     def entanglement_profile(self) -> NDArray[np.float64]:
         """Return the von Neumann entanglement entropy across every bond, in natural units.
 
-        Returns
-        -------
-        ndarray, shape (L - 1,)
-
         Raises
         ------
         FloatingPointError

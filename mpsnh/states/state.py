@@ -151,10 +151,6 @@ class Pure(State, Protocol):
     def entanglement_profile(self) -> NDArray[np.float64]:
         """Return the von Neumann entanglement entropy across every bond, in natural units.
 
-        Returns
-        -------
-        ndarray, shape (L - 1,)
-
         Raises
         ------
         FloatingPointError

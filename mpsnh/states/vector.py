@@ -81,12 +81,7 @@ class ExactState(Pure):
         return np.array([self.entanglement_entropy(bond) for bond in range(len(self.sector.dims) - 1)])
 
     def to_vector(self) -> NDArray[Any]:
-        """Return the amplitudes in the whole space, as `mpsnh.MPS.to_vector` does.
-
-        Returns
-        -------
-        ndarray, shape (∏ d_j,)
-        """
+        """Return the amplitudes in the whole space, as `mpsnh.MPS.to_vector` does."""
         return self.sector.embed(self.vector)
 
     @override
@@ -145,13 +140,8 @@ class Eigenvectors(Sequence[ExactState]):
         return ExactState(self.matrix[:, operator.index(index)], self.sector)
 
     def norms(self) -> NDArray[np.float64]:
-        """Return the norm of each state.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-        """
+        """Return the norm of each state."""
         return np.asarray(np.linalg.norm(self.matrix, axis=0))
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.matrix, dtype=dtype, copy=copy)  # type: ignore[arg-type]
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.matrix, dtype=dtype, copy=copy)

@@ -226,10 +226,6 @@ def draws(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
     seed : int
         Of the draws.
 
-    Returns
-    -------
-    ndarray, shape (resamples, n)
-
     Examples
     --------
     >>> draws(3, 100, 0).shape
@@ -245,10 +241,6 @@ def mean_of(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     ----------
     samples : ndarray, shape (points, realisations, …)
         Those that are missing are NaN.
-
-    Returns
-    -------
-    ndarray, shape (points, …)
 
     Examples
     --------

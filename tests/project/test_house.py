@@ -10,7 +10,6 @@ PACKAGE = ("mpsnh", "models", "algorithms", "observables")
 TOO_LONG = 400
 
 LONG = {
-    "mpsnh/studies/ha2023/statements.py",  # a test of each statement of the paper
     # tests of one subject that share their examples
     "tests/algorithms/test_exact.py",
     "tests/algorithms/test_nhtebd.py",

@@ -15,16 +15,10 @@ from typer.testing import CliRunner
 from mpsnh.cli import app
 from mpsnh.observables.demixing import demixed, near_resonant_set
 from mpsnh.studies import ha2023
-from mpsnh.studies.ha2023.statements import (
-    DRIFTS,
-    STATEMENTS,
-    crossing,
-    drift,
-    estimate,
-    holds,
-    resonances,
-    tables,
-)
+from mpsnh.studies.ha2023.estimates import crossing, drift, estimate, holds
+from mpsnh.studies.ha2023.report import tables
+from mpsnh.studies.ha2023.resonances import resonances
+from mpsnh.studies.ha2023.statements import DRIFTS, STATEMENTS
 from tests.support.study_files import load, raw
 
 TINY = ha2023.Scale(sizes=(4, 5), realisations=(40, 30), scan=(5.0, 15.0), scan_realisations=(20, 12))

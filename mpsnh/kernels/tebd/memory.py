@@ -119,10 +119,6 @@ def workspace(
     dtype : dtype
         complex128 or complex64.
 
-    Returns
-    -------
-    Work
-
     Examples
     --------
     >>> workspace(16, 4, 4, 8, 3, 2, np.dtype(complex)).x.shape
@@ -146,10 +142,6 @@ def workspace_bytes(elements: int, rows: int, values: int, column: int, dtype: n
         As for `workspace`.
     dtype : dtype
         complex128 or complex64.
-
-    Returns
-    -------
-    float
 
     Examples
     --------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from typing_extensions import override
+
 from mpsnh.checks import require
 from mpsnh.value import Value
 
@@ -62,6 +64,7 @@ class Scale(Value):
     interval: float
     bond_dimensions: tuple[int, ...]
 
+    @override
     def validate(self) -> None:
         """Check that parallel tuples have the same length, and the order of the bond dimensions."""
         for name, values, of in (
@@ -80,10 +83,6 @@ class Scale(Value):
         ----------
         h : float
             One of `quench_strengths`.
-
-        Returns
-        -------
-        int
         """
         return self.half_widths[self.quench_strengths.index(h)]
 
