@@ -76,12 +76,12 @@ def ours(quench: peers.Quench, start: Snapshot, **options: Any) -> Contestant:
         tolerance=0.99,
         **options,
     )
-    held, stepper = [start], algorithm.stepper(quench.model)
+    carry = algorithm.init(quench.model, start)
     return Contestant(
-        lambda: held.append(stepper(held.pop(), quench.steps)),
+        lambda: algorithm.advance(carry, start.time, quench.dt, quench.steps),
         quench.steps + 0.5,
-        lambda: held[0].state,
-        lambda: held[0].discarded - start.discarded,
+        lambda: algorithm.record(carry, start.time).state,
+        lambda: carry.discarded - start.discarded,
         False,
     )
 

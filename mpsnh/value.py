@@ -12,6 +12,7 @@ import os
 import sys
 import types
 import typing
+import weakref
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -97,14 +98,22 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         return {"type": public_name(type(self)), **listed}
 
 
+_KNOWN_HINTS: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
+"""The annotations of classes all of which could be resolved: to do it again takes longer than a small simulation."""
+
+
 def _hints(cls: type) -> dict[str, Any]:
     """Resolve annotations, leaving out those that name things of an enclosing function's scope."""
+    if cls in _KNOWN_HINTS:
+        return _KNOWN_HINTS[cls]
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         scope = getattr(sys.modules.get(base.__module__), "__dict__", {})
         for name, hint in inspect.get_annotations(base).items():
             with contextlib.suppress(NameError, TypeError):
                 hints |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: hint}), scope)
+    if all(name in hints for base in cls.__mro__ for name in inspect.get_annotations(base)):
+        _KNOWN_HINTS[cls] = hints
     return hints
 
 

@@ -608,7 +608,7 @@ def test_vectors_of_the_leading_levels(model, vectors):
 
 def test_lapack_follows_where_filter_diagonalisation_is_not_certain(monkeypatch):
     model = ring(10, h=0.2, seed=1)
-    uncertain = dataclasses.replace(filter_spectrum(model.matrix()), certified=False, attempts=2)
+    uncertain = dataclasses.replace(filter_spectrum(model.matrix()), certificate=UNCERTAIN, attempts=2)
     monkeypatch.setattr("mpsnh.algorithms.exact_diag.filter_spectrum", lambda *_, **__: uncertain)
     found = filtered(model)
     assert (found.certified, found.attempts) == (True, 2)
