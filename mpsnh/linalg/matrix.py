@@ -37,7 +37,7 @@ class Matrix:
     """
 
     def __init__(self, array: Any, name: str = "the matrix") -> None:
-        self.array = scipy.sparse.csr_matrix(array) if scipy.sparse.issparse(array) else np.asarray(array)
+        self.array: Any = scipy.sparse.csr_matrix(array) if scipy.sparse.issparse(array) else np.asarray(array)
         shape = self.array.shape
         require(len(shape) == 2 and shape[0] == shape[1] > 0, "matrix shape", shape, "square and not empty")
         if not np.isfinite(self._elements).all():

@@ -1,12 +1,13 @@
 """Spectra of given eigenvalues."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 import mpsnh as nh
 
 
 def spectrum_of(values, order="growth"):
-    """A whole spectrum of given eigenvalues, in the order given, of one site with as many states."""
+    """A whole spectrum of given eigenvalues, in the order given; of its sector only the dimension is known."""
     values = np.asarray(values, complex)
-    site = nh.Site(states=[str(k) for k in range(len(values))], operators={})
-    return nh.Spectrum(values, nh.Sector([site], None), order=order)
+    return nh.Spectrum(values, SimpleNamespace(dim=len(values)), order=order)

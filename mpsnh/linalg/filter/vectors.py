@@ -276,7 +276,7 @@ def _filtered(
     # T_s R of one batch after the other, all of which enter the sums at once
     batch = np.empty((BATCH, *block.shape))
     batch[0] = block
-    blocks = chebyshev_blocks(operator, batch, half, centre)
+    blocks = chebyshev_blocks(operator, list(batch), half, centre)
     for first in range(0, max(rows.shape[1] for rows in series), BATCH):
         for _ in range(BATCH):
             next(blocks)
