@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -19,6 +18,7 @@ from mpsnh.base.slow_mode import SlowMode
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
 from mpsnh.linalg.markov import slowest
+from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.normal import eigen_hermitian, eigen_unitary
 from mpsnh.operators.matrix import require_closed
 from mpsnh.states.vector import Eigenvectors
@@ -57,7 +57,6 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
     --------
     The rate is 4/3 of the weight of τ on operators that act on the last site:
 
-    >>> from mpsnh import models
     >>> (mode,) = DegeneratePerturbationSolver().records(models.RandomFloquetCircuit(L=5, alpha=10.0, seed=1))
     >>> blocks = mode.operator().reshape(16, 2, 16, 2)
     >>> elsewhere = np.linalg.norm(np.einsum("isjs->ij", blocks)) ** 2 / 2 / 32
@@ -132,7 +131,8 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
                 "break the symmetry, or accept any basis of such levels with resolution=0"
             )
         transitions = self.bath.transitions(states, model)
-        rates, modes = slowest(transitions)
+        relaxation = slowest(transitions)
+        rates, modes = relaxation.values, relaxation.vectors
         weights = modes[:, 0] * (np.sqrt(len(levels)) / np.linalg.norm(modes[:, 0]))
         yield SlowMode(
             Spectrum(
@@ -155,6 +155,5 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
 
 def _eigenstates(matrix: Any, *, phases: bool) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
     """Return the eigenvalues of a unitary or Hermitian matrix, in the order of their levels, and its eigenstates."""
-    if phases:
-        return eigen_unitary(matrix)[:2]
-    return eigen_hermitian(matrix.toarray() if scipy.sparse.issparse(matrix) else matrix)[:2]
+    pairs = (eigen_unitary if phases else eigen_hermitian)(Matrix(matrix).dense)
+    return pairs.values, pairs.vectors

@@ -18,9 +18,11 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
-from mpsnh.linalg.eigenvectors import biorthonormal, inverse_iteration, is_hermitian, require_small
-from mpsnh.linalg.filter.spectrum import FilteredSpectrum, filter_spectrum
+from mpsnh.linalg.eigenpairs import Eigenpairs
+from mpsnh.linalg.eigenvectors import biorthonormal, inverse_iteration, require_small
+from mpsnh.linalg.filter.spectrum import filter_spectrum
 from mpsnh.linalg.filter.vectors import right_and_left
+from mpsnh.linalg.matrix import Matrix
 
 FILTER_FROM = 2500
 """Dimension from which filter diagonalisation is faster than LAPACK."""
@@ -62,8 +64,6 @@ class ExactDiag(Diagonalisation):
     --------
     Hopping on a clean ring at V = 0 has the steady current 1 / sin(π/N):
 
-    >>> import numpy as np
-    >>> from mpsnh import models
     >>> ring = models.NonHermitianXXZ(L=8, gamma=0.1, V=0.0, boundary="periodic")
     >>> (spectrum,) = ExactDiag().records(ring)
     >>> bool(np.isclose(spectrum.values[0].imag, 0.1 / np.sin(np.pi / 8)))
@@ -113,40 +113,38 @@ class ExactDiag(Diagonalisation):
         return float(per_element) * n**2
 
     @override
-    def spectrum(self, model: Model, matrix: Any) -> Spectrum:
-        sparse = scipy.sparse.issparse(matrix)
-        hermitian = is_hermitian(matrix)
-        filters = sparse and not hermitian and not np.iscomplexobj(matrix)
+    def spectrum(self, model: Model, matrix: Matrix) -> Spectrum:
+        filters = matrix.sparse and matrix.real and not matrix.hermitian
         if self.method == "filter" and not filters:
             raise ValueError("method = 'filter' needs a sparse real matrix that is not symmetric; use 'auto'")
         if filters and self._may_filter(model.sector.dim):
             return self._filtered(model, matrix)
-        return self._dense(model, matrix.toarray() if sparse else np.asarray(matrix), hermitian)
+        return self._dense(model, matrix.dense, matrix.hermitian)
 
     def _may_filter(self, dim: int) -> bool:
         few = self.vectors == "none" or self.leading is not None
         return self.method == "filter" or (self.method == "auto" and few and dim >= FILTER_FROM)
 
-    def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
+    def _filtered(self, model: Model, matrix: Matrix) -> Spectrum:
         """Find the spectrum by filter diagonalisation if that succeeds, else with LAPACK."""
         found = filter_spectrum(matrix, seed=self.seed, attempts=self.attempts)
-        problem = f"filter diagonalisation is {found.report}"
+        problem = f"filter diagonalisation is {found.certificate}"
         if found.certified:
             try:
                 return self._with_vectors(model, matrix, found)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 problem = f"{problem}, but {error}"
         try:
-            require_memory(_lapack_bytes(matrix.shape[0]), "LAPACK")
+            require_memory(_lapack_bytes(matrix.dim), "LAPACK")
         except MemoryError as error:
             raise ArithmeticError(f"{problem}, and {error}") from error
-        return replace(self._dense(model, matrix.toarray(), hermitian=False), attempts=found.attempts)
+        return replace(self._dense(model, matrix.dense, hermitian=False), attempts=found.attempts)
 
-    def _with_vectors(self, model: Model, matrix: scipy.sparse.csr_matrix, found: FilteredSpectrum) -> Spectrum:
+    def _with_vectors(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
         values = found.values[_order(model, found.values)]
         right = left = residuals = None
         if self.vectors != "none":
-            allowed = RESIDUAL * float(scipy.sparse.linalg.norm(matrix))
+            allowed = RESIDUAL * matrix.norm
             right, left, residuals = right_and_left(
                 matrix,
                 found,

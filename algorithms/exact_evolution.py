@@ -22,7 +22,6 @@ class Vector:
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> evolution = ExactEvolution(dt=0.5, t_max=2.0)
     >>> round(float(np.linalg.norm(evolution.init(models.NonHermitianXXZ(L=4), None).amplitudes)), 12)
     1.0
@@ -53,7 +52,6 @@ class ExactEvolution(TimeEvolution[Vector]):
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> chain = models.NonHermitianXXZ(L=6, gamma=0.2, h=1.0)
     >>> *_, last = ExactEvolution(dt=0.5, t_max=2.0).records(chain)
     >>> last.time

@@ -25,6 +25,7 @@ from mpsnh.language.site import Site
 from mpsnh.operators.sector import LEAK
 from mpsnh.states.mps import MPS
 from mpsnh.states.symmetric import from_blocks, symmetric
+from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState, memory_needed
 
 
@@ -82,7 +83,6 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> chain = models.NonHermitianXXZ(L=8, gamma=0.2, h=1.0)
     >>> *_, last = NHTEBD(dt=0.1, t_max=1.0, max_bond=16).records(chain)
     >>> last.state.max_bond() <= 16, last.discarded < 1e-6
@@ -108,9 +108,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     def validate(self) -> None:
         super().validate()
         require(self.order in ORDERS, "order", self.order, "one of " + ", ".join(map(str, ORDERS)))
-        require(self.max_bond >= 1, "max_bond", self.max_bond, "at least 1")
-        require(0 <= self.cutoff < 1, "cutoff", self.cutoff, "from 0 to below 1")
-        require(0 <= self.excess <= 1, "excess", self.excess, "from 0 to 1")
+        self.truncation.validate()
         require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1")
 
     @override
@@ -147,6 +145,11 @@ class NHTEBD(TimeEvolution["Sweep"]):
     def _plans(self) -> weakref.WeakKeyDictionary[Generator, _Plan]:
         return weakref.WeakKeyDictionary()
 
+    @property
+    def truncation(self) -> Truncation:
+        """What is kept of a bond after each gate."""
+        return Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=self.excess)
+
     def _plan(self, model: Model) -> _Plan:
         """Return the gates of a model, which take longer to make than a short run: checks and steps share them."""
         if model.generator not in self._plans:
@@ -181,7 +184,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         workspace, growth = carry.workspace, carry.plan.growth
         lost = np.zeros(carry.model.L - 1)
         for layer in carry.plan.layers(steps):
-            lost += workspace.apply(layer, self.cutoff, self.excess)
+            lost += workspace.apply(layer, self.truncation)
         # In the middle, from where a window there is measured without contracting the rest of the chain.
         workspace.move_to(carry.model.L // 2)
         carry.discarded += float(lost.sum())
@@ -217,7 +220,6 @@ class Sweep:
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> sweep = NHTEBD(dt=0.1, t_max=1.0).init(models.NonHermitianXXZ(L=4), None)
     >>> sweep.discarded, sweep.workspace.bond_dimensions()
     (0.0, [1, 1, 1, 1, 1])
@@ -275,7 +277,7 @@ _EPS = {"double": float(np.finfo(np.float64).eps), "single": float(np.finfo(np.f
 
 def _visible(workspace: BlockState, model: Model) -> MPS:
     """Return the state of a workspace, without copying it."""
-    return from_blocks(workspace.blocks(), model.sites, (workspace.centre, workspace.centre + 1))
+    return from_blocks(workspace.view(), model.sites, (workspace.centre, workspace.centre + 1))
 
 
 def _pair_charges(sites: Sequence[Site], gate: Gate) -> NDArray[np.int64]:

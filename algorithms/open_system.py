@@ -44,7 +44,6 @@ class Mixture:
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> system = OpenSystem(dt=1, t_max=1, gamma=1e-3)
     >>> mixture = system.init(models.RandomFloquetCircuit(L=3, alpha=10.0), None)
     >>> mixture.continuous, mixture.superoperator.shape
@@ -85,7 +84,6 @@ class OpenSystem(TimeEvolution[Mixture]):
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> circuit = models.RandomFloquetCircuit(L=3, alpha=10.0)
     >>> *_, last = OpenSystem(dt=1, t_max=2**20, every=2**20, gamma=0.1).records(circuit)
     >>> bool(np.allclose(last.state.matrix, np.eye(8) / 8))
@@ -171,7 +169,6 @@ class OpenSystem(TimeEvolution[Mixture]):
 
         Examples
         --------
-        >>> from mpsnh import models
         >>> system = OpenSystem(dt=1, t_max=1, gamma=1e-3)
         >>> rates, operators = system.modes(models.RandomFloquetCircuit(L=3, alpha=10.0), count=1)
         >>> bool(rates[0].real > 0), bool(abs(np.trace(operators[0])) < 1e-8)

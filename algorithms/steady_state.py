@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -15,10 +14,11 @@ from mpsnh.base.diagonalisation import Diagonalisation
 from mpsnh.base.model import Model
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
-from mpsnh.linalg.bounds import NumericalRange
-from mpsnh.linalg.eigenvectors import biorthonormal, is_hermitian
-from mpsnh.linalg.filter.spectrum import FilteredSpectrum, filter_spectrum
+from mpsnh.linalg.eigenpairs import Eigenpairs
+from mpsnh.linalg.eigenvectors import biorthonormal
+from mpsnh.linalg.filter.spectrum import filter_spectrum
 from mpsnh.linalg.filter.vectors import right_and_left
+from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.subspace import growing_levels
 
 SMALL = 1000
@@ -75,7 +75,6 @@ class SteadyState(Diagonalisation):
     --------
     Hopping on a clean ring at V = 0 has the steady current 1 / sin(π/N):
 
-    >>> from mpsnh import models
     >>> ring = models.NonHermitianXXZ(L=12, gamma=0.1, V=0.0, boundary="periodic")
     >>> (spectrum,) = SteadyState(k=1).records(ring)
     >>> bool(np.isclose(spectrum.values[0].imag, 0.1 / np.sin(np.pi / 12)))
@@ -116,16 +115,14 @@ class SteadyState(Diagonalisation):
         return float(dim) * (100 * model.L + 6 * 16 * (self.k + 16))
 
     @override
-    def spectrum(self, model: Model, matrix: Any) -> Spectrum:
-        require(scipy.sparse.issparse(matrix), f"matrix of {model!r}", type(matrix).__name__, "sparse")
-        matrix = scipy.sparse.csr_matrix(matrix)
-        if matrix.shape[0] <= SMALL:
+    def spectrum(self, model: Model, matrix: Matrix) -> Spectrum:
+        require(matrix.sparse, f"matrix of {model!r}", type(matrix.array).__name__, "sparse")
+        if matrix.dim <= SMALL:
             return self._diagonalised(model, matrix)
-        hermitian = is_hermitian(matrix)
-        if hermitian or np.iscomplexobj(matrix.data):
-            kind = "Hermitian, so that its spectrum is real" if hermitian else "complex"
+        if matrix.hermitian or not matrix.real:
+            kind = "Hermitian, so that its spectrum is real" if matrix.hermitian else "complex"
             allowed = f"at most {LARGEST_DENSE} for a matrix that is {kind}"
-            require(matrix.shape[0] <= LARGEST_DENSE, "dimension", matrix.shape[0], allowed)
+            require(matrix.dim <= LARGEST_DENSE, "dimension", matrix.dim, allowed)
             return self._diagonalised(model, matrix)
         found = filter_spectrum(matrix, seed=self.seed, attempts=1, largest_block=FEW_FILTERED)
         if not found.certified:
@@ -139,46 +136,46 @@ class SteadyState(Diagonalisation):
     def _dense(self) -> ExactDiag:
         return ExactDiag(method="dense", vectors=self.vectors)
 
-    def _diagonalised(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum:
+    def _diagonalised(self, model: Model, matrix: Matrix) -> Spectrum:
         """Choose levels from a dense diagonalisation."""
         self._dense.check(model)
         everything = self._dense.spectrum(model, matrix)
-        counted = (everything.values.imag >= 0) | np.iscomplexobj(matrix.data)
+        counted = (everything.values.imag >= 0) | (not matrix.real)
         require(self.k <= counted.sum(), "k", self.k, f"at most the number of levels, {counted.sum()}")
         chosen = np.flatnonzero(counted)[: self.k]
         right, left = (None if v is None else np.asarray(v)[:, chosen] for v in (everything.right, everything.left))
         largest = float(np.abs(everything.values.imag).max())
         return self._spectrum(model, everything.values[chosen], right, left, None, largest)
 
-    def _evolved(self, model: Model, matrix: scipy.sparse.csr_matrix) -> Spectrum | None:
+    def _evolved(self, model: Model, matrix: Matrix) -> Spectrum | None:
         """Find the levels by subspace iteration, or return None if they do not stand out."""
-        if self.k > matrix.shape[0] // 20:
+        if self.k > matrix.dim // 20:
             return None
         found = growing_levels(matrix, self.k, tolerance=self.tolerance, seed=self.seed)
         if found is None:
             return None
         left = None
         if self.vectors == "both":
-            mirrored = growing_levels(matrix.T.tocsr(), self.k, tolerance=self.tolerance, seed=self.seed + 1)
+            mirrored = growing_levels(matrix.array.T.tocsr(), self.k, tolerance=self.tolerance, seed=self.seed + 1)
             if mirrored is None:
                 return None
             distances = np.abs(found.values[:, None] - mirrored.values).min(axis=1)
-            if distances.max() > TIE * abs(matrix).max():
+            if distances.max() > TIE * abs(matrix.array).max():
                 return None  # more levels than k have the smallest of the Im E, so that the choice is arbitrary
-            left = biorthonormal(found.values, mirrored.right.conj(), found.right)
+            left = biorthonormal(found.values, mirrored.vectors.conj(), found.vectors)
         right = None if self.vectors == "none" else found.right
         return self._spectrum(model, found.values, right, left, found.residuals)
 
-    def _filtered(self, model: Model, matrix: scipy.sparse.csr_matrix, found: FilteredSpectrum) -> Spectrum:
+    def _filtered(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
-        scale = NumericalRange.of(matrix).width
+        scale = matrix.range.width
         values = np.where(np.abs(found.values.imag) <= TINY * scale, found.values.real, found.values)
         values = values[values.imag >= 0]
         require(
             not found.certified or self.k <= len(values), "k", self.k, f"at most the number of levels, {len(values)}"
         )
         values = values[np.lexsort((values.real, -values.imag))][: self.k]
-        doubt = f"all eigenvalues are {found.report}"
+        doubt = f"all eigenvalues are {found.certificate}"
         if found.certified:
             right = left = residuals = None
             try:
@@ -194,7 +191,7 @@ class SteadyState(Diagonalisation):
                 return self._spectrum(model, values, right, left, residuals)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 doubt = f"{doubt}, but {error}"
-        if matrix.shape[0] <= LARGEST_DENSE:
+        if matrix.dim <= LARGEST_DENSE:
             return self._diagonalised(model, matrix)
         raise ArithmeticError(
             f"the levels of largest Im E are not certain: they do not stand out from the others, and {doubt}; "

@@ -18,9 +18,9 @@ import xarray as xr
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
+from tests.oracles.gaussian import CleanQuench, GaussianState, bulk_momenta, propagator, single_particle
 
 ROOT = Path(__file__).parents[1]
-from tests.oracles.gaussian import CleanQuench, GaussianState, bulk_momenta, propagator, single_particle
 
 DT = 0.5
 """Time step; its error is 1e-6."""

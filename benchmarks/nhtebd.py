@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from mpsnh import MPS, Layer, Snapshot, algorithms, models
 from mpsnh.language.circuit import Gate, repeated
 from mpsnh.states.symmetric import SymmetricMPS, from_blocks
+from mpsnh.states.truncation import Truncation
 from tests.support import peers
 
 DENSE = 128
@@ -75,12 +76,12 @@ def ours(quench: peers.Quench, start: Snapshot, **options: Any) -> Contestant:
         tolerance=0.99,
         **options,
     )
-    held, stepper = [start], algorithm.stepper(quench.model)
+    carry = algorithm.init(quench.model, start)
     return Contestant(
-        lambda: held.append(stepper(held.pop(), quench.steps)),
+        lambda: algorithm.advance(carry, start.time, quench.dt, quench.steps),
         quench.steps + 0.5,
-        lambda: held[0].state,
-        lambda: held[0].discarded - start.discarded,
+        lambda: algorithm.record(carry, start.time).state,
+        lambda: carry.discarded - start.discarded,
         False,
     )
 
@@ -153,8 +154,8 @@ def reference(quench: peers.Quench, start: Snapshot, layers: Sequence[Layer]) ->
     """Return the state after these layers with a larger bond dimension."""
     workspace = start.state.workspace(quench.max_bond)
     for layer in layers:
-        workspace.apply(layer, 1e-14, 0.1)
-    return from_blocks(workspace.blocks(), quench.model.sites, (workspace.centre, workspace.centre + 1))
+        workspace.apply(layer, Truncation(max_bond=workspace.max_bond, cutoff=1e-14))
+    return from_blocks(workspace.view(), quench.model.sites, (workspace.centre, workspace.centre + 1))
 
 
 def references(quench: peers.Quench, start: Snapshot) -> dict[bool, MPS]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
+from mpsnh.run.workers import local_processes
 
 
 class Draw(nh.Algorithm[nh.Spectrum]):
@@ -29,16 +29,24 @@ class Draw(nh.Algorithm[nh.Spectrum]):
         yield nh.Spectrum(np.array([1j * np.random.default_rng([model.seed, 3]).normal()]), None)
 
 
+class Timed(nh.Simulation[nh.Spectrum]):
+    """A simulation that adds up the time that is spent in simulations, so that the rest of a sweep is known."""
+
+    seconds: ClassVar[float] = 0.0
+
+    def measured(self, after: nh.Spectrum | None = None, **options: Any) -> Any:
+        """Run to the end."""
+        begun = time.perf_counter()
+        result = super().measured(after, **options)
+        Timed.seconds += time.perf_counter() - begun
+        return result
+
+
 def tiny(seed: int) -> nh.Simulation[nh.Spectrum]:
-    return nh.Simulation(models.NonHermitianXXZ(L=4, seed=seed), Draw(), {"x": observables.GrowthRate()})
-
-
-def alone(points: int) -> float:
-    """Return the seconds that the same points take in a plain loop: simulations without a sweep."""
     begun = time.perf_counter()
-    for seed in range(points):
-        tiny(seed).measured()
-    return time.perf_counter() - begun
+    simulation = Timed(models.NonHermitianXXZ(L=4, seed=seed), Draw(), {"x": observables.GrowthRate()})
+    Timed.seconds += time.perf_counter() - begun
+    return simulation
 
 
 def heavy(seed: int) -> nh.Simulation[nh.Spectrum]:
@@ -47,18 +55,18 @@ def heavy(seed: int) -> nh.Simulation[nh.Spectrum]:
 
 
 def sweep_in_store(points: int, url: str) -> None:
-    """Run in a fresh process: print the seconds and the peak memory (MB) of this process."""
+    """Run in a fresh process: print all seconds, those outside of simulations, and the peak memory (MB)."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     begun = time.perf_counter()
     nh.sweep(tiny, {"seed": range(points)}, store=url)
     seconds = time.perf_counter() - begun
-    print(seconds, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(seconds, seconds - Timed.seconds, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def fresh(points: int, url: str) -> tuple[float, float, float]:
-    command = [sys.executable, __file__, "--child", str(points), url]
-    seconds, before, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    return float(seconds), float(before), float(peak)
+def fresh(points: int, url: str) -> list[float]:
+    """Sweep in a process of its own; return the numbers that it prints."""
+    command = [sys.executable, "-m", "benchmarks.sweep", "--child", str(points), url]
+    return list(map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()))
 
 
 def main() -> None:
@@ -66,22 +74,19 @@ def main() -> None:
     parser.add_argument("--points", type=int, nargs="+", default=[10_000, 100_000], help="grid sizes (add 1000000)")
     parser.add_argument("--heavy", type=int, default=400, help="realisations of the CPU-bound study")
     options = parser.parse_args()
-    plain = alone(5000) / 5000
-    print(f"one tiny simulation in a plain loop: {1e3 * plain:.3f} ms\n")
     print("| points | ms a point | of which overhead | peak memory, MB (after imports) | resume, s |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for points in options.points:
             url = str(Path(folder) / f"{points}.zarr")
-            seconds, before, peak = fresh(points, url)
-            resume, _, _ = fresh(points, url)
-            each, used = 1e3 * seconds / points, f"{peak:.0f} ({before:.0f})"
-            print(f"| {points} | {each:.3f} | {each - 1e3 * plain:.3f} | {used} | {resume:.2f} |")
+            seconds, outside, before, peak = fresh(points, url)
+            resume = fresh(points, url)[0]
+            each, rest, used = 1e3 * seconds / points, 1e3 * outside / points, f"{peak:.0f} ({before:.0f})"
+            print(f"| {points} | {each:.3f} | {rest:.3f} | {used} | {resume:.2f} |")
     grid = {"seed": range(options.heavy)}
-    spawn = multiprocessing.get_context("spawn")
-    times = {}
+    times: dict[int, float] = {}
     for workers in (1, 2, 1, 2):
-        with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        with local_processes(workers) as pool:
             nh.sweep(heavy, {"seed": range(2 * workers)}, pool, batch=1)  # start the workers
             begun = time.perf_counter()
             nh.sweep(heavy, grid, pool)

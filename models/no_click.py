@@ -32,8 +32,7 @@ class NoClick(HamiltonianModel):
     --------
     A decaying spin:
 
-    >>> from mpsnh import OpSum
-    >>> atom = NoClick(L=2, hamiltonian=OpSum() + (1.0, "Sz", 0), jumps=(OpSum() + (0.5, "Sm", 0),))
+    >>> atom = NoClick(L=2, hamiltonian=nh.OpSum() + (1.0, "Sz", 0), jumps=(nh.OpSum() + (0.5, "Sm", 0),))
     >>> print(atom.terms())
     -0.125j Sm†_0 Sm_0 + 1 Sz_0
     """

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
+import pkgutil
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from mpsnh.picture import averaged, opened, picture, results
-from mpsnh.run.grid import lock_name, regions
-from mpsnh.run.store import DONE, FAILED, MISSING, Store
-from mpsnh.studies import brighi2025, ha2023
+from mpsnh import studies
+
+# What a command needs is imported in it: `mpsnh --help` must not wait for the studies, zarr and matplotlib.
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from mpsnh.run.store import Store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics.")
 
-STUDIES = {"brighi2025": brighi2025, "ha2023": ha2023}
-"""The studies by name."""
+STUDIES = [module.name for module in pkgutil.iter_modules(studies.__path__) if module.ispkg]
+"""The names of the studies."""
 
 FAILURES_SHOWN = 5
 """Failed points that `status` lists."""
 
-_StudyName = StrEnum("_StudyName", list(STUDIES))  # type: ignore[misc]
+_StudyName = StrEnum("_StudyName", STUDIES)  # type: ignore[misc]
 
 
 @app.command()
@@ -49,7 +51,8 @@ def reproduce(
     """Compute and draw the figures of a paper."""
     try:
         with _executor(workers, scheduler) as executor:
-            written = STUDIES[study.value].reproduce(scale, only or (), out, seed, executor)
+            paper = importlib.import_module(f"mpsnh.studies.{study.value}")
+            written = paper.reproduce(scale, only or (), out, seed, executor)
     except (ValueError, FileExistsError) as error:
         _refuse(error)
     for path in written:
@@ -63,7 +66,9 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor | None]:
         with _client(scheduler) as client:
             yield client.get_executor()
     elif workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        from mpsnh.run.workers import local_processes
+
+        with local_processes(workers) as pool:  # one for all sweeps of the study
             yield pool
     else:
         yield None
@@ -92,6 +97,9 @@ def status(
     ] = None,
 ) -> None:
     """Say how far a sweep is: what is done, running, failed and missing."""
+    from mpsnh.picture import opened
+    from mpsnh.run.store import MISSING
+
     try:
         store = opened(place)
         values = _report(store)
@@ -107,15 +115,15 @@ def status(
 
 def _report(store: Store) -> Any:
     """Print what is known of a store and return the status of its points."""
-    axes, values = store.axes(), store.status()
+    grid, values = store.grid(), store.status()
     _say(f"store      {store.url}")
-    for name, labels in axes.items():
+    for name, labels in grid.axes.items():
         shown = labels if len(labels) <= 6 else [*labels[:3], "…", labels[-1]]
         _say(f"axis       {name}: {len(labels)} ({', '.join(map(str, shown))})")
-    _say(f"variables  {', '.join(map(str, store.form().data_vars))}")
+    _say(f"variables  {', '.join(store.form().parts)}")
     _say(f"points     {_counted(values)}")
     if running := _running(store, values):
-        _say(f"running    {running} of {sum(1 for _ in regions(values.shape, store.chunk()))} regions")
+        _say(f"running    {running} of {sum(1 for _ in grid.regions())} regions")
     failures = store.failures()
     for failure in failures[:FAILURES_SHOWN]:
         point = ", ".join(f"{name}={label}" for name, label in failure["point"].items())
@@ -126,15 +134,19 @@ def _report(store: Store) -> Any:
 
 
 def _counted(values: Any) -> str:
+    from mpsnh.run.store import DONE, FAILED, MISSING
+
     done, failed, missing = (int(np.sum(values == each)) for each in (DONE, FAILED, MISSING))
     return f"{values.size}: {done} done ({done / values.size:.1%}), {failed} failed, {missing} missing"
 
 
 def _running(store: Store, values: Any) -> int:
     """Count the regions with missing points that somebody holds the lock of, as far as this can be seen from here."""
+    from mpsnh.run.store import MISSING, region_name
+
     locks, count = Path(f"{store.url}.locks"), 0
-    for region in regions(values.shape, store.chunk()):
-        name = lock_name(region)
+    for region in store.grid().regions():
+        name = region_name(region)
         if np.any(values[region] == MISSING) and (locks / f"{name}.lock").exists():
             try:
                 with store.locked(name) as free:
@@ -167,6 +179,8 @@ def show(
 
     Works while the sweep is running; points that are missing or failed are left out.
     """
+    from mpsnh.picture import averaged, picture, results
+
     try:
         chosen = dict(_choice(each) for each in at or ())
         lines = averaged(results(place), variable, against, over, chosen)
@@ -187,6 +201,8 @@ def _choice(text: str) -> tuple[str, str]:
 @app.command()
 def retry(place: _Place) -> None:
     """Mark the failed points of a store as missing, so that the sweep runs them again."""
+    from mpsnh.picture import opened
+
     try:
         count = opened(place).retry()
     except (OSError, ValueError, KeyError) as error:

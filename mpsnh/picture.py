@@ -57,9 +57,11 @@ def results(place: str | Path) -> xr.Dataset:
     Examples
     --------
     >>> import tempfile
+    >>> from mpsnh.run.form import Form
+    >>> from mpsnh.run.grid import Grid
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = Store(Path(folder) / "data.zarr")
-    ...     store.create(xr.Dataset({"real": True}), {"seed": [0, 1]}, (2,), {})
+    ...     store.create(Form.of({"real": ((), True, {})}), Grid({"seed": [0, 1]}), {})
     ...     store.write((slice(0, 2),), {"real": np.array([True, False])}, np.array([DONE, 0]), [])
     ...     results(store.url)["real"].values.tolist()
     [1.0, nan]
@@ -67,10 +69,10 @@ def results(place: str | Path) -> xr.Dataset:
     if "://" not in str(place) and Path(place).is_file():
         return _from_file(Path(place))
     store = opened(place)
-    axes = store.axes()
+    grid = store.grid()
     # The status is written last and so read first: what it calls done is there.
-    done = store.status(tuple(slice(0, len(labels)) for labels in axes.values())) == DONE
-    return _as_floats(store.load(axes)).where(xr.DataArray(done, dims=list(axes)))
+    done = store.status(tuple(slice(0, n) for n in grid.shape)) == DONE
+    return _as_floats(store.load(grid)).where(xr.DataArray(done, dims=list(grid.axes)))
 
 
 def opened(place: str | Path) -> Store:
@@ -80,10 +82,6 @@ def opened(place: str | Path) -> Store:
     ----------
     place : str or Path
         The store of a sweep.
-
-    Returns
-    -------
-    Store
 
     Raises
     ------
@@ -186,12 +184,12 @@ def averaged(
 
 
 def _variable(data: xr.Dataset, name: str | None) -> xr.DataArray:
-    drawable = [str(each) for each, values in data.data_vars.items() if values.dtype.kind in "fc" and values.dims]
+    drawable = [str(key) for key, values in data.data_vars.items() if values.dtype.kind in "fc" and values.dims]
     if not drawable:
         raise ValueError("there is no variable with numbers along an axis")
     _require_known(name, drawable, "variable to draw")
     observables = json.loads(data.attrs.get("observables", "{}"))  # rather than a diagnostic of the algorithm
-    return data[name or next((each for each in drawable if each in observables), drawable[0])]
+    return data[name or next((variable for variable in drawable if variable in observables), drawable[0])]
 
 
 def _require_known(name: str | None, known: Any, what: str) -> None:
@@ -284,7 +282,7 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
     axes.set_ylabel(_described(str(lines.attrs.get("name", "")), lines.attrs), wrap=True)
     if log:
         axes.set_yscale("log")
-    said = [_coordinate(str(name), each.values[()]) for name, each in lines.coords.items() if not each.dims]
+    said = [_coordinate(str(name), label.values[()]) for name, label in lines.coords.items() if not label.dims]
     if over := lines.attrs.get("over"):
         counts = lines["count"].values[lines["count"].values > 0]
         number = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
@@ -329,10 +327,6 @@ def picture(lines: xr.Dataset, log: bool = False) -> Figure:
         What `averaged` returned.
     log : bool
         Whether the vertical axis is logarithmic.
-
-    Returns
-    -------
-    matplotlib Figure
 
     Examples
     --------

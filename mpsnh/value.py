@@ -8,9 +8,11 @@ import functools
 import inspect
 import math
 import numbers
+import os
 import sys
 import types
 import typing
+import weakref
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -89,22 +91,29 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
 
         Examples
         --------
-        >>> from mpsnh.observables import MidCurrent
-        >>> MidCurrent(half_width=2).parameters()
-        {'type': 'mpsnh.observables.current.MidCurrent', 'half_width': 2}
+        >>> observables.MidCurrent(half_width=2).parameters()
+        {'type': 'mpsnh.observables.MidCurrent', 'half_width': 2}
         """
         listed = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
-        return {"type": _qualified_name(type(self)), **listed}
+        return {"type": public_name(type(self)), **listed}
+
+
+_KNOWN_HINTS: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
+"""The annotations of classes all of which could be resolved: to do it again takes longer than a small simulation."""
 
 
 def _hints(cls: type) -> dict[str, Any]:
     """Resolve annotations, leaving out those that name things of an enclosing function's scope."""
+    if cls in _KNOWN_HINTS:
+        return _KNOWN_HINTS[cls]
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         scope = getattr(sys.modules.get(base.__module__), "__dict__", {})
         for name, hint in inspect.get_annotations(base).items():
             with contextlib.suppress(NameError, TypeError):
                 hints |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: hint}), scope)
+    if all(name in hints for base in cls.__mro__ for name in inspect.get_annotations(base)):
+        _KNOWN_HINTS[cls] = hints
     return hints
 
 
@@ -164,11 +173,63 @@ def _plain(value: Any) -> Any:
     if isinstance(value, functools.partial):
         return {"function": _plain(value.func), "arguments": _plain(value.args), "keywords": _plain(value.keywords)}
     if isinstance(value, types.FunctionType | type):
-        return _qualified_name(value)
+        return public_name(value)
     if callable(value):  # its repr may hold an address, which differs from run to run
-        return _qualified_name(type(value))
+        return public_name(type(value))
     return repr(value)
 
 
-def _qualified_name(thing: Any) -> str:
-    return f"{thing.__module__}.{thing.__qualname__}"
+def public_name(thing: Any) -> str:
+    """Return where a class or function is imported from, which does not change when its file moves.
+
+    That is the shortest package on the way to its module that has it under its own name; for what a script defines, it
+    is the name of the script, whether it is run or imported.
+
+    Parameters
+    ----------
+    thing : type or function
+        What to name.
+
+    Examples
+    --------
+    >>> public_name(observables.SteadyStateGap), public_name(public_name)
+    ('mpsnh.observables.SteadyStateGap', 'mpsnh.value.public_name')
+    """
+    module, name = thing.__module__, thing.__qualname__
+    if module in ("__main__", "__mp_main__"):  # the latter in processes that multiprocessing has spawned
+        # a worker of dask has got the thing itself, but not the script
+        own = _same_name(_found(sys.modules.get(module), name), thing)
+        return f"{_script(module) if own else '__main__'}.{name}"
+    parts = str(module).split(".")
+    for k in range(1, len(parts)):
+        package = ".".join(parts[:k])
+        if _same_name(_found(sys.modules.get(package), name), thing):
+            return f"{package}.{name}"
+    return f"{module}.{name}"
+
+
+def _found(package: Any, name: str) -> Any:
+    """Return what a package has under a name; of what is local to a function, that function."""
+    thing = package
+    for part in name.partition(".<locals>")[0].split("."):
+        try:
+            thing = getattr(thing, part)  # which a package may load only now
+        except Exception:  # whatever a package raises that loads things when they are asked for
+            return None
+    return thing
+
+
+def _same_name(found: Any, thing: Any) -> bool:
+    """Tell whether what was found is the thing, or the function that it is local to."""
+    module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
+    return (module, name) == (thing.__module__, thing.__qualname__.partition(".<locals>")[0])
+
+
+def _script(module: str) -> str:
+    """Return the name under which the script that is being run would be imported, if it has one."""
+    main = sys.modules.get(module)
+    specified = getattr(getattr(main, "__spec__", None), "name", None)  # of python -m package.script
+    file = getattr(main, "__file__", None)
+    if specified:
+        return str(specified).removesuffix(".__main__")
+    return "__main__" if file is None else os.path.splitext(os.path.basename(file))[0]

@@ -21,9 +21,8 @@ class CurrentProfile(Observable[Snapshot]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> chain = models.NonHermitianXXZ(L=6, gamma=0.2)
-    >>> data = Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.2), {"current": CurrentProfile()}).run()
+    >>> data = nh.Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.2), {"current": CurrentProfile()}).run()
     >>> dict(data["current"].sizes)
     {'time': 3, 'bond': 5}
     """
@@ -63,9 +62,8 @@ class MidCurrent(Observable[Snapshot]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> chain = models.NonHermitianXXZ(L=8, gamma=0.2)
-    >>> data = Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=1.0), {"j": MidCurrent(half_width=2)}).run()
+    >>> data = nh.Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=1.0), {"j": MidCurrent(half_width=2)}).run()
     >>> bool(data["j"][-1] > 0)
     True
     """
@@ -117,7 +115,6 @@ def require_current(observable: Observable[Any], model: Model) -> CurrentModel:
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> require_current(CurrentProfile(), models.NonHermitianXXZ(L=4)).bonds
     range(0, 3)
     """

@@ -80,10 +80,9 @@ def demixed(first: NDArray[Any], second: NDArray[Any], sector: Sector) -> Demixe
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
     >>> a, b = np.eye(4)[1], np.eye(4)[2]
     >>> A, B = (a - 1e-9 * b), (b + 1e-9 * a)
-    >>> round(demixed(A, B, Sector([Spin(0.5)] * 2, None)).epsilon / 1e-9, 6)
+    >>> round(demixed(A, B, Sector([nh.Spin(0.5)] * 2, None)).epsilon / 1e-9, 6)
     1.0
     """
     z = _polarisations(sector)
@@ -127,7 +126,6 @@ def near_resonant_set(record: SlowMode, model: Model) -> Resonance:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
     >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(circuit)
     >>> found = near_resonant_set(mode, circuit)
@@ -157,7 +155,21 @@ def _polarisations(sector: Sector) -> NDArray[np.float64]:
 
 
 def site_flips(record: SlowMode, first: int, second: int) -> NDArray[np.float64]:
-    """Return |⟨Z_j⟩_a - ⟨Z_j⟩_b| / 2 of the localised states a and b of two eigenstates."""
+    """Return |⟨Z_j⟩_a - ⟨Z_j⟩_b| / 2 of the localised states a and b of two eigenstates.
+
+    Parameters
+    ----------
+    record : SlowMode
+        The slow mode.
+    first, second : int
+        The eigenstates.
+
+    Examples
+    --------
+    >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(models.RandomFloquetCircuit(L=4, alpha=1e3))
+    >>> bool((site_flips(mode, 0, 1).round(3) % 1 == 0).all())
+    True
+    """
     localised = demixed(record.states[:, first], record.states[:, second], record.sector).states
     a, b = (_polarisations(record.sector) @ np.abs(localised) ** 2).T
     flips: NDArray[np.float64] = np.abs(a - b) / 2
@@ -186,7 +198,6 @@ def jump_fraction(record: SlowMode, model: Model, m: int, n: int, jump: str) -> 
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=4, alpha=30.0)
     >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(circuit)
     >>> round(sum(jump_fraction(mode, circuit, 0, 1, jump) for jump in "XYZ"), 12)
@@ -212,7 +223,6 @@ def named_pair(record: SlowMode, model: Model, name: str) -> tuple[int, int]:
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=4, alpha=30.0)
     >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(circuit)
     >>> named_pair(mode, circuit, "mu nu") == mode.dominant
@@ -222,7 +232,17 @@ def named_pair(record: SlowMode, model: Model, name: str) -> tuple[int, int]:
 
 
 def require_spins(model: Model) -> None:
-    """Raise if a site has no Pauli matrices."""
+    """Raise if a site has no Pauli matrices.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+
+    Examples
+    --------
+    >>> require_spins(models.NonHermitianXXZ(L=4))
+    """
     for site in set(model.sites):
         for name in "XZ":
             site.op(name)

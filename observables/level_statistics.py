@@ -29,9 +29,8 @@ class GapRatio(Observable[Spectrum | SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=7, alpha=1.0)
-    >>> data = Simulation(circuit, algorithms.ExactDiag(vectors="none"), {"r": GapRatio()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.ExactDiag(vectors="none"), {"r": GapRatio()}).run()
     >>> bool(0.5 < data["r"] < 0.7)
     True
     """
@@ -78,9 +77,8 @@ class ComplexSpacingRatio(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> chain = models.NonHermitianXXZ(L=10, gamma=0.0, h=8.0)
-    >>> data = Simulation(chain, algorithms.ExactDiag(vectors="none"), {"z": ComplexSpacingRatio()}).run()
+    >>> data = nh.Simulation(chain, algorithms.ExactDiag(vectors="none"), {"z": ComplexSpacingRatio()}).run()
     >>> bool(abs(data["z"].sel(moment="modulus") - 0.5) < 0.1)
     True
     """
@@ -120,9 +118,8 @@ class SingularValueGapRatio(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> ring = models.NonHermitianXXZ(L=10, h=1.0, boundary="periodic")
-    >>> data = Simulation(ring, algorithms.ExactDiag(vectors="none"), {"r": SingularValueGapRatio()}).run()
+    >>> data = nh.Simulation(ring, algorithms.ExactDiag(vectors="none"), {"r": SingularValueGapRatio()}).run()
     >>> bool(0.3 < data["r"] < 0.6)
     True
     """

@@ -20,9 +20,8 @@ class Eigenvalues(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> ring = models.NonHermitianXXZ(L=4, boundary="periodic")
-    >>> Simulation(ring, algorithms.ExactDiag(), {"E": Eigenvalues()}).run()["E"].sizes["level"]
+    >>> nh.Simulation(ring, algorithms.ExactDiag(), {"E": Eigenvalues()}).run()["E"].sizes["level"]
     6
     """
 
@@ -50,9 +49,8 @@ class ImaginaryFraction(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> ring = models.NonHermitianXXZ(L=8, boundary="periodic")
-    >>> float(Simulation(ring, algorithms.ExactDiag(), {"f": ImaginaryFraction()}).run()["f"])
+    >>> float(nh.Simulation(ring, algorithms.ExactDiag(), {"f": ImaginaryFraction()}).run()["f"])
     0.0
     """
 
@@ -83,9 +81,8 @@ class RealSpectrum(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> chain = models.NonHermitianXXZ(L=8, h=2.0)
-    >>> float(Simulation(chain, algorithms.ExactDiag(), {"real": RealSpectrum(threshold=1e-9)}).run()["real"])
+    >>> float(nh.Simulation(chain, algorithms.ExactDiag(), {"real": RealSpectrum(threshold=1e-9)}).run()["real"])
     1.0
     """
 

@@ -35,9 +35,8 @@ class NearResonantSet(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"set": NearResonantSet()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"set": NearResonantSet()}).run()
     >>> data["set"].sizes["member"]
     6
     """
@@ -64,10 +63,9 @@ class ResonanceProfile(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
     >>> measured = {"flips": ResonanceProfile(), "set": NearResonantSet()}
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
     >>> int(np.flatnonzero(data["flips"] > 0.5).max()) == int(data["set"].sel(member="x"))
     True
     """
@@ -93,9 +91,8 @@ class ResonantLevels(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"levels": ResonantLevels()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"levels": ResonantLevels()}).run()
     >>> c = data["levels"].sel(level="c")
     >>> bool(abs(c.sel(state="A") - c.sel(state="A'")) < 0.01 * abs(c.sel(state="A") - c.sel(state="B")))
     True
@@ -124,10 +121,9 @@ class ResonantTransitions(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> measured = {"pairs": ResonantTransitions(), "R": DominantFraction()}
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
+    >>> measured = {"pairs": ResonantTransitions(), "R": observables.DominantFraction()}
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
     >>> bool(data["pairs"].sel(transition="fraction").max() == data["R"].sel(dominant_pair="R"))
     True
     """
@@ -170,9 +166,8 @@ class JumpCharacter(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"Z": JumpCharacter()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"Z": JumpCharacter()}).run()
     >>> bool(0 <= data["Z"] <= 1)
     True
     """
@@ -208,9 +203,8 @@ class MatrixElementRatio(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"ratio": MatrixElementRatio()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"ratio": MatrixElementRatio()}).run()
     >>> bool(0.9 < data["ratio"] < 1.1)
     True
     """
@@ -250,9 +244,8 @@ class DemixingAngle(Observable[Spectrum | SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"AB": DemixingAngle()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"AB": DemixingAngle()}).run()
     >>> bool(0 < data["AB"].sel(mixing="epsilon") < 1)
     True
     """

@@ -20,9 +20,8 @@ class RelaxationRate(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=5, alpha=20.0)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"rate": RelaxationRate()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"rate": RelaxationRate()}).run()
     >>> gamma, rate = data["rate"].values
     >>> bool(np.isclose(rate, 3 * gamma))
     True
@@ -46,9 +45,8 @@ class DominantFraction(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=5, alpha=20.0)
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"R": DominantFraction()}).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), {"R": DominantFraction()}).run()
     >>> bool(0 < data["R"].sel(dominant_pair="R") <= 0.5)
     True
     """
@@ -80,10 +78,9 @@ class PauliWeight(Observable[SlowMode]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> circuit = models.RandomFloquetCircuit(L=6, alpha=30.0, seed=1)
     >>> measured = {"weight": PauliWeight(), "rate": RelaxationRate()}
-    >>> data = Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
+    >>> data = nh.Simulation(circuit, algorithms.DegeneratePerturbationSolver(), measured).run()
     >>> bool(np.isclose(data["weight"][-1], 3 / 4 * data["rate"].sel(quantity="Gamma")))
     True
     """

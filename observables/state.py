@@ -22,9 +22,8 @@ class Magnetization(Observable[Snapshot]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> chain = models.NonHermitianXXZ(L=4)
-    >>> data = Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.1), {"sz": Magnetization()}).run()
+    >>> data = nh.Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.1), {"sz": Magnetization()}).run()
     >>> data["sz"][0].values.tolist()
     [0.5, -0.5, 0.5, -0.5]
     """
@@ -59,9 +58,8 @@ class EntanglementEntropy(Observable[Snapshot]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> chain = models.NonHermitianXXZ(L=4)
-    >>> data = Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.1), {"S": EntanglementEntropy()}).run()
+    >>> data = nh.Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.1), {"S": EntanglementEntropy()}).run()
     >>> bool(data["S"][0] < 1e-12) and bool(data["S"][1] > 1e-3)
     True
     """
@@ -89,9 +87,8 @@ class EntropyProfile(Observable[Snapshot]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> chain = models.NonHermitianXXZ(L=4)
-    >>> data = Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.1), {"S": EntropyProfile()}).run()
+    >>> data = nh.Simulation(chain, algorithms.NHTEBD(dt=0.1, t_max=0.1), {"S": EntropyProfile()}).run()
     >>> data["S"].shape, bool((data["S"][1] > 1e-3).all())
     ((2, 3), True)
     """
@@ -119,10 +116,9 @@ class Norm(Observable[Snapshot]):
 
     Examples
     --------
-    >>> from mpsnh import Snapshot
-    >>> Norm()(Snapshot(time=1.0, state=None, log_norm=0.0), None)
+    >>> Norm()(nh.Snapshot(time=1.0, state=None, log_norm=0.0), None)
     1.0
-    >>> Norm()(Snapshot(time=1.0, state=None, log_norm=1e4), None)
+    >>> Norm()(nh.Snapshot(time=1.0, state=None, log_norm=1e4), None)
     Traceback (most recent call last):
     FloatingPointError: the norm exp(10000) at t = 1 is not representable; use log_norm of the dataset
     """
@@ -161,7 +157,6 @@ def chosen_bond(bond: int | None, model: Model) -> int:
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> chosen_bond(None, models.NonHermitianXXZ(L=8)), chosen_bond(5, models.NonHermitianXXZ(L=8))
     (3, 5)
     """

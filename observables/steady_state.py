@@ -30,9 +30,8 @@ class GrowthRate(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
-    >>> data = Simulation(ring, algorithms.ExactDiag(), {"growth": GrowthRate()}).run()
+    >>> data = nh.Simulation(ring, algorithms.ExactDiag(), {"growth": GrowthRate()}).run()
     >>> bool(np.isclose(data["growth"], 0.1 / np.sin(np.pi / 8)))
     True
     """
@@ -62,9 +61,8 @@ class SteadyStateGap(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
-    >>> data = Simulation(ring, algorithms.ExactDiag(), {"gap": SteadyStateGap()}).run()
+    >>> data = nh.Simulation(ring, algorithms.ExactDiag(), {"gap": SteadyStateGap()}).run()
     >>> bool(np.isclose(data["gap"], 0.2 * np.sin(np.pi / 8)))
     True
     """
@@ -105,9 +103,8 @@ class SteadyStateCurrent(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> ring = models.NonHermitianXXZ(L=6, h=1.0, boundary="periodic")
-    >>> data = Simulation(ring, algorithms.ExactDiag(), {"I": SteadyStateCurrent()}).run()
+    >>> data = nh.Simulation(ring, algorithms.ExactDiag(), {"I": SteadyStateCurrent()}).run()
     >>> a, b = data["I"].sel(estimate=["eigenvalue", "eigenvector"]).values
     >>> bool(np.isclose(a, b))
     True
@@ -154,9 +151,8 @@ class SteadyStateEntropy(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
-    >>> bool(Simulation(ring, algorithms.ExactDiag(), {"S": SteadyStateEntropy()}).run()["S"] > 0.5)
+    >>> bool(nh.Simulation(ring, algorithms.ExactDiag(), {"S": SteadyStateEntropy()}).run()["S"] > 0.5)
     True
     """
 
@@ -182,10 +178,9 @@ class SteadyStateConditionNumber(Observable[Spectrum]):
 
     Examples
     --------
-    >>> from mpsnh import Simulation, algorithms, models
     >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
     >>> algorithm = algorithms.ExactDiag(vectors="both")
-    >>> float(Simulation(ring, algorithm, {"kappa": SteadyStateConditionNumber()}).run()["kappa"].round(9))
+    >>> float(nh.Simulation(ring, algorithm, {"kappa": SteadyStateConditionNumber()}).run()["kappa"].round(9))
     1.0
     """
 

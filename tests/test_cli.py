@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 import mpsnh as nh
 from mpsnh import algorithms, cli, models, observables
 from mpsnh.picture import LEGEND_ENTRIES, averaged, picture, results
+from mpsnh.run.form import Form
+from mpsnh.run.grid import Grid
 from mpsnh.run.store import DONE, FAILED, Store
 
 H, SEEDS = [2.0, 1.0], list(range(5))
@@ -69,7 +71,7 @@ def test_status_counts_points_and_names_failures(partly):
 
 def test_status_lists_only_the_first_failures(tmp_path):
     store = Store(tmp_path / "failed.zarr")
-    store.create(xr.Dataset({"x": 1.0}), {"seed": list(range(9))}, (9,), {})
+    store.create(Form.of({"x": ((), 1.0, {})}), Grid({"seed": range(9)}), {})
     failures = [{"point": {"seed": seed}, "error": f"error {seed}"} for seed in range(9)]
     store.write((slice(0, 9),), {}, np.full(9, FAILED), failures)
     said = mpsnh("status", tmp_path / "failed.zarr")
@@ -151,7 +153,7 @@ def test_results_of_a_store_are_nan_where_points_are_missing_or_failed(partly):
 
 def test_integers_of_points_that_failed_are_nan_too(tmp_path):
     store = Store(tmp_path / "counts.zarr")
-    store.create(xr.Dataset({"n": 1, "b": True}), {"seed": [0, 1, 2]}, (3,), {})
+    store.create(Form.of({"n": ((), 1, {}), "b": ((), True, {})}), Grid({"seed": range(3)}), {})
     store.write((slice(0, 3),), {"n": np.array([3, 0, 0]), "b": np.ones(3, bool)}, np.array([DONE, FAILED, 0]), [])
     data = results(tmp_path / "counts.zarr")
     np.testing.assert_array_equal(data["n"], [3, np.nan, np.nan])
@@ -321,7 +323,7 @@ def test_show_says_what_there_is(partly, options, message, tmp_path, monkeypatch
 
 
 def test_nothing_done_is_nothing_to_draw(tmp_path):
-    Store(tmp_path / "s.zarr").create(xr.Dataset({"x": 1.0}), {"h": [1, 2], "seed": [0, 1]}, (1, 1), {})
+    Store(tmp_path / "s.zarr").create(Form.of({"x": ((), 1.0, {})}), Grid({"h": [1, 2], "seed": [0, 1]}, (1, 1)), {})
     assert "no value of x is there to draw" in mpsnh("show", tmp_path / "s.zarr", code=2)
     xr.Dataset({"name": "a text"}).to_netcdf(tmp_path / "text.nc", engine="h5netcdf")
     assert "no variable with numbers along an axis" in mpsnh("show", tmp_path / "text.nc", code=2)

@@ -263,7 +263,7 @@ def test_replace_checks_again():
         (1 + 2j, "(1+2j)"),
         (Spin(1), "Spin(1)"),
         (OpSum() + (1, "Sz", 0), "OpSum([((1+0j), 'Sz', 0)])"),
-        (Spin, "mpsnh.language.site.Spin"),
+        (Spin, "mpsnh.Spin"),
         (Empty(), {"type": f"{__name__}.Empty"}),
         ([Empty()], [{"type": f"{__name__}.Empty"}]),
         (named_function, f"{__name__}.named_function"),

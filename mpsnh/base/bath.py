@@ -40,7 +40,6 @@ class Bath(Value):
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> Bath().strength(models.RandomFloquetCircuit(L=4, alpha=10.0))
     3.0
     """
@@ -154,7 +153,6 @@ class Bath(Value):
 
         Examples
         --------
-        >>> from mpsnh import models
         >>> Bath().transitions(np.eye(4), models.RandomFloquetCircuit(L=2, alpha=10.0))[0].round(3).tolist()
         [0.333, 0.667, 0.0, 0.0]
         """

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
-import scipy.sparse
 from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
@@ -15,6 +12,7 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
+from mpsnh.linalg.matrix import Matrix
 
 CERTIFIED = {"certified": Diagnostic("certified", "whether no level is missing or wrong")}
 """What a diagonalisation tells of its levels."""
@@ -30,8 +28,8 @@ class Diagonalisation(Algorithm[Spectrum]):
     diagnostics = CERTIFIED
 
     @abstractmethod
-    def spectrum(self, model: Model, matrix: Any) -> Spectrum:
-        """Return levels of the model's matrix, which is sparse or dense."""
+    def spectrum(self, model: Model, matrix: Matrix) -> Spectrum:
+        """Return levels of the model's matrix."""
 
     @override
     def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
@@ -54,8 +52,6 @@ class Diagonalisation(Algorithm[Spectrum]):
         if after is not None:
             raise ValueError(f"{type(self).__name__} has nothing to continue; leave out `after`")
         self.check(model)
-        matrix = model.matrix()
-        require(matrix.shape == (model.sector.dim,) * 2, "shape of the matrix", matrix.shape, "that of the sector")
-        if not np.isfinite(matrix.data if scipy.sparse.issparse(matrix) else matrix).all():
-            raise ValueError(f"the matrix of {model!r} has elements that are not finite")
+        matrix = Matrix(model.matrix(), f"the matrix of {model!r}")
+        require(matrix.dim == model.sector.dim, "shape of the matrix", matrix.array.shape, "that of the sector")
         yield self.spectrum(model, matrix)

@@ -80,7 +80,7 @@ class Model(Value):
 
     def propagator(self, time: float, t: float = 0.0) -> Propagator:
         """Return what advances a vector of the sector by `time` from `t` on (`mpsnh.operators.propagator`)."""
-        return propagator(self.generator, self.sector, t, t + time)
+        return propagator(self.generator, self.sector, t, time)
 
     def growth(self, eigenvalues: NDArray[np.complex128]) -> NDArray[np.float64]:
         """Return the rate at which the norm of each eigenstate grows: Im E of a Hamiltonian, log |λ| of a circuit."""

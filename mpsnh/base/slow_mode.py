@@ -46,7 +46,6 @@ class SlowMode(Record):
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models
     >>> (mode,) = algorithms.DegeneratePerturbationSolver().records(models.RandomFloquetCircuit(L=4, alpha=10.0))
     >>> bool(abs(mode.contributions().sum() / 2 - 16 * mode.rate) < 1e-12)
     True

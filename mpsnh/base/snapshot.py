@@ -39,8 +39,7 @@ class Snapshot(Record):
 
     Examples
     --------
-    >>> from mpsnh import MPS, Spin
-    >>> snapshot = Snapshot(time=0.0, state=MPS.product([Spin(0.5)] * 2, ["up", "down"]))
+    >>> snapshot = Snapshot(time=0.0, state=nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]))
     >>> [str(each) for each in snapshot.holds]
     ['a pure state']
     """
@@ -94,8 +93,7 @@ class TruncatedSnapshot(Snapshot):
 
     Examples
     --------
-    >>> from mpsnh import MPS, Spin
-    >>> TruncatedSnapshot(time=0.0, state=MPS.product([Spin(0.5)] * 2, ["up", "down"])).max_bond
+    >>> TruncatedSnapshot(time=0.0, state=nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"])).max_bond
     1.0
     """
 

@@ -50,10 +50,7 @@ class Spectrum(Record):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mpsnh import Spin
-    >>> from mpsnh.operators.sector import Sector
-    >>> basis = Sector([Spin(0.5)] * 2, 0)
+    >>> basis = nh.Sector([nh.Spin(0.5)] * 2, 0)
     >>> right, left = np.array([[1, 0.6], [0, 0.8]]), np.array([[1, 0], [-0.75, 1.25]])
     >>> spectrum = Spectrum.of_matrices(np.array([1j, 0]), basis, right, left, order="growth")
     >>> spectrum.condition_numbers().tolist(), spectrum.complete

@@ -33,7 +33,7 @@ def _call(typing_context: Any, routine: Any, *arguments: Any) -> tuple[Any, Call
 
     Examples
     --------
-    >>> import numba, numpy as np
+    >>> import numba
     >>> @numba.njit
     ... def square(a, b):
     ...     fortran("gemm", "N", "N", 2, 2, 2, 1.0 + 0j, a, 2, a, 2, 0j, b, 2)

@@ -197,7 +197,7 @@ class BlockOperator:
 
     Examples
     --------
-    >>> import numpy as np, scipy.sparse
+    >>> import scipy.sparse
     >>> swap = BlockOperator(scipy.sparse.csr_matrix([[0.0, 1.0], [1.0, 0.0]]))
     >>> swap.apply(np.array([[1.0, 2.0], [3.0, 4.0]]), out=np.empty((2, 2)))
     array([[3., 4.],
@@ -260,7 +260,7 @@ class BlockOperator:
         --------
         A step of the Chebyshev recursion, T_2(A) x = 2 A T_1(A) x - T_0(A) x:
 
-        >>> import numpy as np, scipy.sparse
+        >>> import scipy.sparse
         >>> A = BlockOperator(scipy.sparse.diags([0.5, -1.0]).tocsr())
         >>> x = np.ones((2, 1))
         >>> A.apply(A.apply(x, np.empty_like(x)), out=x, scale=2, keep=-1).ravel()

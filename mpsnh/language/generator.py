@@ -131,6 +131,6 @@ def unknown(generator: Any, what: str) -> TypeError:
     Examples
     --------
     >>> str(unknown(Circuit([]), "a matrix-product operator"))
-    "there is no way to make a matrix-product operator of a Circuit"
+    'there is no way to make a matrix-product operator of a Circuit'
     """
     return TypeError(f"there is no way to make {what} of a {type(generator).__name__}")

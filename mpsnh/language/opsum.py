@@ -79,10 +79,6 @@ class OpSum:
         items : iterable of OpSum or tuple
             What to add.
 
-        Returns
-        -------
-        OpSum
-
         Examples
         --------
         >>> print(OpSum.sum((1.5, "Sz", j) for j in range(2)))
@@ -116,10 +112,6 @@ class OpSum:
     def dag(self) -> OpSum:
         """Return the Hermitian conjugate: conjugate coefficients, adjoint operators, reversed order.
 
-        Returns
-        -------
-        OpSum
-
         Examples
         --------
         >>> print((OpSum() + (2j, "Sp", 0, "Sz", 0)).dag())
@@ -138,10 +130,6 @@ class OpSum:
         """Return the same operator with the factors sorted by site, like terms merged and zeros dropped.
 
         Moving fermionic operators past each other gives the sign; operators on the same site are never reordered.
-
-        Returns
-        -------
-        OpSum
 
         Examples
         --------

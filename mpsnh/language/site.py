@@ -141,10 +141,6 @@ class Site:
         name : str
             Name of the state.
 
-        Returns
-        -------
-        ndarray, shape (d,)
-
         Raises
         ------
         ValueError
@@ -167,10 +163,6 @@ class Site:
         ----------
         **operators : array_like, shape (d, d)
             The new operators by name.
-
-        Returns
-        -------
-        Site
 
         Examples
         --------

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 import scipy.sparse
+import scipy.sparse.linalg
 import scipy.special
 
 EPS = float(np.finfo(float).eps)
@@ -16,6 +17,15 @@ EPS = float(np.finfo(float).eps)
 LANCZOS_STEPS = 80
 """Lanczos steps for the bounds of a Hermitian matrix; matrices up to this dimension are diagonalised."""
 
+
+NARROWEST = 1e-6
+"""Half-width of a spectrum, relative to its largest eigenvalue, below which its levels count as one."""
+
+PADDING = 1.05
+"""Half-width of the interval of Chebyshev polynomials in units of that of the spectrum."""
+
+SMALL = 64
+"""Dimension up to which the ends of a spectrum come from a dense matrix."""
 
 BOUND_FAILURE = 1e-6
 """Probability that an eigenvalue lies outside of the bounds of a Hermitian matrix."""
@@ -119,10 +129,6 @@ class NumericalRange:
         ----------
         matrix : csr_matrix, shape (n, n)
             Real or complex.
-
-        Returns
-        -------
-        NumericalRange
         """
         adjoint = matrix.conj().T.tocsr()
         left, right = hermitian_bounds((matrix + adjoint) / 2)
@@ -134,3 +140,34 @@ class NumericalRange:
             top = max(top, -bottom)
             bottom = -top
         return cls(complex((left + right) / 2, (bottom + top) / 2), (right - left) / 2, (top - bottom) / 2)
+
+
+def spectral_interval(matrix: scipy.sparse.csr_matrix) -> tuple[float, float]:
+    """Return centre and half-width of an interval that contains the real parts of all eigenvalues.
+
+    They lie between the extremal eigenvalues of the symmetric part, and the interval is `PADDING` times as wide.
+
+    Parameters
+    ----------
+    matrix : csr_matrix, shape (n, n)
+        Real.
+
+    Examples
+    --------
+    >>> spectral_interval(scipy.sparse.diags([1.0, 3.0]).tocsr())
+    (2.0, 1.05)
+    """
+    symmetric = (matrix + matrix.T) / 2
+    n = matrix.shape[0]
+    if not symmetric.count_nonzero():
+        ends = np.zeros(2)
+    elif n <= SMALL:
+        ends = np.linalg.eigvalsh(symmetric.toarray())
+    else:
+        start = np.random.default_rng(0).standard_normal(n)
+        ends = scipy.sparse.linalg.eigsh(symmetric, 2, which="BE", tol=1e-3, v0=start, return_eigenvectors=False)
+    low, high = float(ends.min()), float(ends.max())
+    half, largest = (high - low) / 2, max(abs(low), abs(high))
+    if half <= NARROWEST * largest:
+        half = largest or 1.0
+    return (low + high) / 2, PADDING * half

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from mpsnh.checks import require
 from mpsnh.kernels.multivector import BlockOperator
 from mpsnh.linalg.bounds import EPS, NumericalRange
+from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.propagator import Propagator
 
 CROUZEIX = 1 + math.sqrt(2)
@@ -39,10 +43,6 @@ def bessel_coefficients(argument: float, orders: int) -> NDArray[np.float64]:
     orders : int
         How many.
 
-    Returns
-    -------
-    ndarray, shape (orders,)
-
     Examples
     --------
     >>> b = bessel_coefficients(1.0, 20)
@@ -55,6 +55,39 @@ def bessel_coefficients(argument: float, orders: int) -> NDArray[np.float64]:
         coefficients: NDArray[np.float64] = 2 * (-1.0) ** (k // 2 % 2) * scipy.special.jv(k, argument)
     coefficients[0] /= 2
     return coefficients
+
+
+def chebyshev_blocks(
+    operator: BlockOperator, ring: Sequence[NDArray[Any]], half: float = 1.0, centre: float = 0.0
+) -> Iterator[NDArray[Any]]:
+    """Yield T_k(X) V for k = 0, 1, 2, … without end, with X = (H - centre) / half.
+
+    T_1 = X and T_{k+1} = 2 X T_k - T_{k-1}, of which the last is overwritten.
+
+    Parameters
+    ----------
+    operator : BlockOperator
+        The matrix H.
+    ring : sequence of ndarray, shape (n, m)
+        At least two blocks in the precision of the operator, of which the first holds V. The results go round them, so
+        that each stays as it is until as many more have come.
+    half, centre : float
+        What the matrix is scaled and shifted by.
+
+    Examples
+    --------
+    >>> blocks = chebyshev_blocks(BlockOperator(scipy.sparse.diags([0.5]).tocsr()), [np.ones((1, 1)), np.ones((1, 1))])
+    >>> [float(next(blocks)[0, 0]) for _ in range(4)]
+    [1.0, 0.5, -0.5, -1.0]
+    """
+    size = len(ring)
+    yield ring[0]
+    yield operator.apply(ring[0], ring[1], scale=1 / half, shift=centre)
+    for k in itertools.count(2):
+        block = ring[k % size]
+        if size > 2:  # else T_{k-2} is there already
+            np.copyto(block, ring[(k - 2) % size])
+        yield operator.apply(ring[(k - 1) % size], block, scale=2 / half, shift=centre, keep=-1.0)
 
 
 def chebyshev_step(
@@ -72,25 +105,17 @@ def chebyshev_step(
     vectors : ndarray of complex, shape (n,) or (n, m)
         The vectors.
 
-    Returns
-    -------
-    ndarray of complex, shape of the vectors
-
     Examples
     --------
     >>> half = BlockOperator(scipy.sparse.diags([0.5]).tocsr())
     >>> bool(np.isclose(chebyshev_step(half, bessel_coefficients(2.0, 30), np.ones(1, complex))[0], np.exp(-1j)))
     True
     """
-    older = np.ascontiguousarray(vectors).reshape(len(vectors), -1).view(operator.dtype)
-    newer = np.zeros_like(older)
-    even, odd = coefficients[0] * older, np.zeros_like(older)
-    older = older.copy()
-    for k, coefficient in enumerate(coefficients[1:], start=1):
-        # T_1 = x T_0 and T_{k+1} = 2x T_k - T_{k-1}, which is overwritten.
-        older, newer = (older, newer) if k == 1 else (newer, older)
-        operator.apply(older, newer, scale=1 if k == 1 else 2, keep=0 if k == 1 else -1)
-        _add((odd if k % 2 else even).view(np.float64), newer.view(np.float64), coefficient)
+    start = np.ascontiguousarray(vectors).reshape(len(vectors), -1).view(operator.dtype)
+    even, odd = np.zeros_like(start), np.zeros_like(start)
+    blocks = chebyshev_blocks(operator, [start.copy(), np.empty_like(start)])
+    for k, (coefficient, block) in enumerate(zip(coefficients, blocks, strict=False)):
+        _add((odd if k % 2 else even).view(np.float64), block.view(np.float64), coefficient)
     total: NDArray[np.complex128] = even.view(complex) - 1j * odd.view(complex)
     return total.reshape(vectors.shape)
 
@@ -149,10 +174,6 @@ class Expansion:
             The time t.
         tolerance : float
             Relative error for each unit of time, or in all if the time is shorter.
-
-        Returns
-        -------
-        Expansion
         """
         radii = {around.width + stretch * around.height for stretch in STRETCHES} - {0.0}
         if not radii or time == 0:
@@ -192,8 +213,8 @@ class ChebyshevPropagator(Propagator):
 
     Parameters
     ----------
-    matrix : csr_matrix, shape (n, n)
-        The Hamiltonian H, real or complex.
+    matrix : Matrix or csr_matrix, shape (n, n)
+        The Hamiltonian H, sparse, real or complex.
     time : float
         The time t, of either sign.
     tolerance : float
@@ -220,18 +241,16 @@ class ChebyshevPropagator(Propagator):
     (0.866, 1.0)
     """
 
-    def __init__(self, matrix: scipy.sparse.csr_matrix, time: float, tolerance: float = 1e-12) -> None:
+    def __init__(self, matrix: Matrix | scipy.sparse.csr_matrix, time: float, tolerance: float = 1e-12) -> None:
         require(math.isfinite(time), "time", time, "finite")
         require(1e-14 <= tolerance < 1, "tolerance", tolerance, "at least 1e-14 and less than 1")
-        require(matrix.shape[0] == matrix.shape[1] > 0, "matrix shape", matrix.shape, "square and not empty")
-        if not np.isfinite(matrix.data).all():
-            raise ValueError("the matrix has elements that are not finite")
-        around = NumericalRange.of(matrix)
+        hamiltonian = Matrix.of(matrix)
+        around = hamiltonian.range
         self.time = time
         self.expansion = Expansion.cheapest(around, time, tolerance)
-        centre = around.centre if np.iscomplexobj(matrix.data) else around.centre.real
-        identity = scipy.sparse.identity(matrix.shape[0], format="csr")
-        self._operator = BlockOperator((matrix - centre * identity) / self.expansion.radius)
+        centre = around.centre.real if hamiltonian.real else around.centre
+        identity = scipy.sparse.identity(hamiltonian.dim, format="csr")
+        self._operator = BlockOperator((hamiltonian.array - centre * identity) / self.expansion.radius)
         super().__init__(self._advance, self.expansion.steps, -1j * centre * time)
 
     def _advance(self, vector: NDArray[np.complex128]) -> NDArray[np.complex128]:

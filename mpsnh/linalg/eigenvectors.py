@@ -23,28 +23,6 @@ EXCEPTIONAL = 1e6
 """Smallest condition number of a level that may be merging with another one at an exceptional point."""
 
 
-def is_hermitian(matrix: Any) -> bool:
-    """Tell whether a sparse or dense matrix is Hermitian, to the last bit.
-
-    Parameters
-    ----------
-    matrix : ndarray or sparse matrix, shape (n, n)
-        Real or complex.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_hermitian(np.array([[0, 1j], [-1j, 0]])), is_hermitian(scipy.sparse.csr_matrix([[0, 1], [0, 0]]))
-    (True, False)
-    """
-    if scipy.sparse.issparse(matrix):
-        return bool((matrix != matrix.conj().T).nnz == 0)
-    return np.array_equal(matrix, matrix.conj().T)
-
-
 def require_small(residuals: NDArray[np.float64], allowed: float) -> None:
     """Raise if eigenvectors are not accurate.
 

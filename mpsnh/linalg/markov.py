@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
 from numpy.typing import NDArray
+
+from mpsnh.linalg.eigenpairs import Certificate, Eigenpairs
 
 BLOCK = 48
 """States eliminated before the rest of the matrix is updated at once."""
@@ -16,20 +16,7 @@ SMALLEST_RATE = 1e-24
 """Slower rates are not resolved: the rounding of c_m - c_n adds about 1e-31 to each."""
 
 
-class Relaxation(NamedTuple):
-    """The two slowest rates and their distributions, of which the sum vanishes and the sum of squares is 1.
-
-    Examples
-    --------
-    >>> slowest(np.array([[0.9, 0.1], [0.1, 0.9]])).rates.tolist()
-    [0.2]
-    """
-
-    rates: NDArray[np.float64]
-    modes: NDArray[np.float64]
-
-
-def slowest(transitions: NDArray[np.float64], count: int = 2) -> Relaxation:
+def slowest(transitions: NDArray[np.float64], count: int = 2) -> Eigenpairs:
     """Return the smallest non-zero eigenvalues of 1 - S and their eigenvectors.
 
     Only the elements of S off the diagonal are used, and no two of them are ever subtracted: the states are eliminated
@@ -47,8 +34,9 @@ def slowest(transitions: NDArray[np.float64], count: int = 2) -> Relaxation:
 
     Returns
     -------
-    Relaxation
-        By increasing rate.
+    Eigenpairs
+        The rates in increasing order, and as right vectors the distributions, of which the sum vanishes and the sum of
+        squares is 1.
 
     Raises
     ------
@@ -61,7 +49,7 @@ def slowest(transitions: NDArray[np.float64], count: int = 2) -> Relaxation:
 
     >>> weak = np.kron([[0, 1], [1, 0]], np.full((2, 2), 1e-20))
     >>> strong = np.kron(np.eye(2), np.full((2, 2), 0.5))
-    >>> print(f"{slowest(weak + strong).rates[0]:.6g}")
+    >>> print(f"{slowest(weak + strong).values[0]:.6g}")
     4e-20
     """
     n = len(transitions)
@@ -94,7 +82,7 @@ def slowest(transitions: NDArray[np.float64], count: int = 2) -> Relaxation:
     rates = np.array([rate(transitions, mode) for mode in modes.T])
     if not rates[0] > SMALLEST_RATE:
         raise ArithmeticError(f"the slowest rate is {rates[0]:.1g}, which double precision does not resolve")
-    return Relaxation(rates, modes)
+    return Eigenpairs(rates, Certificate(True, "rates are sums of positive terms"), modes)
 
 
 def rate(transitions: NDArray[np.float64], mode: NDArray[np.float64]) -> float:
@@ -108,10 +96,6 @@ def rate(transitions: NDArray[np.float64], mode: NDArray[np.float64]) -> float:
         Symmetric and doubly stochastic.
     mode : ndarray, shape (n,)
         The distribution c.
-
-    Returns
-    -------
-    float
 
     Examples
     --------

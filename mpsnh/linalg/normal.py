@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+
+from mpsnh.linalg.eigenpairs import Certificate, Eigenpairs
 
 FOLD = 1e-6
 """Levels of the Hermitian part of a unitary matrix that are closer than this may belong to different phases."""
@@ -21,21 +24,7 @@ DEGENERATE = 1e-8
 """Relative spacing below which corrections would be rounding, and LAPACK's vectors stay."""
 
 
-class NormalEigen(NamedTuple):
-    """Eigenvalues, orthonormal eigenvectors as columns, and the size of the last correction of these.
-
-    Examples
-    --------
-    >>> eigen_unitary(np.diag([1j, -1j])).correction
-    0.0
-    """
-
-    values: NDArray[np.complex128]
-    vectors: NDArray[np.complex128]
-    correction: float
-
-
-def eigen_unitary(unitary: NDArray[np.complex128], seed: int = 0) -> NormalEigen:
+def eigen_unitary(unitary: NDArray[np.complex128], seed: int = 0) -> Eigenpairs:
     """Return the eigenvectors of a unitary matrix, ordered by the phase of the eigenvalue from -π to π.
 
     They are those of the Hermitian part of e^{-iθ} U for a random θ, which costs a fraction of a Schur decomposition.
@@ -48,10 +37,6 @@ def eigen_unitary(unitary: NDArray[np.complex128], seed: int = 0) -> NormalEigen
         The matrix.
     seed : int
         Of θ.
-
-    Returns
-    -------
-    NormalEigen
 
     Raises
     ------
@@ -76,12 +61,12 @@ def eigen_unitary(unitary: NDArray[np.complex128], seed: int = 0) -> NormalEigen
             few = vectors[:, cluster]
             _, mixing = scipy.linalg.schur(few.conj().T @ (unitary @ few), output="complex")
             vectors[:, cluster] = few @ mixing
-    values, vectors, correction = refined(unitary, vectors)
-    order = np.argsort(np.angle(values))
-    return NormalEigen(values[order], vectors[:, order], correction)
+    pairs = refined(unitary, vectors)
+    order = np.argsort(np.angle(pairs.values))
+    return replace(pairs, values=pairs.values[order], right=pairs.vectors[:, order])
 
 
-def eigen_hermitian(hermitian: NDArray[Any]) -> NormalEigen:
+def eigen_hermitian(hermitian: NDArray[Any]) -> Eigenpairs:
     """Return the eigenvectors of a Hermitian matrix, ordered by energy.
 
     Parameters
@@ -91,7 +76,7 @@ def eigen_hermitian(hermitian: NDArray[Any]) -> NormalEigen:
 
     Returns
     -------
-    NormalEigen
+    Eigenpairs
         Its values are complex numbers with imaginary part zero.
 
     Examples
@@ -100,12 +85,12 @@ def eigen_hermitian(hermitian: NDArray[Any]) -> NormalEigen:
     [-1.0, 1.0]
     """
     _, vectors = scipy.linalg.eigh(hermitian, driver="evd", check_finite=False)
-    values, vectors, correction = refined(hermitian, vectors)
-    order = np.argsort(values.real)
-    return NormalEigen(values[order].real.astype(complex), vectors[:, order], correction)
+    pairs = refined(hermitian, vectors)
+    order = np.argsort(pairs.values.real)
+    return replace(pairs, values=pairs.values[order].real.astype(complex), right=pairs.vectors[:, order])
 
 
-def refined(matrix: NDArray[Any], vectors: NDArray[Any], attempts: int = 4) -> NormalEigen:
+def refined(matrix: NDArray[Any], vectors: NDArray[Any], attempts: int = 4) -> Eigenpairs:
     """Improve nearly exact eigenvectors of a normal matrix to first order, until the next order is below rounding.
 
     LAPACK's vectors have errors of about 1e-15 over the spacing of the levels in every element. The corrections are
@@ -125,7 +110,7 @@ def refined(matrix: NDArray[Any], vectors: NDArray[Any], attempts: int = 4) -> N
 
     Returns
     -------
-    NormalEigen
+    Eigenpairs
         In the order given.
 
     Raises
@@ -158,7 +143,7 @@ def refined(matrix: NDArray[Any], vectors: NDArray[Any], attempts: int = 4) -> N
         vectors = vectors + rounded @ corrections
         vectors /= np.linalg.norm(vectors, axis=0)
         if largest <= CONVERGED:
-            return NormalEigen(values, vectors, largest)
+            return Eigenpairs(values, Certificate(True, f"the last corrections were below {largest:.1g}"), vectors)
         vectors, _ = np.linalg.qr(vectors)  # small rotations keep them orthonormal to first order only
     raise ArithmeticError(
         f"the eigenvectors still change by {largest:.1g} after {attempts} corrections: "

@@ -14,7 +14,6 @@ for so long that they would have grown into anything else.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -25,6 +24,8 @@ from mpsnh.checks import require
 from mpsnh.kernels.multivector import BlockOperator
 from mpsnh.linalg.bounds import EPS, NumericalRange
 from mpsnh.linalg.chebyshev import bessel_coefficients, chebyshev_step
+from mpsnh.linalg.eigenpairs import Certificate, Eigenpairs
+from mpsnh.linalg.matrix import Matrix
 
 SPARE = 14
 """Vectors in the block besides one for each level. The more, the sooner the levels stand out from the others."""
@@ -53,33 +54,9 @@ PACE = 0.5
 """How fast residuals must fall from then on, in units of what is needed at least to converge in time."""
 
 
-@dataclass(frozen=True)
-class Levels:
-    """Some eigenvalues with their right vectors.
-
-    Attributes
-    ----------
-    values : ndarray of complex, shape (k,)
-        By decreasing Im E.
-    right : ndarray of complex, shape (n, k)
-        Right eigenvectors as columns of unit norm.
-    residuals : ndarray, shape (k,)
-        ‖H R - E R‖ of each.
-
-    Examples
-    --------
-    >>> Levels(np.array([1j]), np.array([[1.0]]), np.zeros(1)).residuals
-    array([0.])
-    """
-
-    values: NDArray[np.complex128]
-    right: NDArray[np.complex128]
-    residuals: NDArray[np.float64]
-
-
 def growing_levels(
-    matrix: scipy.sparse.csr_matrix, k: int, *, tolerance: float = 1e-9, seed: int = 0, work: float = WORK
-) -> Levels | None:
+    matrix: Matrix | scipy.sparse.csr_matrix, k: int, *, tolerance: float = 1e-9, seed: int = 0, work: float = WORK
+) -> Eigenpairs | None:
     """Return the complex levels of largest Im E of a real sparse matrix, of conjugate ones the upper.
 
     Parameters
@@ -97,9 +74,10 @@ def growing_levels(
 
     Returns
     -------
-    Levels or None
-        None if they did not converge, because they are not complex or stand out too little: the block can't tell
-        apart more than about k + 14 levels that have the same Im E.
+    Eigenpairs or None
+        By decreasing Im E; certified, since new random vectors did not grow into anything else. None if they did not
+        converge, because they are not complex or stand out too little: the block can't tell apart more than about
+        k + 14 levels that have the same Im E.
 
     Raises
     ------
@@ -108,29 +86,29 @@ def growing_levels(
 
     Examples
     --------
-    >>> from mpsnh import models
     >>> matrix = models.NonHermitianXXZ(L=12, h=0.5, boundary="periodic", seed=2).matrix()
     >>> found = growing_levels(matrix, 2)
     >>> exact = np.linalg.eigvals(matrix.toarray())
     >>> bool(np.allclose(found.values.imag, np.sort(exact.imag)[:-3:-1], atol=1e-9))
     True
     """
-    dim = matrix.shape[0]
+    matrix = Matrix.of(matrix)
+    dim = matrix.dim
     size = k + SPARE
-    require(not np.iscomplexobj(matrix.data), "matrix dtype", matrix.dtype.name, "real")
+    matrix.require_real_sparse()
     require(k >= 1, "k", k, "at least 1")
     require(size <= dim, "matrix dimension", dim, f"at least {size} for {k} levels")
     require(1e-13 <= tolerance < 1, "tolerance", tolerance, "at least 1e-13 and less than 1")
-    around = NumericalRange.of(matrix)
+    around = matrix.range
     if around.height == 0:
         return None  # a symmetric matrix
     rng = np.random.default_rng(seed)
-    search = _Search(matrix, around, k, tolerance, math.ceil(work * dim))
+    search = _Search(matrix.array, around, k, tolerance, math.ceil(work * dim))
     levels = search.iterate(_random(rng, dim, size), 0.0)
     while levels is not None:
         # Until a vector with a weight of 1/n in a level is nothing but that level.
         time = math.log(100 * dim) / levels.values[-1].imag
-        checked = search.iterate(np.hstack([levels.right, _random(rng, dim, NEW)]), time)
+        checked = search.iterate(np.hstack([levels.vectors, _random(rng, dim, NEW)]), time)
         if checked is None or np.abs(checked.values.imag - levels.values.imag).max() <= 100 * search.largest_residual:
             return checked
         levels = checked
@@ -162,7 +140,7 @@ class _Search:
         self.matrix = BlockOperator(matrix)
         self.scaled = BlockOperator((matrix - around.centre.real * identity) / radius)
 
-    def iterate(self, block: NDArray[np.complex128], time: float) -> Levels | None:
+    def iterate(self, block: NDArray[np.complex128], time: float) -> Eigenpairs | None:
         """Evolve a block for a time at least, and until the levels have converged; None if that is too much work."""
         checking = time > 0
         while True:
@@ -175,7 +153,8 @@ class _Search:
             residuals = np.linalg.norm(images @ ritz - (vectors @ ritz) * values, axis=0)
             complex_ones = residuals < values.imag / 2
             if time <= 0 and complex_ones.all() and residuals.max() <= self.largest_residual:
-                return Levels(values, vectors @ ritz, residuals)
+                largest = f"residuals up to {residuals.max():.1g}"
+                return Eigenpairs(values, Certificate(checking, largest), vectors @ ritz, residuals)
             # New random vectors may seem to grow for a while; the work that remains is theirs.
             if self.left < 0 or (not checking and self.is_late(values.imag.clip(min=EPS), residuals)):
                 return None

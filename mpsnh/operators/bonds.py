@@ -36,8 +36,7 @@ def local_operator(op: OpSum, sites: Sequence[Site]) -> tuple[tuple[int, int], A
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> local_operator(OpSum() + (1, "Sz", 1, "Sz", 2), [Spin(0.5)] * 4)[0]
+    >>> local_operator(OpSum() + (1, "Sz", 1, "Sz", 2), [nh.Spin(0.5)] * 4)[0]
     (1, 2)
     """
     terms = localise(op, sites)
@@ -92,8 +91,7 @@ def bond_hamiltonians(op: OpSum, sites: Sequence[Site]) -> list[Array]:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> bonds = bond_hamiltonians(OpSum.sum((1.0, "Sz", j) for j in range(3)), [Spin(0.5)] * 3)
+    >>> bonds = bond_hamiltonians(OpSum.sum((1.0, "Sz", j) for j in range(3)), [nh.Spin(0.5)] * 3)
     >>> [float(bond[0, 0].real) for bond in bonds]
     [0.75, 0.75]
     """

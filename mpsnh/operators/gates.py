@@ -37,10 +37,8 @@ def gates(generator: Any, sites: Sequence[Site], t: float, dt: float, order: int
 
     Examples
     --------
-    >>> from mpsnh.language.opsum import OpSum
-    >>> from mpsnh.language.site import Spin
-    >>> ising = Hamiltonian(OpSum.sum((1.0, "Sz", j, "Sz", j + 1) for j in range(3)))
-    >>> [len(layer) for layer in gates(ising, [Spin(0.5)] * 4, 0.0, 0.1, 2)]
+    >>> ising = Hamiltonian(nh.OpSum.sum((1.0, "Sz", j, "Sz", j + 1) for j in range(3)))
+    >>> [len(layer) for layer in gates(ising, [nh.Spin(0.5)] * 4, 0.0, 0.1, 2)]
     [2, 1, 2]
     """
     raise unknown(generator, "gates")

@@ -47,8 +47,7 @@ def product_matrix(site: Site, names: tuple[str, ...]) -> Array:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> product_matrix(Spin(0.5), ("Sp", "Sm")).real
+    >>> product_matrix(nh.Spin(0.5), ("Sp", "Sm")).real
     array([[1., 0.],
            [0., 0.]])
     """
@@ -77,8 +76,7 @@ def localise(op: OpSum, sites: Sequence[Site]) -> list[LocalTerm]:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Fermion
-    >>> localise(OpSum() + (1, "cdag", 0, "c", 2), [Fermion()] * 3)[0].matrices
+    >>> localise(OpSum() + (1, "cdag", 0, "c", 2), [nh.Fermion()] * 3)[0].matrices
     {0: ('cdag', 'F'), 1: ('F',), 2: ('c',)}
     """
     resolved = []

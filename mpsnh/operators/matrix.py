@@ -46,9 +46,7 @@ def matrix(generator: Any, sector: Sector, t: float = 0.0) -> Any:
 
     Examples
     --------
-    >>> from mpsnh.language.opsum import OpSum
-    >>> from mpsnh.language.site import Spin
-    >>> matrix(Hamiltonian(OpSum([(1.0, "Sz", 0)])), Sector([Spin(0.5)] * 2, 0)).toarray().tolist()
+    >>> matrix(Hamiltonian(nh.OpSum([(1.0, "Sz", 0)])), Sector([nh.Spin(0.5)] * 2, 0)).toarray().tolist()
     [[0.5, 0.0], [0.0, -0.5]]
     """
     raise unknown(generator, "a matrix")
@@ -114,9 +112,7 @@ def require_closed(generator: Any, sector: Sector) -> None:
 
     Examples
     --------
-    >>> from mpsnh.language.opsum import OpSum
-    >>> from mpsnh.language.site import Spin
-    >>> require_closed(Hamiltonian(OpSum([(0.2j, "Sz", 0)])), Sector([Spin(0.5)] * 2, None))
+    >>> require_closed(Hamiltonian(nh.OpSum([(0.2j, "Sz", 0)])), Sector([nh.Spin(0.5)] * 2, None))
     Traceback (most recent call last):
     ValueError: the Hamiltonian must be Hermitian to couple a bath to it, but |H - H†| reaches 0.2
     """

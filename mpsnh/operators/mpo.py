@@ -38,9 +38,8 @@ def mpo_tensors(op: OpSum, sites: Sequence[Site]) -> list[Array]:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> ising = OpSum.sum((1.0, "Sz", j, "Sz", j + 1) for j in range(5))
-    >>> [w.shape[1] for w in mpo_tensors(ising, [Spin(0.5)] * 6)]
+    >>> ising = nh.OpSum.sum((1.0, "Sz", j, "Sz", j + 1) for j in range(5))
+    >>> [w.shape[1] for w in mpo_tensors(ising, [nh.Spin(0.5)] * 6)]
     [2, 3, 3, 3, 2, 1]
     """
     return compressed(_automaton(localise(op, sites), sites))
@@ -103,8 +102,7 @@ class MPO(qtn.MatrixProductOperator):
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> field = MPO.from_opsum(OpSum.sum((1j, "Sp", j) for j in range(4)), [Spin(0.5)] * 4)
+    >>> field = MPO.from_opsum(nh.OpSum.sum((1j, "Sp", j) for j in range(4)), [nh.Spin(0.5)] * 4)
     >>> field.max_bond()
     2
     """
@@ -127,8 +125,7 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> hop = MPO.from_opsum(OpSum() + (0.5, "Sp", 0, "Sm", 3), [Spin(0.5)] * 4)
+        >>> hop = MPO.from_opsum(nh.OpSum() + (0.5, "Sp", 0, "Sm", 3), [nh.Spin(0.5)] * 4)
         >>> hop.bond_sizes()
         [1, 1, 1]
         """
@@ -195,9 +192,8 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> op = OpSum() + (1j, "Sp", 0, "Sz", 1)
-        >>> mpo = MPO.from_opsum(op, [Spin(0.5)] * 2)
+        >>> op = nh.OpSum() + (1j, "Sp", 0, "Sz", 1)
+        >>> mpo = MPO.from_opsum(op, [nh.Spin(0.5)] * 2)
         >>> bool(np.allclose(mpo.dag().to_matrix(), mpo.to_matrix().conj().T))
         True
         """
@@ -216,8 +212,7 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> MPO.from_opsum(OpSum() + (1, "Sz", 0), [Spin(0.5)] * 2).to_matrix().real.diagonal()
+        >>> MPO.from_opsum(nh.OpSum() + (1, "Sz", 0), [nh.Spin(0.5)] * 2).to_matrix().real.diagonal()
         array([ 0.5,  0.5, -0.5, -0.5])
         """
         return np.asarray(self.to_dense())
@@ -243,8 +238,7 @@ def mpo(generator: Any, sites: Sequence[Site], t: float = 0.0) -> MPO:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> mpo(Hamiltonian(OpSum([(1.0, "Sz", 0, "Sz", 1)])), [Spin(0.5)] * 2).bond_sizes()
+    >>> mpo(Hamiltonian(nh.OpSum([(1.0, "Sz", 0, "Sz", 1)])), [nh.Spin(0.5)] * 2).bond_sizes()
     [1]
     """
     raise unknown(generator, "a matrix-product operator")

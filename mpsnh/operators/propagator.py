@@ -24,8 +24,8 @@ MOST_GROWTH = 200.0
 
 
 @functools.singledispatch
-def propagator(generator: Any, sector: Sector, t0: float, t1: float) -> Propagator:
-    """Return the function that advances a vector of a sector exactly from one time to another.
+def propagator(generator: Any, sector: Sector, t: float, dt: float) -> Propagator:
+    """Return the function that advances a vector of a sector exactly by `dt`.
 
     Parameters
     ----------
@@ -33,8 +33,10 @@ def propagator(generator: Any, sector: Sector, t0: float, t1: float) -> Propagat
         What makes the state evolve.
     sector : Sector
         The basis of the vectors.
-    t0, t1 : float
-        The times; a whole number of periods of a circuit apart.
+    t : float
+        Time at the beginning.
+    dt : float
+        How far; a whole number of periods of a circuit.
 
     Returns
     -------
@@ -44,14 +46,13 @@ def propagator(generator: Any, sector: Sector, t0: float, t1: float) -> Propagat
     Raises
     ------
     ValueError
-        If a circuit does not have a whole number of periods between these times.
+        If `dt` is no whole number of periods of a circuit.
 
     Examples
     --------
-    >>> from mpsnh.language.opsum import OpSum
-    >>> from mpsnh.language.site import Spin
-    >>> decay = Hamiltonian(OpSum([(-0.5j, "Sp", 0, "Sm", 0)]))
-    >>> vector, log_norm = propagator(decay, Sector([Spin(0.5)] * 2, None), 0.0, 3.0).evolve(np.array([1.0, 0, 0, 0]))
+    >>> decay = Hamiltonian(nh.OpSum([(-0.5j, "Sp", 0, "Sm", 0)]))
+    >>> start = np.array([1.0, 0.0, 0.0, 0.0])
+    >>> vector, log_norm = propagator(decay, Sector([nh.Spin(0.5)] * 2, None), 0.0, 3.0).evolve(start)
     >>> round(log_norm, 12)
     -1.5
     """
@@ -59,19 +60,19 @@ def propagator(generator: Any, sector: Sector, t0: float, t1: float) -> Propagat
 
 
 @propagator.register
-def _(generator: Hamiltonian, sector: Sector, t0: float, t1: float) -> Propagator:
-    hamiltonian, time = matrix(generator, sector, t0), t1 - t0
+def _(generator: Hamiltonian, sector: Sector, t: float, dt: float) -> Propagator:
+    hamiltonian = matrix(generator, sector, t)
     if hamiltonian.shape[0] > DENSE_PROPAGATOR:
-        return ChebyshevPropagator(hamiltonian, time)
+        return ChebyshevPropagator(hamiltonian, dt)
     dense = hamiltonian.toarray()
     growth = np.abs(np.linalg.eigvalsh((dense - dense.conj().T) / 2j)).max()
-    times = max(1, math.ceil(growth * abs(time) / MOST_GROWTH))
-    evolution = scipy.linalg.expm(-1j * time / times * dense)
+    times = max(1, math.ceil(growth * abs(dt) / MOST_GROWTH))
+    evolution = scipy.linalg.expm(-1j * dt / times * dense)
     return Propagator(lambda vector: evolution @ vector, times)
 
 
 @propagator.register
-def _(generator: Circuit, sector: Sector, t0: float, t1: float) -> Propagator:
-    time, layers = t1 - t0, generator.at(t0).layers
-    require(time >= 0 and float(time).is_integer(), "time", time, "a whole number of periods")
-    return Propagator(lambda vector: sector.project(apply_layers(sector.embed(vector), layers, sector.dims)), int(time))
+def _(generator: Circuit, sector: Sector, t: float, dt: float) -> Propagator:
+    layers = generator.at(t).layers
+    require(dt >= 0 and float(dt).is_integer(), "time", dt, "a whole number of periods")
+    return Propagator(lambda vector: sector.project(apply_layers(sector.embed(vector), layers, sector.dims)), int(dt))

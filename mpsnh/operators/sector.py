@@ -44,8 +44,7 @@ class Sector:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> half_filled = Sector([Spin(0.5)] * 4, 0)
+    >>> half_filled = Sector([nh.Spin(0.5)] * 4, 0)
     >>> half_filled.dim, half_filled.codes.tolist()
     (6, [3, 5, 6, 9, 10, 12])
     """
@@ -102,8 +101,7 @@ class Sector:
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> Sector([Spin(0.5)] * 2, 0).digits(0)
+        >>> Sector([nh.Spin(0.5)] * 2, 0).digits(0)
         array([0, 1])
         """
         return self.codes // self._strides[site] % self.dims[site]
@@ -118,8 +116,7 @@ class Sector:
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> Sector([Spin(0.5)] * 2, 0).embed(np.array([1, 2]))
+        >>> Sector([nh.Spin(0.5)] * 2, 0).embed(np.array([1, 2]))
         array([0, 1, 2, 0])
         """
         require(vector.shape == (self.dim,), "vector shape", vector.shape, f"({self.dim},)")
@@ -142,8 +139,7 @@ class Sector:
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> Sector([Spin(0.5)] * 2, 0).project(np.array([0, 1, 2, 0]))
+        >>> Sector([nh.Spin(0.5)] * 2, 0).project(np.array([0, 1, 2, 0]))
         array([1, 2])
         """
         inside = vector[self.codes]
@@ -177,9 +173,8 @@ class Sector:
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
         >>> hop = OpSum() + (0.5, "Sp", 0, "Sm", 1) + (0.5, "Sm", 0, "Sp", 1)
-        >>> Sector([Spin(0.5)] * 2, 0).operator(hop).toarray()
+        >>> Sector([nh.Spin(0.5)] * 2, 0).operator(hop).toarray()
         array([[0. , 0.5],
                [0.5, 0. ]])
         """
@@ -253,8 +248,7 @@ def sector(sites: tuple[Site, ...], charge: int | None) -> Sector:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Fermion
-    >>> sector((Fermion(),) * 6, 2).dim
+    >>> sector((nh.Fermion(),) * 6, 2).dim
     15
     """
     return Sector(sites, charge)

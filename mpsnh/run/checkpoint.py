@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.base.records import Record
-from mpsnh.run.provenance import comparable, difference
+from mpsnh.run.provenance import comparable, difference, todays_names
 
 ABOUT, LABELS, ROW, RECORD = "about", "labels", "row.", "record."
 """Names of the arrays in a file, or how they begin."""
@@ -185,19 +185,23 @@ class Checkpoint:
         rows, record = self.progress.rows, self.progress.record
         yield ABOUT, np.array(json.dumps(self.described))
         yield LABELS, np.array(self.progress.labels)
-        yield from ((ROW + name, np.stack([np.asarray(row[name]) for row in rows])) for name in rows[0])
+        # an earlier version may have measured more than the last rows have
+        yield from ((ROW + name, np.stack([np.asarray(row[name]) for row in rows])) for name in rows[-1])
         if record is not None:
             yield from ((RECORD + name, array) for name, array in record.arrays())
 
     def _read(self, url: str, first: Callable[[], Record] | None) -> Progress:
         with fsspec.open(url, "rb") as file:
             arrays = _read_arrays(file)
-        if found := difference(json.loads(str(arrays.pop(ABOUT))), self.described, self.free):
+        theirs = comparable(todays_names(json.loads(str(arrays.pop(ABOUT))), self.described))
+        if found := difference(theirs, self.described, self.free):
             raise _ForeignError(f"checkpoint = {url!r} holds another run: {found}")
         labels = arrays.pop(LABELS)
         columns = {name.removeprefix(ROW): a for name, a in arrays.items() if name.startswith(ROW)}
         rows = [{name: column[k] for name, column in columns.items()} for k in range(len(labels))]
         parts = {name.removeprefix(RECORD): a for name, a in arrays.items() if name.startswith(RECORD)}
+        for old, new in (("memory.", "carry."), ("carry.", "memory.")):  # version 0.1.0 said memory
+            parts |= {new + name.removeprefix(old): a for name, a in parts.items() if name.startswith(old)}
         record = first().with_arrays(parts) if first is not None else None
         return Progress(rows, list(labels), record)
 

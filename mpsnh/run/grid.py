@@ -2,93 +2,262 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mpsnh.checks import require
+
+Point = dict[str, Any]
+"""The coordinates of a point, by axis."""
+
+Index = tuple[int, ...]
+"""The place of a point in the grid: a number for each axis."""
 
 Region = tuple[slice, ...]
 """A rectangular part of the grid: one slice for each axis."""
 
-
-Axes = Mapping[str, Sequence[Any]]
-"""The axes of a grid and their coordinates."""
-
-
-def regions(shape: Sequence[int], chunk: Sequence[int]) -> Iterator[Region]:
-    """Cut a grid into regions.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Number of points along each axis.
-    chunk : sequence of int
-        Size of a region along each axis.
-
-    Yields
-    ------
-    tuple of slice
-
-    Examples
-    --------
-    >>> list(regions((3,), (2,)))
-    [(slice(0, 2, None),), (slice(2, 3, None),)]
-    """
-    starts = (range(0, n, size) for n, size in zip(shape, chunk, strict=True))
-    for corner in itertools.product(*starts):
-        yield tuple(slice(k, min(k + size, n)) for k, size, n in zip(corner, chunk, shape, strict=True))
-
-
-def compact(labels: Sequence[Any]) -> Sequence[Any]:
-    """Return integers at equal distances as a range, which a million of them fit in, and anything else as a list.
-
-    Examples
-    --------
-    >>> compact([0, 2, 4]), compact([0, 1, 3]), compact(["a"])
-    (range(0, 6, 2), [0, 1, 3], ['a'])
-    """
-    if isinstance(labels, range) or not all(type(label) is int for label in labels) or len(labels) < 2:
-        return labels if isinstance(labels, range) else list(labels)
-    step = labels[1] - labels[0]
-    equal = range(labels[0], labels[0] + step * len(labels), step) if step else ()
-    return equal if all(a == b for a, b in zip(equal, labels, strict=False)) and equal else list(labels)
-
-
-def encoded(axes: Axes) -> dict[str, dict[str, list[Any]]]:
-    def plain(labels: Sequence[Any]) -> dict[str, list[Any]]:
-        if isinstance(labels, range):
-            return {"range": [labels.start, labels.stop, labels.step]}
-        return {"labels": list(labels)}
-
-    return {name: plain(labels) for name, labels in axes.items()}
-
-
-def lock_name(region: Region) -> str:
-    """Return the name of the lock that goes with a region.
-
-    Examples
-    --------
-    >>> lock_name((slice(0, 2), slice(4, 8)))
-    '0.4'
-    """
-    return ".".join(str(part.start) for part in region)
-
-
 REGION_SECONDS = 2.0
 """How long the points of a region should take together, with ``batch="auto"``."""
-
 
 LARGEST_REGION = 1000
 """Most points in a region, with ``batch="auto"``."""
 
+SMALLEST_NUMBER = 16
+"""Fewest regions, with ``batch="auto"``, so that there is something to share."""
 
-def distinct_labels(name: str, labels: Sequence[Any]) -> Sequence[Any]:
+
+@dataclass(frozen=True)
+class Grid:
+    """The axes of a sweep with their coordinates, and how large the regions are that are stored together.
+
+    Attributes
+    ----------
+    axes : mapping of str to sequence
+        Coordinates by axis; integers at equal distances are kept as a range, which a million of them fit in.
+    chunk : tuple of int
+        Size of a region along each axis; by default the whole grid is one region.
+
+    Examples
+    --------
+    >>> grid = Grid({"h": [1.0, 2.0], "seed": [0, 1, 2]}, chunk=(1, 2))
+    >>> grid.shape, grid.size, grid.axes["seed"]
+    ((2, 3), 6, range(0, 3))
+    """
+
+    axes: Mapping[str, Sequence[Any]]
+    chunk: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", {name: _compact(labels) for name, labels in self.axes.items()})
+        object.__setattr__(self, "chunk", tuple(int(size) for size in self.chunk) or self.shape)
+
+    @classmethod
+    def checked(cls, over: Mapping[str, Sequence[Any]]) -> Grid:
+        """Return the grid over some axes, if they can be axes.
+
+        Raises
+        ------
+        TypeError
+            If `over` is no mapping of sequences of numbers or names.
+        ValueError
+            If there is no axis, or one is empty, repeats a coordinate or has one that is not finite.
+
+        Examples
+        --------
+        >>> Grid.checked({"seed": [0, 1, 1]})
+        Traceback (most recent call last):
+        ValueError: over['seed'] = [0, 1, 1], but it must be without repetitions
+        """
+        if not isinstance(over, Mapping):
+            raise TypeError(f"over = {over!r}, but it must be a mapping of axes to their coordinates")
+        require(bool(over), "over", dict(over), "a mapping with at least one axis")
+        return cls({name: _distinct(name, labels) for name, labels in over.items()})
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of points along each axis."""
+        return tuple(len(labels) for labels in self.axes.values())
+
+    @property
+    def size(self) -> int:
+        """The number of points."""
+        return math.prod(self.shape)
+
+    def points(self) -> Iterator[Point]:
+        """Yield the coordinates of each point, the last axis running fastest.
+
+        Examples
+        --------
+        >>> list(Grid({"h": [1.0, 2.0], "seed": [5]}).points())
+        [{'h': 1.0, 'seed': 5}, {'h': 2.0, 'seed': 5}]
+        """
+        for labels in itertools.product(*self.axes.values()):
+            yield dict(zip(self.axes, labels, strict=True))
+
+    def index(self, point: Mapping[str, Any]) -> Index:
+        """Return the place of a point.
+
+        Raises
+        ------
+        KeyError
+            If it is not in the grid.
+
+        Examples
+        --------
+        >>> Grid({"h": [1.0, 2.0], "seed": range(3)}).index({"h": 2.0, "seed": 1})
+        (1, 1)
+        """
+        return tuple(self._places[name][point[name]] for name in self.axes)
+
+    def __contains__(self, point: Mapping[str, Any]) -> bool:
+        """Tell whether a point with these coordinates is in the grid."""
+        return point.keys() == self.axes.keys() and all(point[name] in self._places[name] for name in self.axes)
+
+    @functools.cached_property
+    def _places(self) -> dict[str, dict[Any, int]]:
+        return {name: {label: k for k, label in enumerate(labels)} for name, labels in self.axes.items()}
+
+    def regions(self) -> Iterator[Region]:
+        """Yield the regions, the last axis running fastest.
+
+        Examples
+        --------
+        >>> list(Grid({"seed": range(3)}, chunk=(2,)).regions())
+        [(slice(0, 2, None),), (slice(2, 3, None),)]
+        """
+        starts = (range(0, n, size) for n, size in zip(self.shape, self.chunk, strict=True))
+        yield from map(self._region, itertools.product(*starts))
+
+    def region(self, index: Index) -> Region:
+        """Return the region that a place is in.
+
+        Examples
+        --------
+        >>> Grid({"seed": range(3)}, chunk=(2,)).region((2,))
+        (slice(2, 3, None),)
+        """
+        return self._region(tuple(k - k % size for k, size in zip(index, self.chunk, strict=True)))
+
+    def _region(self, corner: Index) -> Region:
+        parts = zip(corner, self.chunk, self.shape, strict=True)
+        return tuple(slice(k, min(k + size, n)) for k, size, n in parts)
+
+    def part(self, region: Region) -> Grid:
+        """Return a region as a grid of its own.
+
+        Examples
+        --------
+        >>> Grid({"seed": [4, 9, 2, 5]}).part((slice(1, 4),)).axes
+        {'seed': [9, 2, 5]}
+        """
+        return Grid({name: labels[part] for (name, labels), part in zip(self.axes.items(), region, strict=True)})
+
+    def overlap(self, other: Grid) -> NDArray[np.bool_]:
+        """Return which points are in another grid of the same axes.
+
+        Examples
+        --------
+        >>> Grid({"seed": [4, 9, 2]}).overlap(Grid({"seed": [2, 4]})).tolist()
+        [True, False, True]
+        """
+        if self.axes == other.axes:
+            return np.ones(self.shape, bool)
+        inside = [np.isin(labels, other.axes[name]) for name, labels in self.axes.items()]
+        return np.asarray(functools.reduce(np.logical_and.outer, inside))
+
+    def extended(self, other: Grid) -> Grid:
+        """Return the grid with the coordinates of another one that it has not, behind its own.
+
+        Examples
+        --------
+        >>> Grid({"h": [1.0], "seed": [0, 1]}).extended(Grid({"h": [2.0], "seed": [1, 2]})).axes
+        {'h': [1.0, 2.0], 'seed': range(0, 3)}
+        """
+        if self.axes == other.axes:
+            return self
+        axes = {name: list(dict.fromkeys([*labels, *other.axes[name]])) for name, labels in self.axes.items()}
+        return Grid(axes, self.chunk)
+
+    def divided(self, batch: int | Literal["auto"], seconds: float) -> Grid:
+        """Return the grid with regions that are runs of points along the last axes.
+
+        Parameters
+        ----------
+        batch : int or "auto"
+            How many points a region has; "auto" aims at two seconds.
+        seconds : float
+            How long a point takes.
+
+        Examples
+        --------
+        >>> Grid({"h": [1.0, 2.0], "seed": range(4)}).divided(2, seconds=0.0).chunk
+        (1, 2)
+        """
+        if batch == "auto":
+            fitting = int(np.clip(REGION_SECONDS / max(seconds, 1e-6), 1, LARGEST_REGION))
+            left = min(fitting, max(1, -(-self.size // SMALLEST_NUMBER)))
+        else:
+            left = batch
+        sizes: list[int] = []
+        for n in reversed(self.shape):
+            sizes.append(max(1, min(n, left)))
+            left = left // n if left >= n else 1
+        return replace(self, chunk=tuple(reversed(sizes)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the grid as plain data.
+
+        Examples
+        --------
+        >>> grid = Grid({"h": [0.5], "seed": range(0, 8, 2)}, chunk=(1, 2))
+        >>> grid.to_json()
+        {'axes': {'h': {'labels': [0.5]}, 'seed': {'range': [0, 8, 2]}}, 'chunk': [1, 2]}
+        >>> Grid.from_json(grid.to_json()) == grid
+        True
+        """
+        return {"axes": {name: _plain(labels) for name, labels in self.axes.items()}, "chunk": list(self.chunk)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Grid:
+        """Return the grid that plain data describe (see `to_json`)."""
+        axes = {
+            str(name): range(*part["range"]) if "range" in part else part["labels"]
+            for name, part in data["axes"].items()
+        }
+        return cls(axes, tuple(data["chunk"]))
+
+
+def _compact(labels: Sequence[Any]) -> Sequence[Any]:
+    """Return integers at equal distances as a range, which a million of them fit in, and anything else as a list."""
+    if isinstance(labels, range):
+        return labels
+    if len(labels) < 2 or not all(type(label) is int for label in labels):
+        return list(labels)
+    step = labels[1] - labels[0]
+    equal = range(labels[0], labels[0] + step * len(labels), step) if step else ()
+    return equal if equal and all(a == b for a, b in zip(equal, labels, strict=True)) else list(labels)
+
+
+def _plain(labels: Sequence[Any]) -> dict[str, list[Any]]:
+    if isinstance(labels, range):
+        return {"range": [labels.start, labels.stop, labels.step]}
+    return {"labels": list(labels)}
+
+
+def _distinct(name: str, labels: Sequence[Any]) -> Sequence[Any]:
+    """Return the coordinates of an axis as plain numbers or names, if they can be that."""
+    iterator = isinstance(labels, Iterator)  # of which nothing would be left after a look at it
+    if iterator or not np.iterable(labels) or isinstance(labels, str) or np.ndim(next(iter(labels), 0)):
+        raise TypeError(f"over[{name!r}] = {labels!r}, but it must be a sequence of numbers or names")
     array = np.asarray(labels if isinstance(labels, range) else list(labels))
-    if not array.size:
-        require(False, f"over[{name!r}]", [], "not empty")
+    require(bool(array.size), f"over[{name!r}]", [], "not empty")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         require(False, f"over[{name!r}]", array.tolist(), "finite")
     if isinstance(labels, range):
@@ -97,24 +266,3 @@ def distinct_labels(name: str, labels: Sequence[Any]) -> Sequence[Any]:
         require(False, f"over[{name!r}]", array.tolist(), "without repetitions")
     plain: list[Any] = array.tolist()
     return plain
-
-
-def grid_points(axes: Axes) -> Iterator[dict[str, Any]]:
-    """Yield the coordinates of each point of a grid, one after the other."""
-    for index in np.ndindex(*(len(labels) for labels in axes.values())):
-        yield {name: labels[k] for (name, labels), k in zip(axes.items(), index, strict=True)}
-
-
-def chunk_shape(shape: list[int], batch: int | Literal["auto"], seconds: float) -> tuple[int, ...]:
-    """Choose the size of a region along each axis: a run of points along the last axes."""
-    total = int(np.prod(shape))
-    if batch == "auto":
-        fitting = int(np.clip(REGION_SECONDS / max(seconds, 1e-6), 1, LARGEST_REGION))
-        left = min(fitting, max(1, -(-total // 16)))  # so that there is something to share
-    else:
-        left = batch
-    sizes: list[int] = []
-    for n in reversed(shape):
-        sizes.append(max(1, min(n, left)))
-        left = left // n if left >= n else 1
-    return tuple(reversed(sizes))

@@ -7,95 +7,136 @@ import functools
 import hashlib
 import json
 import pickle
+import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from mpsnh.checks import require
 from mpsnh.run.checkpoint import Checkpoint
-from mpsnh.run.grid import grid_points
+from mpsnh.run.form import Variable
+from mpsnh.run.grid import Grid, Point
+from mpsnh.run.limits import deadline
 from mpsnh.run.provenance import common
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import Store
-from mpsnh.run.workers import deadline, one_thread
 
 Make = Callable[..., Simulation[Any]]
+"""Takes the coordinates of a point by name and returns its simulation."""
 
 
 @dataclass(frozen=True)
 class PointRunner:
-    """Runs single points, wherever it is sent."""
+    """Runs single points, wherever it is sent.
+
+    Attributes
+    ----------
+    make : callable
+        Takes the coordinates of a point by name and returns its simulation.
+    store : Store or None
+        Beside which the checkpoints of long points stand; there are none without.
+    time_limit : float or None
+        Seconds that a point may take.
+    checkpoint_every : float
+        Seconds between checkpoints.
+
+    Examples
+    --------
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> sorted(run({"seed": 1}).data)
+    ['attempts', 'certified', 'rate']
+    """
 
     make: Make
     store: Store | None
     time_limit: float | None
     checkpoint_every: float
 
-    def __call__(self, point: dict[str, Any]) -> PointResult:
-        """Run a point and see how long it takes."""
-        with one_thread(), deadline(self.time_limit):
-            begun = time.perf_counter()
-            simulation = self.make(**point)
-            kept = self._checkpoint(simulation, point)
-            data, coords = simulation.measured() if kept is None else simulation.measured(checkpoint=kept)
-            return PointResult(
-                point, data, coords, time.perf_counter() - begun, kept.url if kept and kept.exists else None
-            )
+    def __call__(self, point: Point, made: Simulation[Any] | None = None) -> PointResult:
+        """Run a point and see how long it takes.
 
-    def _checkpoint(self, simulation: Simulation[Any], point: dict[str, Any]) -> Checkpoint | None:
+        Parameters
+        ----------
+        point : dict
+            Its coordinates.
+        made : Simulation, optional
+            Its simulation, if that has been made already.
+        """
+        if self.time_limit is None:
+            return self._run(point, made)
+        with deadline(self.time_limit):
+            return self._run(point, made)
+
+    def _run(self, point: Point, made: Simulation[Any] | None) -> PointResult:
+        begun = time.perf_counter()
+        simulation = self.make(**point) if made is None else made
+        kept = self._checkpoint(simulation, point)
+        data, coords = simulation.measured() if kept is None else simulation.measured(checkpoint=kept)
+        written = kept.url if kept is not None and kept.exists else None
+        return PointResult(point, data, coords, time.perf_counter() - begun, written)
+
+    def _checkpoint(self, simulation: Simulation[Any], point: Point) -> Checkpoint | None:
         if self.store is None or simulation.algorithm.yields.axis is None:
             return None
-        described = {name: text for name, text in simulation.provenance().items() if name != "versions"}
-        name = hashlib.sha256(json.dumps([point, described], sort_keys=True).encode()).hexdigest()[:32]
+        described = {name: json.loads(text) for name, text in simulation.provenance().items() if name != "versions"}
+        text = json.dumps([point, _without_modules(described)], sort_keys=True)
+        name = hashlib.sha256(text.encode()).hexdigest()[:32]
         return simulation.checkpoint(
             f"{self.store.url}.checkpoints/{name}.npz", every=self.checkpoint_every, patience=self.checkpoint_every
         )
 
 
-@dataclass(frozen=True)
-class PointResult:
-    """What came of a point."""
+def _without_modules(described: Any) -> Any:
+    """Keep the last part of all names: a script has one name where it runs and another where it is sent to."""
+    if isinstance(described, dict):
+        return {key: _without_modules(part) for key, part in described.items()}
+    if isinstance(described, list):
+        return [_without_modules(part) for part in described]
+    if isinstance(described, str) and re.fullmatch(r"([\w<>]+\.)+[^\W\d]\w*", described):
+        return described.rpartition(".")[2]
+    return described
 
-    point: dict[str, Any]
-    data: dict[str, Any]
-    coords: dict[str, Any]
+
+@dataclass(slots=True)
+class PointResult:
+    """What came of a point: variables and labels as xarray takes them, the time it took and its checkpoint.
+
+    Examples
+    --------
+    >>> PointResult({"seed": 1}, {"gap": ((), np.nan, {})}, {}, seconds=0.1, checkpoint=None).require_finite()
+    Traceback (most recent call last):
+    FloatingPointError: the result 'gap' is not finite
+    """
+
+    point: Point
+    data: Mapping[str, Variable]
+    coords: Mapping[str, Variable]
     seconds: float
     checkpoint: str | None
 
     def require_finite(self) -> None:
+        """Raise if a number is infinite or none."""
         for name, (_, values, _) in self.data.items():
-            if not np.all(np.isfinite(values)):
+            finite = np.isfinite(values)
+            if not (finite if finite.ndim == 0 else finite.all()):  # a single number takes a tenth of the time
                 raise FloatingPointError(f"the result {name!r} is not finite")
 
 
-class FormError(ValueError):
-    """The result of a point does not fit those of the others, which no retry can mend."""
-
-
-def require_form(form: xr.Dataset, result: PointResult) -> None:
-    data, coords, point = result.data, result.coords, result.point
-    sizes = {name: np.shape(values) for name, (_, values, _) in data.items()}
-    known = {str(name): variable.shape for name, variable in form.data_vars.items()}
-    for name, (_, values, _) in data.items():
-        kind = np.asarray(values).dtype
-        if name in known and not np.can_cast(kind, form[name].dtype):
-            raise FormError(
-                f"the result {name!r} at {point} has the type {kind}, but at the first point it has "
-                f"{form[name].dtype}; a sweep needs the same type at all points"
-            )
-    same = sizes == known and all(np.array_equal(form[name].values, coords[str(name)][1]) for name in form.coords)
-    if not same:
-        raise FormError(
-            f"the result at {point} has the form {sizes}, but at the first point it has {known}, or their labels "
-            f"({', '.join(map(str, form.coords))}) differ; a sweep needs the same form at all points"
-        )
-
-
 def require_picklable(make: Make) -> None:
+    """Raise, with the part that is to blame, if a function can't be sent to another process.
+
+    Examples
+    --------
+    >>> require_picklable(lambda seed: seed)
+    Traceback (most recent call last):
+    TypeError: make can't be sent to another process: ...
+    """
     parts = {"make": make}
     if isinstance(make, functools.partial):
         parts = {
@@ -110,30 +151,87 @@ def require_picklable(make: Make) -> None:
             raise TypeError(f"{part} can't be sent to another process: {error}") from None
 
 
-def sampled_provenance(make: Make, axes: dict[str, Sequence[Any]], on_error: str) -> tuple[dict[str, str], float]:
-    """Return the parameters of the simulations, "varies" for those that an axis changes, and the memory one needs."""
-    problem = None
-    for first in grid_points(axes):
-        try:
-            simulation = make(**first)
-        except Exception as error:
-            if on_error == "raise":
-                raise
-            problem = error
-            continue
-        break
-    else:
-        raise ValueError(f"no point of the grid can be made; the last one failed with {problem!r}") from problem
+@dataclass(frozen=True)
+class Survey:
+    """What some points of a grid tell of all, before any runs.
+
+    Attributes
+    ----------
+    made : dict
+        The simulations that were made for this, by the coordinates of their points.
+    provenance : dict of str to str
+        Their parameters and the versions as JSON texts; parameters that an axis changes are called "varies".
+    names : set of str
+        Names of all variables and labels of the results.
+    memory : float
+        Bytes that a point needs.
+
+    Examples
+    --------
+    >>> Survey(made={}, provenance={"model": '{"L": 4}'}, names={"gap"}, memory=0.0).names
+    {'gap'}
+    """
+
+    made: dict[tuple[Any, ...], Simulation[Any]] = field(repr=False)
+    provenance: dict[str, str]
+    names: set[str]
+    memory: float
+
+
+def survey(make: Make, grid: Grid, stop: bool = False) -> Survey:
+    """Make the simulations at the ends of each axis.
+
+    Parameters
+    ----------
+    make : callable
+        Takes the coordinates of a point by name and returns its simulation.
+    grid : Grid
+        The points.
+    stop : bool
+        Whether a point that can't be made is an error; otherwise the next one takes its place.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `make` returns no simulation, or an axis is called like a part of the results.
+
+    Examples
+    --------
+    >>> def chain(h, seed):
+    ...     model = models.NonHermitianXXZ(L=6, h=h, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(vectors="none"), {"gap": observables.SteadyStateGap()})
+    >>> found = survey(chain, Grid({"h": [1.0, 2.0], "seed": range(3)}))
+    >>> list(found.made), json.loads(found.provenance["model"])["seed"]
+    ([(1.0, 0), (2.0, 0), (1.0, 2)], 'varies')
+    """
+    first, simulation = _first_made(make, grid, stop)
     if not isinstance(simulation, Simulation):
         raise TypeError(f"make returned {type(simulation).__name__}, but it must return a Simulation")
-    for name in axes:
+    for name in grid.axes:
         require(name not in simulation.names, "axis", name, "another name: the results have a part called so")
-    simulations = [simulation]
-    for name, coordinates in axes.items():
-        with contextlib.suppress(Exception):  # a point that can't be made is reported where it runs
-            simulations.extend(make(**{**first, name: coordinates[k]}) for k in (-1, 0))
-    known = [each.provenance() for each in simulations]
+    made = {tuple(first.values()): simulation}
+    for name, labels in grid.axes.items():
+        for label in (labels[-1], labels[0]):
+            point = first | {name: label}
+            if tuple(point.values()) not in made:
+                with contextlib.suppress(Exception):  # a point that can't be made is reported where it runs
+                    made[tuple(point.values())] = make(**point)
+    known = [each.provenance() for each in made.values()]
     merged = {
         name: json.dumps(common([json.loads(each[name]) for each in known]), ensure_ascii=False) for name in known[0]
     }
-    return merged, max(each.algorithm.bytes_needed(each.model) for each in simulations)
+    return Survey(
+        made, merged, simulation.names, max(each.algorithm.bytes_needed(each.model) for each in made.values())
+    )
+
+
+def _first_made(make: Make, grid: Grid, stop: bool) -> tuple[Point, Simulation[Any]]:
+    problem: Exception | None = None
+    for point in grid.points():
+        try:
+            return point, make(**point)
+        except Exception as error:
+            if stop:
+                raise
+            problem = error
+    raise ValueError(f"no point of the grid can be made; the last one failed with {problem!r}") from problem

@@ -9,6 +9,9 @@ import types
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+SAME_NUMBERS = ("0.1.0",)
+"""Earlier versions whose results this one continues, because its own are the same to the last bit."""
+
 VARIES = "varies"
 """Stands for a parameter that is not the same at all points of a grid."""
 
@@ -20,10 +23,6 @@ def common(parts: Sequence[Any]) -> Any:
     ----------
     parts : sequence
         Plain data, of which dictionaries are merged key by key.
-
-    Returns
-    -------
-    Any
 
     Examples
     --------
@@ -71,33 +70,71 @@ def difference(theirs: Any, ours: Any, free: Collection[str] = (), path: str = "
     return "" if theirs == ours else f"{path} is {theirs!r} there and {ours!r} here"
 
 
+def todays_names(theirs: Any, ours: Any) -> Any:
+    """Replace the names that version 0.1.0 gave to classes and functions by those that they have here.
+
+    It named them by the file they stood in (``mpsnh.observables.spectral.SteadyStateGap``, ``mpsnh.site.Spin``), and
+    those of a script by ``__main__``. A name is only replaced by one that stands at the same place here, and nothing
+    that a file names is looked up.
+
+    Parameters
+    ----------
+    theirs, ours : Any
+        Plain data: what was found, and what is wanted.
+
+    Examples
+    --------
+    >>> todays_names({"type": "mpsnh.models.xxz.XXZ", "h": 1}, {"type": "mpsnh.models.XXZ", "h": 2})
+    {'type': 'mpsnh.models.XXZ', 'h': 1}
+    >>> todays_names(["__main__.start"], ["study.start"])
+    ['study.start']
+    """
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        return {key: todays_names(part, ours.get(key)) for key, part in theirs.items()}
+    if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        return [todays_names(*pair) for pair in zip(theirs, ours, strict=True)]
+    if isinstance(theirs, str) and isinstance(ours, str) and _is_old_name(theirs, ours):
+        return ours
+    return theirs
+
+
+def _is_old_name(old: str, new: str) -> bool:
+    """Tell whether version 0.1.0 gave one name to what is called by the other here."""
+    there, here = old.split("."), new.split(".")
+    if there[-1] != here[-1] or min(len(there), len(here)) < 2:
+        return False
+    if "__main__" in (there[0], here[0]):
+        return "mpsnh" not in (there[0], here[0])
+    return there[0] == here[0] == "mpsnh" and _room(there) == _room(here)
+
+
+def _room(name: list[str]) -> list[str]:
+    """Return what of the package a name belongs to, whatever files there are in it; nothing for the core."""
+    if name[1] == "studies":
+        return name[1:3]
+    return [part for part in name[1:2] if part in ("models", "algorithms", "observables")]
+
+
 def comparable(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out of a description the versions of other packages, which may differ.
+    """Leave out of a description what may differ: versions of other packages, or one that gave the same numbers.
 
     Parameters
     ----------
     described : mapping
         With the versions of packages under ``"versions"``.
 
-    Returns
-    -------
-    dict
-
     Examples
     --------
     >>> comparable({"model": {}, "versions": {"mpsnh": "1.0", "numpy": "2.4"}})
     {'model': {}, 'versions': {'mpsnh': '1.0'}}
     """
-    return {**described, "versions": {"mpsnh": described["versions"]["mpsnh"]}}
+    version = described["versions"]["mpsnh"]
+    return {**described, "versions": {"mpsnh": versions()["mpsnh"] if version in SAME_NUMBERS else version}}
 
 
 @functools.cache  # looking them up takes longer than a small simulation
 def versions() -> Mapping[str, str]:
     """Return the versions of Python and the libraries that results depend on.
-
-    Returns
-    -------
-    mapping of str to str
 
     Examples
     --------

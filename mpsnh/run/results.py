@@ -3,73 +3,118 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mpsnh.run.grid import REGION_SECONDS, Region, chunk_shape, grid_points, regions
-from mpsnh.run.point import FormError, PointResult, PointRunner, require_form, sampled_provenance
-from mpsnh.run.provenance import common, comparable, difference
-from mpsnh.run.store import FAILED, MISSING, Store
-from mpsnh.run.task import Outcome, Task, empty_outcome, save_outcome
+from mpsnh.run.form import Form, FormError
+from mpsnh.run.grid import REGION_SECONDS, Grid, Point, Region
+from mpsnh.run.point import PointResult, PointRunner, Survey, survey
+from mpsnh.run.provenance import common, comparable, difference, todays_names
+from mpsnh.run.simulation import Simulation
+from mpsnh.run.store import MISSING, Store
+from mpsnh.run.task import Outcome, Task, run_first
 from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
 
 
 class Results:
-    """The grid, what is known of it, and where its results go."""
+    """The grid, what is known of its results, and where they go.
 
-    def __init__(self, run: PointRunner, axes: dict[str, Sequence[Any]], store: Store | None, on_error: str) -> None:
-        self.run, self.wanted_axes, self.store, self.on_error = run, axes, store, on_error
-        self.axes = axes
+    Parameters
+    ----------
+    run : PointRunner
+        Runs a point.
+    wanted : Grid
+        The points that were asked for; a store may have more.
+    store : Store or None
+        Where results go; they stay in memory if there is none.
+    on_error : "record" or "raise"
+        Whether a point that fails is recorded or stops the sweep.
+
+    Examples
+    --------
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> results, workers = Results(run, Grid({"seed": range(3)}), None, "record"), Workers()
+    >>> results.prepare(1, workers)
+    >>> [region for region, _ in results.pending()]
+    [(slice(1, 2, None),), (slice(2, 3, None),)]
+    """
+
+    def __init__(self, run: PointRunner, wanted: Grid, store: Store | None, on_error: str) -> None:
+        self.run, self.wanted, self.store, self.on_error = run, wanted, store, on_error
+        self.grid = wanted
 
     def prepare(self, batch: int | Literal["auto"], workers: Workers) -> None:
-        """Find the form of the results, and make, open or extend the store."""
-        provenance, self.memory = sampled_provenance(self.run.make, self.axes, self.on_error)
-        self.described = {name: text for name, text in provenance.items() if name != "versions"}
-        identity = {"axes": list(self.axes), **{name: json.loads(text) for name, text in provenance.items()}}
+        """Find the form of the results, and make, open or extend the store.
+
+        Parameters
+        ----------
+        batch : int or "auto"
+            How many points a region has, if there is no store yet.
+        workers : Workers
+            Where the first points run.
+        """
+        found = survey(self.run.make, self.wanted, self.on_error == "raise")
+        self.memory, self.names = found.memory, found.names
+        # Other processes make their own.
+        self._made = found.made if workers.local else {}
+        self.described = {name: text for name, text in found.provenance.items() if name != "versions"}
         first: list[PointResult] = []
         with self.store.locked("making", wait=True) if self.store else contextlib.nullcontext():
             if self.store is not None and self.store.exists():
-                _require_same_study(self.store, identity, list(self.axes))
-                merged = common([self.store.identity, identity]) | {"versions": self.store.identity["versions"]}
-                texts = {name: json.dumps(merged[name], ensure_ascii=False) for name in self.described}
-                self.store.describe(merged, texts)
-                self.store.extend(self.axes)
-                for region in self.store.damaged():
-                    warnings.warn(f"a chunk of {self.store.url} was damaged; {region} is computed again", stacklevel=4)
-                    self.store.discard(region)
-                self.form, self.axes, self.chunk = self.store.form(), self.store.axes(), self.store.chunk()
+                self._open(self.store, found)
             else:
-                first, seconds = self._first(workers)
-                self.form = xr.Dataset(first[0].data, first[0].coords, provenance)
-                self.chunk = chunk_shape([len(labels) for labels in self.axes.values()], batch, seconds)
+                first = self._first(batch, workers)
+                self.form = Form.of(first[0].data, first[0].coords, found.provenance)
+                self.grid = self.wanted.divided(batch, min(result.seconds for result in first))
                 if self.store is not None:
-                    self.store.create(self.form, self.axes, self.chunk, identity)
-            shape = tuple(len(labels) for labels in self.axes.values())
-            self.outcome = empty_outcome(self.form, shape if self.store is None else (0,) * len(shape))
-            self.inside = np.ones(shape, bool)
-            if self.axes != self.wanted_axes:
-                inside = [np.isin(labels, self.wanted_axes[name]) for name, labels in self.axes.items()]
-                self.inside = functools.reduce(np.logical_and.outer, inside)
-            for result in first:
-                self._accept(result)
+                    self.store.create(self.form, self.grid, self._identity(found))
+            shape = self.grid.shape
+            self.outcome = Outcome(np.zeros(shape, np.uint8), self.form.empty(shape if self.store is None else ()))
+            self.inside = self.grid.overlap(self.wanted)
+            self._accept(first)
 
-    def _first(self, workers: Workers) -> tuple[list[PointResult], float]:
-        """Run points until one succeeds, for the form of the results and the time that a point takes.
+    def _identity(self, found: Survey) -> dict[str, Any]:
+        """Return what makes this study different from others."""
+        parts = {name: json.loads(text) for name, text in found.provenance.items()}
+        return {"axes": list(self.wanted.axes), **parts}
+
+    def _open(self, store: Store, found: Survey) -> None:
+        """Open a store that exists, refuse that of another study, and make room in it."""
+        ours = self._identity(found)
+        theirs = todays_names(store.identity, ours)
+        if problem := difference(comparable(theirs), comparable(ours), list(self.wanted.axes)):
+            raise ValueError(f"store = {store.url!r} holds another study: {problem}")
+        merged = common([theirs, ours]) | {"versions": theirs["versions"]}
+        store.describe(merged, {name: json.dumps(merged[name], ensure_ascii=False) for name in self.described})
+        store.extend(self.wanted)
+        for region in store.damaged(self.names):
+            warnings.warn(f"a chunk of {store.url} was damaged; {region} is computed again", stacklevel=5)
+            store.discard(region)
+        # an earlier version may have stored what is no part of the results any more
+        self.form, self.grid = store.form().only(self.names), store.grid()
+
+    def _first(self, batch: int | Literal["auto"], workers: Workers) -> list[PointResult]:
+        """Run points until one succeeds, for the form of the results and, if that matters, the time a point takes.
 
         As many as there are workers run at once, and all that succeed count: each may take hours.
         """
-        points, problem = grid_points(self.axes), None
-        while batch := list(itertools.islice(points, min(workers.count() or 1, fitting_in_memory(self.memory)))):
-            found = []
-            for future in [workers.submit(self.run, point) for point in batch]:
+        points, found = self.wanted.points(), list[PointResult]()
+        number = min(workers.count() or 1, fitting_in_memory(self.memory))
+        problem: Exception | None = None
+        rounds = 0
+        while some := list(itertools.islice(points, number)):
+            futures = [workers.submit(run_first, self.run, point, self._take_made(point)) for point in some]
+            for future in futures:
                 workers.finished([future])
                 try:
                     found.append(future.result())
@@ -79,105 +124,113 @@ class Results:
                     problem = error
                     if worker_died(error):
                         workers.renew()
-            if found:
-                return found, self._shortest(found[0], workers)
-        raise ValueError(f"every point of the grid failed, the last one with {problem!r}") from problem
-
-    def _shortest(self, first: PointResult, workers: Workers) -> float:
-        """Return the time that a point takes; the first run loads and caches things, and a short one says little."""
-        seconds = first.seconds
-        for _ in range(2):
-            if seconds > 0.1 * REGION_SECONDS:
+            rounds += bool(found)
+            # the first run loads and caches things, and a short one says little
+            known = found and min(result.seconds for result in found) > 0.1 * REGION_SECONDS
+            if found and (batch != "auto" or known or rounds == 3):
                 break
-            (future,) = workers.finished([workers.submit(self.run, first.point)])
-            with contextlib.suppress(Exception):
-                seconds = min(seconds, future.result().seconds)
-        return seconds
+        if not found:
+            raise ValueError(f"every point of the grid failed, the last one with {problem!r}") from problem
+        return found
 
-    def _accept(self, result: PointResult) -> None:
-        """Take over a point that ran before the regions were known; one that is not right runs again in its region."""
-        try:
-            require_form(self.form, result)
-            result.require_finite()
-        except (FormError, FloatingPointError):
-            return
-        index = [labels.index(result.point[name]) for name, labels in self.axes.items()]
-        region = tuple(
-            slice(k - k % size, min(k - k % size + size, n))
-            for k, size, n in zip(index, self.chunk, self.inside.shape, strict=True)
-        )
-        outcome = empty_outcome(self.form, tuple(part.stop - part.start for part in region))
-        outcome.put(tuple(k - part.start for k, part in zip(index, region, strict=True)), result)
-        task = self.task(region, np.zeros(outcome.status.shape, bool))
-        save_outcome(task, outcome)
-        self.keep(region, outcome)
+    def _take_made(self, point: Point) -> Simulation[Any] | None:
+        return self._made.pop(tuple(point.values()), None)
+
+    def _accept(self, first: list[PointResult]) -> None:
+        """Take over points that ran before the regions were known; those that are not right run again in theirs."""
+        outcomes: dict[str, tuple[Task, Outcome]] = {}
+        for result in first:
+            try:
+                self.form.require_same(result.point, result.data, result.coords)
+                result.require_finite()
+            except (FormError, FloatingPointError):
+                continue
+            index = self.grid.index(result.point)
+            region = self.grid.region(index)
+            if str(region) not in outcomes:
+                task = self.task(region, np.zeros([part.stop - part.start for part in region], bool))
+                outcomes[str(region)] = task, task.outcome()
+            place = tuple(k - part.start for k, part in zip(index, region, strict=True))
+            outcomes[str(region)][1].put(place, result)
+        for task, outcome in outcomes.values():
+            task.save(outcome)
+            self.keep(task, outcome)
 
     def pending(self) -> list[tuple[Region, NDArray[np.bool_]]]:
         """Return the regions with points that are wanted and missing, and which points these are."""
         # The grid of the store may have grown since, by another sweep.
-        mine = tuple(slice(0, n) for n in self.inside.shape)
+        mine = tuple(slice(0, n) for n in self.grid.shape)
         status = self.outcome.status if self.store is None else self.store.status(mine)
         wanted = (status == MISSING) & self.inside
-        return [(region, wanted[region]) for region in regions(status.shape, self.chunk) if wanted[region].any()]
+        return [(region, wanted[region]) for region in self.grid.regions() if wanted[region].any()]
 
     def task(self, region: Region, wanted: NDArray[np.bool_]) -> Task:
-        labels = {name: labels[part] for (name, labels), part in zip(self.axes.items(), region, strict=True)}
-        return Task(self.run, labels, region, self.form, wanted, self.store, self.on_error)
+        """Return a region as a task.
 
-    def keep(self, region: Region, outcome: Outcome) -> None:
+        Parameters
+        ----------
+        region : tuple of slice
+            Part of the grid.
+        wanted : ndarray of bool
+            Which of its points to compute.
+        """
+        part = self.grid.part(region)
+        made = {}
+        for labels in list(self._made):
+            point = dict(zip(part.axes, labels, strict=True))
+            if point in part and wanted[part.index(point)]:
+                made[part.index(point)] = self._made.pop(labels)
+        return Task(self.run, part, region, self.form, wanted, self.store, self.on_error, made)
+
+    def keep(self, task: Task, outcome: Outcome) -> None:
         """Take over what a task sent back."""
         if self.store is not None:
             return
         fresh = outcome.status != MISSING
         for name, block in outcome.values.items():
-            self.outcome.values[name][region][fresh] = block[fresh]
-        self.outcome.status[region][fresh] = outcome.status[fresh]
+            self.outcome.values[name][task.region][fresh] = block[fresh]
+        self.outcome.status[task.region][fresh] = outcome.status[fresh]
         self.outcome.failures.extend(outcome.failures)
 
     def lost(self, task: Task, error: BaseException) -> None:
         """Record the points of a task that took its worker with it."""
         limit = "" if self.run.time_limit is None else f" (perhaps at time_limit = {self.run.time_limit} s)"
         described = f"the worker died{limit}: {type(error).__name__} {error}".strip()
-        outcome = empty_outcome(self.form, task.wanted.shape)
+        outcome = task.outcome()
         for place, point in task.points():
-            outcome.status[place] = FAILED
-            outcome.failures.append({"point": point, "error": described})
-        save_outcome(task, outcome)
-        self.keep(task.region, outcome)
+            outcome.fail(place, point, described)
+        task.save(outcome)
+        self.keep(task, outcome)
 
-    def result(self) -> xr.Dataset:
-        """Return the dataset of the points that were asked for."""
+    def dataset(self) -> xr.Dataset:
+        """Return the results of the points that were asked for."""
         if self.store is not None:
             with self.store.locked("making", wait=True):  # nobody extends it meanwhile
-                data = self.store.load(self.wanted_axes).assign_attrs(self.described)
-                failures = self.store.failures()
+                data = self.store.load(self.wanted, self.form.parts).assign_attrs(self.described)
+                recorded = self.store.failures()
         else:
+            parts, axes = self.form.parts, self.grid.axes
             variables = {
-                name: ((*self.axes, *self.form[name].dims), values, self.form[name].attrs)
+                name: ((*axes, *parts[name].dims), values, parts[name].attrs)
                 for name, values in self.outcome.values.items()
             }
-            labels = {name: np.asarray(labels) for name, labels in self.axes.items()}
-            coords = {name: variable.variable for name, variable in self.form.coords.items()}
-            data, failures = xr.Dataset(variables, {**labels, **coords}, self.form.attrs), self.outcome.failures
-        if failures:
-            places = {name: {x: k for k, x in enumerate(labels)} for name, labels in self.wanted_axes.items()}
-            failures = [f for f in failures if all(x in places[name] for name, x in f["point"].items())]
-            failures.sort(key=lambda f: [places[name][x] for name, x in f["point"].items()])
-        if failures:
-            first = failures[0]
-            warnings.warn(
-                f"{len(failures)} points failed; the first is {first['point']}: {first['error']}", stacklevel=3
-            )
-            failed = xr.DataArray(np.zeros([data.sizes[name] for name in self.axes], bool), dims=list(self.axes))
-            for failure in failures:
-                failed.values[tuple(places[name][x] for name, x in failure["point"].items())] = True
-            # NaN also where the type has none, so that an average can't count a failure as a zero.
-            counted = {name: values.where(~failed) for name, values in data.items() if values.dtype.kind in "iub"}
-            data = data.assign(counted).assign_attrs(failures=json.dumps(failures, ensure_ascii=False))
-        return data
+            labels = {name: np.asarray(labels) for name, labels in axes.items()}
+            data = xr.Dataset(variables, {**labels, **self.form.coords}, self.form.attrs)
+            recorded = self.outcome.failures
+        failures = sorted(self._wanted(recorded), key=lambda failure: self.wanted.index(failure["point"]))
+        return _marked(data, self.wanted, failures) if failures else data
+
+    def _wanted(self, failures: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        yield from (failure for failure in failures if failure["point"] in self.wanted)
 
 
-def _require_same_study(store: Store, identity: dict[str, Any], axes: list[str]) -> None:
-    """Refuse a store of another study; versions must agree in the package only."""
-    if found := difference(comparable(store.identity), comparable(identity), axes):
-        raise ValueError(f"store = {store.url!r} holds another study: {found}")
+def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
+    """Return the results with what failed in an attribute, and warn of it."""
+    first = failures[0]
+    warnings.warn(f"{len(failures)} points failed; the first is {first['point']}: {first['error']}", stacklevel=4)
+    failed = xr.DataArray(np.zeros(grid.shape, bool), dims=list(grid.axes))
+    for failure in failures:
+        failed.values[grid.index(failure["point"])] = True
+    # NaN also where the type has none, so that an average can't count a failure as a zero.
+    counted = {name: values.where(~failed) for name, values in data.items() if values.dtype.kind in "iub"}
+    return data.assign(counted).assign_attrs(failures=json.dumps(failures, ensure_ascii=False))

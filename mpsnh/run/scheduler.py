@@ -5,35 +5,80 @@ from __future__ import annotations
 import itertools
 import time
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.run.grid import Region
-from mpsnh.run.results import Results
-from mpsnh.run.store import MISSING
 from mpsnh.run.task import Outcome, Task, compute_region
-from mpsnh.run.workers import Here, Workers, fitting_in_memory, worker_died
+from mpsnh.run.workers import Workers, worker_died
+
+
+class Work(Protocol):
+    """What there is to do, and who takes what was done."""
+
+    inside: NDArray[np.bool_]
+    memory: float
+    on_error: str
+
+    def pending(self) -> list[tuple[Region, NDArray[np.bool_]]]:
+        """Return the regions with points that are missing, and which points these are."""
+        ...
+
+    def task(self, region: Region, wanted: NDArray[np.bool_]) -> Task:
+        """Return a region as a task."""
+        ...
+
+    def keep(self, task: Task, outcome: Outcome) -> None:
+        """Take over what a task sent back."""
+        ...
+
+    def lost(self, task: Task, error: BaseException) -> None:
+        """Record the points of a task that took its worker with it."""
+        ...
 
 
 class Scheduler:
-    """Keeps the workers busy with a few tasks at a time."""
+    """Keeps the workers busy with a few tasks at a time.
 
-    def __init__(self, grid: Results, workers: Workers, bar: Any) -> None:
-        self.grid, self.workers, self.bar = grid, workers, bar
-        # As many tasks as fit in the memory of this machine at once, and a few more to wait for a worker if those of
-        # all workers fit. Executors that reach other machines have their own memory.
-        local, fitting = getattr(workers.executor, "_max_workers", None), fitting_in_memory(grid.memory)
-        waiting = 1 if isinstance(workers.executor, Here) else 4
-        self.window = 1024 if local is None else waiting * local if fitting >= local else fitting
+    Parameters
+    ----------
+    work : Work
+        What there is to do.
+    workers : Workers
+        Who does it.
+    bar : tqdm
+        Shows how many points are done.
+
+    Examples
+    --------
+    >>> from tqdm import tqdm
+    >>> from mpsnh.run.grid import Grid
+    >>> from mpsnh.run.results import Results
+    >>> from mpsnh.run.point import PointRunner
+    >>> from mpsnh.run.simulation import Simulation
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> results, workers = Results(run, Grid({"seed": range(3)}), None, "record"), Workers()
+    >>> results.prepare(1, workers)
+    >>> Scheduler(results, workers, tqdm(disable=True)).run()
+    >>> results.pending()
+    []
+    """
+
+    def __init__(self, work: Work, workers: Workers, bar: Any) -> None:
+        self.work, self.workers, self.bar = work, workers, bar
+        self.window = workers.window(work.memory)
 
     def run(self) -> None:
         """Run until every point is done, here or in another sweep on the same store."""
         patience = 0.1
         while True:
-            pending = self.grid.pending()
-            self.bar.n = int(self.grid.inside.sum()) - sum(int(wanted.sum()) for _, wanted in pending)
+            pending = self.work.pending()
+            self.bar.n = int(self.work.inside.sum()) - sum(int(wanted.sum()) for _, wanted in pending)
             self.bar.refresh()
             if not pending:
                 return
@@ -52,14 +97,14 @@ class Scheduler:
         try:
             while True:
                 for region, wanted in itertools.islice(waiting, self.window - len(running)):
-                    task = self.grid.task(region, wanted)
+                    task = self.work.task(region, wanted)
                     running[self.workers.submit(compute_region, task)] = task
                 if not running:
                     break
                 for future in self.workers.finished(running):
                     task = running.pop(future)
                     try:
-                        worked |= self._take(task.region, future.result())
+                        worked |= self._take(task, future.result())
                     except Exception as error:
                         if not worker_died(error):
                             raise
@@ -80,23 +125,23 @@ class Scheduler:
             task = left.pop()
             (future,) = self.workers.finished([self.workers.submit(compute_region, task)])
             try:
-                self._take(task.region, future.result())
+                self._take(task, future.result())
             except Exception as error:
                 if not worker_died(error):
                     raise
                 self.workers.renew()
-                if self.grid.on_error == "raise":
+                if self.work.on_error == "raise":
                     raise
                 alone = list(task.split())
                 if len(alone) > 1:
                     left.extend(alone)
                 else:
-                    self.grid.lost(task, error)
+                    self.work.lost(task, error)
         return True
 
-    def _take(self, region: Region, outcome: Outcome) -> bool:
+    def _take(self, task: Task, outcome: Outcome) -> bool:
         if outcome.busy:
             return False
-        self.grid.keep(region, outcome)
-        self.bar.update(int(np.sum(outcome.status != MISSING)))
+        self.work.keep(task, outcome)
+        self.bar.update(outcome.finished)
         return True

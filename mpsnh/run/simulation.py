@@ -49,7 +49,6 @@ class Simulation(Generic[R]):
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> simulation = Simulation(
     ...     models.NonHermitianXXZ(L=6, h=1.0, boundary="periodic"),
     ...     algorithms.ExactDiag(),
@@ -140,7 +139,6 @@ class Simulation(Generic[R]):
         Examples
         --------
         >>> import tempfile
-        >>> from mpsnh import algorithms, models, observables
         >>> def chain(t_max):
         ...     algorithm = algorithms.NHTEBD(dt=0.1, t_max=t_max)
         ...     return Simulation(models.NonHermitianXXZ(L=4), algorithm, {"sz": observables.Magnetization()})
@@ -227,10 +225,6 @@ class Simulation(Generic[R]):
             Seconds between writes.
         patience : float
             Seconds that a run lasts before it is worth a file.
-
-        Returns
-        -------
-        Checkpoint
 
         Raises
         ------

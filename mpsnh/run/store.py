@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,17 +15,14 @@ import zarr
 from numcodecs import Zstd
 from numpy.typing import NDArray
 
-from mpsnh.run.grid import Axes, Region, compact, encoded, lock_name, regions
+from mpsnh.run.form import Form, Part, empty_value
+from mpsnh.run.grid import Grid, Region
 
 MISSING, DONE, FAILED = 0, 1, 2
 """What the status says of each point."""
 
-
-STATUS = "status"
-
-
-FAILURES = "failures"
-
+STATUS, FAILURES = "status", "failures"
+"""Names of an array and of a group."""
 
 GRID = "grid"
 """Group whose attributes hold the axes: apart, since they may be long and the rest is read all the time."""
@@ -50,9 +47,9 @@ class Store:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = Store(Path(folder) / "data.zarr")
-    ...     store.create(xr.Dataset({"x": 1.0}), {"seed": [0, 1, 2]}, (2,), {"study": "example"})
+    ...     store.create(Form.of({"x": ((), 1.0, {})}), Grid({"seed": [0, 1, 2]}, (2,)), {"study": "example"})
     ...     store.write((slice(0, 2),), {"x": np.array([5.0, 6.0])}, np.array([DONE, DONE]), [])
-    ...     store.load({"seed": [1, 2]})["x"].values.tolist(), store.status().tolist()
+    ...     store.load(Grid({"seed": [1, 2]}))["x"].values.tolist(), store.status().tolist()
     ([6.0, nan], [1, 1, 0])
     """
 
@@ -113,17 +110,15 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def create(self, form: xr.Dataset, axes: Axes, chunk: Sequence[int], identity: Mapping[str, Any]) -> None:
+    def create(self, form: Form, grid: Grid, identity: Mapping[str, Any]) -> None:
         """Make an empty store; a place that holds anything is refused.
 
         Parameters
         ----------
-        form : Dataset
-            The result of one point; says names, dimensions, types and attributes.
-        axes : mapping of str to sequence
-            The axes of the grid.
-        chunk : sequence of int
-            Size of a region along each axis.
+        form : Form
+            What the results of all points share.
+        grid : Grid
+            The points; its regions become the chunks.
         identity : mapping
             What makes this study different from others, as plain data.
 
@@ -139,46 +134,40 @@ class Store:
         if isinstance(place, Path):
             shutil.rmtree(place, ignore_errors=True)
         group: Any = zarr.create_group(place, zarr_format=2)
-        names = [str(name) for name in form]
-        group.attrs.update({"identity": dict(identity), "variables": names, **form.attrs})
-        group.create_group(GRID).attrs["axes"] = encoded(axes)
-        shape = tuple(len(labels) for labels in axes.values())
-        for axis, labels in axes.items():
+        group.attrs.update({"identity": dict(identity), "variables": list(form.parts), **form.attrs})
+        group.create_group(GRID).attrs.update(grid.to_json())
+        for axis, labels in grid.axes.items():
             _add(group, axis, np.asarray(labels), (axis,))
-        for name, coordinate in form.coords.items():
-            _add(group, str(name), coordinate.values, coordinate.dims, attributes=coordinate.attrs)
-        for name, variable in form.data_vars.items():
-            sizes = (shape + variable.shape, (*chunk, *variable.shape))
-            _add_empty(group, str(name), sizes, (*axes, *variable.dims), variable.dtype, variable.attrs)
+        for name, (dims, labels, attributes) in form.coords.items():
+            _add(group, name, labels, dims, attributes)
+        for name, part in form.parts.items():
+            sizes = (grid.shape + part.shape, grid.chunk + part.shape)
+            _add_empty(group, name, sizes, (*grid.axes, *part.dims), part.dtype, part.attrs)
         meaning = {"long_name": "0 missing, 1 done, 2 failed"}
-        _add_empty(group, STATUS, (shape, tuple(chunk)), tuple(axes), np.dtype(np.uint8), meaning)
+        _add_empty(group, STATUS, (grid.shape, grid.chunk), tuple(grid.axes), np.dtype(np.uint8), meaning)
         if isinstance(place, Path) and self._local is not None:
             if self._local.exists():
                 self._local.rmdir()
             place.rename(self._local)
 
-    def extend(self, axes: Axes) -> None:
+    def extend(self, other: Grid) -> None:
         """Make room for coordinates that are not there yet, behind those that are.
 
         Parameters
         ----------
-        axes : mapping of str to sequence
-            The axes of the grid, with any coordinates.
+        other : Grid
+            Points over the same axes.
         """
-        known = self.axes()
-        grown = known
-        if known != axes:
-            grown = {name: compact(list(dict.fromkeys([*known[name], *axes[name]]))) for name in known}
+        known = self.grid()
+        grown = known.extended(other)
         group = self._group("r+")
         if grown != known:
-            group[GRID].attrs["axes"] = encoded(grown)  # first, so that what a crash leaves undone is done next time
-        shape = tuple(len(labels) for labels in grown.values())
-        for name, array in group.arrays():
-            if name not in known and _dims(array)[: len(known)] == list(known):
-                full = shape + array.shape[len(known) :]
-                if array.shape != full:
-                    array.resize(full)
-        for name, labels in grown.items():
+            group[GRID].attrs.update(grown.to_json())  # first, so that what a crash leaves undone is done next time
+        for array in _over(group, known).values():
+            full = grown.shape + array.shape[len(grown.shape) :]
+            if array.shape != full:
+                array.resize(full)
+        for name, labels in grown.axes.items():
             stored = group.get(name)
             if stored is None or stored.shape != (len(labels),) or not np.array_equal(stored[:], labels):
                 if stored is not None:
@@ -198,26 +187,30 @@ class Store:
         if self.identity != identity:
             self._group("r+").attrs.update({"identity": dict(identity), **attributes})
 
-    def axes(self) -> dict[str, Sequence[Any]]:
-        """Return the axes of the grid with all coordinates that are stored."""
-        stored = self._group()[GRID].attrs["axes"]
-        return {
-            str(name): range(*part["range"]) if "range" in part else part["labels"] for name, part in stored.items()
-        }
+    def grid(self) -> Grid:
+        """Return the grid with all coordinates that are stored."""
+        group = self._group()
+        return Grid.from_json({"chunk": group[STATUS].chunks, **group[GRID].attrs})  # 0.1.0 wrote no chunk there
 
     @property
     def identity(self) -> dict[str, Any]:
         """What makes this study different from others."""
         return dict(self._group().attrs["identity"])
 
-    def chunk(self) -> tuple[int, ...]:
-        """Return the size of a region along each axis."""
-        return tuple(self._group()[STATUS].chunks)
-
-    def form(self) -> xr.Dataset:
-        """Return an empty result of one point: names, dimensions, types, labels and attributes."""
-        with self._opened() as data:
-            return data.drop_vars([STATUS, *self.axes()]).isel(dict.fromkeys(self.axes(), 0)).load()
+    def form(self) -> Form:
+        """Return what the results of all points share."""
+        group, grid = self._group(), self.grid()
+        arrays, count = dict(group.arrays()), len(grid.shape)
+        described = {name: dict(array.attrs) for name, array in arrays.items()}
+        dims = {name: tuple(attributes.pop("_ARRAY_DIMENSIONS")) for name, attributes in described.items()}
+        attrs = {name: text for name, text in group.attrs.items() if name not in ("identity", "variables")}
+        parts = {
+            name: Part(dims[name][count:], arrays[name].shape[count:], arrays[name].dtype, described[name])
+            for name in group.attrs["variables"]
+        }
+        labels = arrays.keys() - parts.keys() - grid.axes.keys() - {STATUS}
+        coords = {name: (dims[name], arrays[name][:], described[name]) for name in arrays if name in labels}
+        return Form(parts, coords, attrs)
 
     def status(self, region: Region | tuple[()] = ()) -> NDArray[np.uint8]:
         """Return the status of each point of the stored grid, or of a region."""
@@ -253,7 +246,7 @@ class Store:
                 block = old
             group[name][region] = block
         if failures:
-            part = group.require_group(f"{FAILURES}/{lock_name(region)}")
+            part = group.require_group(f"{FAILURES}/{region_name(region)}")
             points = [each["point"] for each in failures]
             earlier = [each for each in part.attrs.get("failures", []) if each["point"] not in points]
             part.attrs["failures"] = [*earlier, *failures]
@@ -265,10 +258,9 @@ class Store:
         recorded = [dict(each) for part in parts for each in part.attrs.get("failures", [])]
         if not recorded:
             return []
-        status, axes = self.status(), self.axes()
+        status, grid = self.status(), self.grid()
         failed = {tuple(index) for index in np.argwhere(status == FAILED)}
-        places = {name: {x: k for k, x in enumerate(labels)} for name, labels in axes.items()}
-        return [each for each in recorded if tuple(places[n][x] for n, x in each["point"].items()) in failed]
+        return [each for each in recorded if grid.index(each["point"]) in failed]
 
     @staticmethod
     def _failure_groups(group: Any) -> list[Any]:
@@ -284,22 +276,25 @@ class Store:
         """
         status = self._group("r+")[STATUS]
         count = 0
-        for region in regions(status.shape, self.chunk()):
+        for region in self.grid().regions():
             if np.any(status[region] == FAILED):
-                with self.locked(lock_name(region), wait=True):  # somebody may be writing to it
+                with self.locked(region_name(region), wait=True):  # somebody may be writing to it
                     values = status[region]
                     count += int(np.sum(values == FAILED))
                     status[region] = np.where(values == FAILED, MISSING, values)
         return count
 
-    def damaged(self) -> list[Region]:
-        """Return the regions of which a chunk can't be read, because it is gone, no chunk or its checksum is wrong."""
-        group, axes = self._group(), self.axes()
-        arrays = [
-            array for name, array in group.arrays() if name not in axes and _dims(array)[: len(axes)] == list(axes)
-        ]
-        bad = []
-        for region in regions(arrays[0].shape[: len(axes)], self.chunk()):
+    def damaged(self, names: Collection[str]) -> list[Region]:
+        """Return the regions of which a chunk can't be read, because it is gone, no chunk or its checksum is wrong.
+
+        Parameters
+        ----------
+        names : collection of str
+            The variables that matter.
+        """
+        group, grid, bad = self._group(), self.grid(), []
+        arrays = [array for name, array in _over(group, grid).items() if name in names]
+        for region in grid.regions():
             try:
                 done = group[STATUS][region] == DONE
                 # What is done is finite, so that a chunk is gone where it is not.
@@ -316,55 +311,52 @@ class Store:
         """Drop all that is stored of a region, so that the sweep computes it again."""
         group = self._group("r+")
         shape = tuple(part.stop - part.start for part in region)
-        names = [name for name, array in group.arrays() if _dims(array)[: len(shape)] == list(self.axes())]
         group[STATUS][region] = np.full(shape, MISSING, np.uint8)
-        for name in names:
-            array = group[name]
+        for array in _over(group, self.grid()).values():
             array[region] = np.full(shape + array.shape[len(shape) :], empty_value(array.dtype), array.dtype)
 
-    def load(self, axes: Axes) -> xr.Dataset:
+    def load(self, grid: Grid, names: Collection[str] | None = None) -> xr.Dataset:
         """Read the results of a part of the grid into memory.
 
         Parameters
         ----------
-        axes : mapping of str to sequence
+        grid : Grid
             The coordinates wanted, in the order wanted.
+        names : collection of str, optional
+            The variables wanted; by default all.
 
         Returns
         -------
         Dataset
             Without the status.
         """
-        with self._opened() as data:
-            known, data = self.axes(), data.drop_vars(STATUS)
-            chosen = {name: np.asarray(labels) for name, labels in axes.items() if labels != known[name]}
-            return data.sel(chosen).load()
-
-    def _opened(self) -> xr.Dataset:
-        data: xr.Dataset = xr.open_zarr(self.url, consolidated=False, chunks=None, mask_and_scale=False)
-        for variable in data.variables.values():
-            variable.attrs.pop("_FillValue", None)
-        names = [*data.attrs.pop("variables"), STATUS]
-        del data.attrs["identity"]
-        chosen: xr.Dataset = data[names]
-        return chosen.drop_encoding()
+        known = self.grid().axes
+        chosen = {name: np.asarray(labels) for name, labels in grid.axes.items() if labels != known[name]}
+        with xr.open_zarr(self.url, consolidated=False, chunks=None, mask_and_scale=False) as data:
+            for variable in data.variables.values():
+                variable.attrs.pop("_FillValue", None)
+            kept = [name for name in data.attrs.pop("variables") if names is None or name in names]
+            del data.attrs["identity"]
+            wanted: xr.Dataset = data[[*kept, STATUS]].drop_encoding().drop_vars(STATUS).sel(chosen).load()
+            return wanted
 
 
-def empty_value(dtype: np.dtype[Any]) -> Any:
-    """Return what stands for a missing result: NaN where the type has it, else zero or an empty text.
+def region_name(region: Region) -> str:
+    """Return the name of a region, for its lock and its failures.
 
     Examples
     --------
-    >>> float(empty_value(np.dtype(float))), int(empty_value(np.dtype(int)))
-    (nan, 0)
+    >>> region_name((slice(0, 2), slice(4, 8)))
+    '0.4'
     """
-    if dtype.kind in "fc":
-        return dtype.type(np.nan)
-    return np.zeros((), dtype)[()]
+    return ".".join(str(part.start) for part in region)
 
 
-def _dims(array: Any) -> list[str]:
-    return list(array.attrs["_ARRAY_DIMENSIONS"])
+def _over(group: Any, grid: Grid) -> dict[str, Any]:
+    """Return the arrays that stretch over the grid: the variables and the status."""
+    axes = list(grid.axes)
+    stretched = ((name, array) for name, array in group.arrays() if name not in axes)
+    return {name: array for name, array in stretched if array.attrs["_ARRAY_DIMENSIONS"][: len(axes)] == axes}
 
 
 def _add(

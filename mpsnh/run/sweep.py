@@ -5,27 +5,27 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
 from mpsnh.checks import require
-from mpsnh.run.grid import Axes, compact, distinct_labels
+from mpsnh.run.grid import Grid
+from mpsnh.run.limits import one_thread
 from mpsnh.run.point import Make, PointRunner, require_picklable
 from mpsnh.run.results import Results
 from mpsnh.run.scheduler import Scheduler
 from mpsnh.run.store import Store
-from mpsnh.run.workers import Here, Workers, one_thread
+from mpsnh.run.workers import Workers
 
 
 def sweep(
     make: Make,
-    over: Axes,
+    over: Mapping[str, Sequence[Any]],
     executor: Executor | None = None,
     store: str | Path | None = None,
     batch: int | Literal["auto"] = "auto",
@@ -33,6 +33,7 @@ def sweep(
     progress: bool = True,
     time_limit: float | None = None,
     checkpoint_every: float = 60.0,
+    workers: int | None = None,
 ) -> xr.Dataset:
     """Run a simulation at every point of a grid and return one dataset.
 
@@ -48,7 +49,8 @@ def sweep(
     over : mapping of str to sequence
         The axes of the grid and their coordinates: numbers or names.
     executor : concurrent.futures.Executor, optional
-        Where the points run; in this process if not given. A process pool that loses a worker is made anew.
+        Where the points run; in this process if neither this nor `workers` is given. A process pool that loses a worker
+        is made anew.
     store : str or Path, optional
         Folder or fsspec URL of a Zarr group for the results, which any number of sweeps may share.
     batch : int or "auto"
@@ -63,6 +65,9 @@ def sweep(
         is inside of a long call of a library, is killed after half as long again.
     checkpoint_every : float
         Seconds between checkpoints, beside the store, of points that take longer than this and go on in time.
+    workers : int, optional
+        Number of processes on this machine to run the points instead of an `executor`. A script that says so is
+        imported by each of them, so that the call must stand below ``if __name__ == "__main__":``.
 
     Returns
     -------
@@ -83,49 +88,42 @@ def sweep(
 
     Examples
     --------
-    >>> from mpsnh import algorithms, models, observables
     >>> def chain(h, seed):
     ...     model = models.NonHermitianXXZ(L=6, h=h, seed=seed, boundary="periodic")
-    ...     return Simulation(model, algorithms.ExactDiag(vectors="none"), {"gap": observables.SteadyStateGap()})
+    ...     return nh.Simulation(model, algorithms.ExactDiag(vectors="none"), {"gap": observables.SteadyStateGap()})
     >>> data = sweep(chain, over={"h": [1.0, 2.0], "seed": range(3)})
     >>> dict(data["gap"].sizes), dict(data.mean("seed")["gap"].sizes)
     ({'h': 2, 'seed': 3}, {'h': 2})
     """
-    axes = _checked_axes(make, over)
+    grid = Grid.checked(over)
+    _require_axes(make, grid)
     require(batch == "auto" or (isinstance(batch, int) and batch >= 1), "batch", batch, "'auto' or at least 1")
     require(on_error in ("record", "raise"), "on_error", on_error, "'record' or 'raise'")
     require(time_limit is None or time_limit > 0, "time_limit", time_limit, "positive")
     require(checkpoint_every > 0, "checkpoint_every", checkpoint_every, "positive")
-    if isinstance(executor, ProcessPoolExecutor):
+    if workers is not None:
+        require(isinstance(workers, int) and workers >= 1, "workers", workers, "an integer of at least 1")
+        require(executor is None, "workers", workers, "left out where an executor is given")
+    if workers is not None or isinstance(executor, ProcessPoolExecutor):
         require_picklable(make)
     kept = Store(store) if store is not None else None
-    grid = Results(PointRunner(make, kept, time_limit, checkpoint_every), axes, kept, on_error)
-    workers = Workers(executor or Here())
-    shape = tuple(len(labels) for labels in axes.values())
-    bar = tqdm(total=int(np.prod(shape)), disable=not progress, unit="run", mininterval=_pause())
+    results = Results(PointRunner(make, kept, time_limit, checkpoint_every), grid, kept, on_error)
+    crew = Workers(executor, workers or 0)
+    bar = tqdm(total=grid.size, disable=not progress, unit="run", mininterval=_pause())
     # a limit that another thread than the main one sets has no effect on OpenBLAS
-    with contextlib.closing(workers), bar, one_thread():
-        grid.prepare(batch, workers)
-        bar.total = int(grid.inside.sum())
-        Scheduler(grid, workers, bar).run()
-    return grid.result()
+    with contextlib.closing(crew), bar, one_thread():
+        results.prepare(batch, crew)
+        bar.total = int(results.inside.sum())
+        Scheduler(results, crew, bar).run()
+    return results.dataset()
 
 
-def _checked_axes(make: Make, over: Axes) -> dict[str, Sequence[Any]]:
-    if not isinstance(over, Mapping):
-        raise TypeError(f"over = {over!r}, but it must be a mapping of axes to their coordinates")
-    require(bool(over), "over", dict(over), "a mapping with at least one axis")
-    for name, coordinates in over.items():
-        if isinstance(coordinates, Iterator):
-            raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
-        if not np.iterable(coordinates) or isinstance(coordinates, str) or np.ndim(next(iter(coordinates), 0)):
-            raise TypeError(f"over[{name!r}] = {coordinates!r}, but it must be a sequence of numbers or names")
-    axes = {name: compact(distinct_labels(name, labels)) for name, labels in over.items()}
+def _require_axes(make: Make, grid: Grid) -> None:
+    """Raise if a function does not take the coordinates of a point."""
     try:
-        inspect.signature(make).bind(**{name: coordinates[0] for name, coordinates in axes.items()})
+        inspect.signature(make).bind(**{name: labels[0] for name, labels in grid.axes.items()})
     except TypeError as error:
-        raise TypeError(f"make does not take the axes {', '.join(axes)}: {error}") from None
-    return axes
+        raise TypeError(f"make does not take the axes {', '.join(grid.axes)}: {error}") from None
 
 
 def _pause() -> float:

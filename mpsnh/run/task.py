@@ -3,44 +3,78 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import multiprocessing
 import os
 import signal
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from mpsnh.run.checkpoint import remove_files
-from mpsnh.run.grid import Region, lock_name
-from mpsnh.run.point import FormError, PointResult, PointRunner, require_form
-from mpsnh.run.store import DONE, FAILED, MISSING, Store, empty_value
+from mpsnh.run.form import Form, FormError
+from mpsnh.run.grid import Grid, Index, Point, Region
+from mpsnh.run.limits import one_thread
+from mpsnh.run.point import PointResult, PointRunner
+from mpsnh.run.simulation import Simulation
+from mpsnh.run.store import DONE, FAILED, MISSING, Store, region_name
 
 
 @dataclass(frozen=True)
 class Task:
-    """A region of the grid to compute, wherever it is sent."""
+    """A region of the grid to compute, wherever it is sent.
+
+    Attributes
+    ----------
+    run : PointRunner
+        Runs a point.
+    grid : Grid
+        The points of the region.
+    region : tuple of slice
+        Where it is in the grid of the sweep.
+    form : Form
+        What the results of all points share.
+    wanted : ndarray of bool
+        Which of its points to compute.
+    store : Store or None
+        Where the results go; they are sent back if there is none.
+    on_error : "record" or "raise"
+        Whether a point that fails is recorded or stops the sweep.
+    made : dict
+        Simulations that have been made already, by place in the region.
+
+    Examples
+    --------
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> result = run({"seed": 0})
+    >>> form = Form.of(result.data, result.coords)
+    >>> task = Task(run, Grid({"seed": [0, 1]}), (slice(0, 2),), form, np.array([True, False]), None, "record")
+    >>> list(task.points())
+    [((0,), {'seed': 0})]
+    """
 
     run: PointRunner
-    labels: dict[str, Sequence[Any]]
+    grid: Grid
     region: Region
-    form: xr.Dataset
+    form: Form
     wanted: NDArray[np.bool_]
     store: Store | None
     on_error: str
+    made: dict[Index, Simulation[Any]] = field(default_factory=dict, repr=False)
 
-    def points(self) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
+    def points(self, wanted: NDArray[np.bool_] | None = None) -> Iterator[tuple[Index, Point]]:
         """Yield place in the region and coordinates of each point that is wanted."""
-        for place in itertools.product(*(range(len(part)) for part in self.labels.values())):
-            if self.wanted[place]:
-                yield place, {name: part[k] for (name, part), k in zip(self.labels.items(), place, strict=True)}
+        chosen = self.wanted if wanted is None else wanted
+        places = np.ndindex(*self.grid.shape)
+        yield from ((place, point) for place, point in zip(places, self.grid.points(), strict=True) if chosen[place])
 
     def split(self) -> Iterator[Task]:
         """Yield a task for each point."""
@@ -49,10 +83,30 @@ class Task:
             wanted[place] = True
             yield replace(self, wanted=wanted)
 
+    def outcome(self) -> Outcome:
+        """Return an outcome without any results."""
+        return Outcome(np.zeros(self.grid.shape, np.uint8), self.form.empty(self.grid.shape))
+
+    def save(self, outcome: Outcome) -> None:
+        """Write what is finished to the store, after which its checkpoints are of no use."""
+        if self.store is None:
+            return
+        self.store.write(self.region, outcome.values, outcome.status, outcome.failures)
+        while outcome.checkpoints:
+            remove_files(outcome.checkpoints.pop())
+
 
 @dataclass
 class Outcome:
-    """What came of a task; the values are only sent back if there is no store."""
+    """What came of a task; the values are only sent back if there is no store.
+
+    Examples
+    --------
+    >>> outcome = Outcome(np.zeros(2, np.uint8), {"gap": np.zeros(2)})
+    >>> outcome.put((1,), PointResult({"seed": 7}, {"gap": ((), 0.5, {})}, {}, seconds=0.1, checkpoint=None))
+    >>> outcome.values["gap"].tolist(), outcome.status.tolist() == [MISSING, DONE]
+    ([0.0, 0.5], True)
+    """
 
     status: NDArray[np.uint8]
     values: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -60,7 +114,12 @@ class Outcome:
     checkpoints: list[str] = field(default_factory=list)
     busy: bool = False
 
-    def put(self, place: tuple[int, ...], result: PointResult) -> None:
+    @property
+    def finished(self) -> int:
+        """How many points are done or failed."""
+        return int(np.sum(self.status != MISSING))
+
+    def put(self, place: Index, result: PointResult) -> None:
         """Take over the result of a point."""
         for name, (_, values, _) in result.data.items():
             self.values[name][place] = values
@@ -68,66 +127,96 @@ class Outcome:
         if result.checkpoint is not None:
             self.checkpoints.append(result.checkpoint)
 
+    def fail(self, place: Index, point: Point, described: str) -> None:
+        """Record that a point failed, and why."""
+        self.status[place] = FAILED
+        self.failures.append({"point": point, "error": described})
+
 
 def compute_region(task: Task) -> Outcome:
-    """Run the points of a region, in whatever process this is."""
+    """Run the points of a region on one thread, in whatever process this is.
+
+    Parameters
+    ----------
+    task : Task
+        What to run. If somebody else is at this region, nothing runs and the outcome is called busy.
+
+    Examples
+    --------
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> result = run({"seed": 0})
+    >>> form = Form.of(result.data, result.coords)
+    >>> task = Task(run, Grid({"seed": [0, 1]}), (slice(0, 2),), form, np.array([True, False]), None, "record")
+    >>> compute_region(task).status.tolist()
+    [1, 0]
+    """
     with contextlib.ExitStack() as held:
         wanted = task.wanted
         if task.store is not None:
-            if not held.enter_context(task.store.locked(lock_name(task.region))):
+            if not held.enter_context(task.store.locked(region_name(task.region))):
                 return Outcome(np.zeros(wanted.shape, np.uint8), busy=True)
             # Somebody else may have finished some of it since the task was made.
             wanted = wanted & (task.store.status(task.region) == MISSING)
-        outcome = empty_outcome(task.form, wanted.shape)
+        held.enter_context(one_thread())
+        outcome = task.outcome()
         written = time.monotonic()
         try:
-            for place, point in task.points():
-                if wanted[place]:
-                    _run_point(task, place, point, outcome)
-                    if time.monotonic() - written > task.run.checkpoint_every:
-                        save_outcome(task, outcome)
-                        written = time.monotonic()
+            for place, point in task.points(wanted):
+                _run_point(task, place, point, outcome)
+                if time.monotonic() - written > task.run.checkpoint_every:
+                    task.save(outcome)
+                    written = time.monotonic()
         except SystemExit:
             if multiprocessing.parent_process() is None:
                 raise
             os.kill(os.getpid(), signal.SIGKILL)  # a worker that is told to end is one that died, and no result
         finally:
-            save_outcome(task, outcome)
+            task.save(outcome)
         if task.store is not None:
             outcome.values = {}
         return outcome
 
 
-def save_outcome(task: Task, outcome: Outcome) -> None:
-    """Write what a task has finished to the store, after which its checkpoints are of no use."""
-    if task.store is None:
-        return
-    task.store.write(task.region, outcome.values, outcome.status, outcome.failures)
-    while outcome.checkpoints:
-        remove_files(outcome.checkpoints.pop())
-
-
-def _run_point(task: Task, place: tuple[int, ...], point: dict[str, Any], outcome: Outcome) -> None:
+def _run_point(task: Task, place: Index, point: Point, outcome: Outcome) -> None:
     try:
-        result = task.run(point)
-        require_form(task.form, result)
+        result = task.run(point, task.made.get(place))
+        task.form.require_same(point, result.data, result.coords)
         result.require_finite()
     except FormError:
         raise
     except Exception as error:
         if task.on_error == "raise":
             raise
-        outcome.status[place] = FAILED
         where = traceback.extract_tb(error.__traceback__)[-1]
         described = f"{type(error).__name__}: {error} (in {where.name}, {Path(where.filename).name}:{where.lineno})"
-        outcome.failures.append({"point": point, "error": described})
+        outcome.fail(place, point, described)
         return
     outcome.put(place, result)
 
 
-def empty_outcome(form: xr.Dataset, shape: tuple[int, ...]) -> Outcome:
-    values = {
-        str(name): np.full(shape + variable.shape, empty_value(variable.dtype), variable.dtype)
-        for name, variable in form.data_vars.items()
-    }
-    return Outcome(np.zeros(shape, np.uint8), values)
+def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> PointResult:
+    """Run one of the points that tell the form of the results, on one thread.
+
+    Parameters
+    ----------
+    run : PointRunner
+        Runs a point.
+    point : dict
+        Its coordinates.
+    made : Simulation or None
+        Its simulation, if that has been made already.
+
+    Examples
+    --------
+    >>> def ring(seed):
+    ...     model = models.NonHermitianXXZ(L=4, seed=seed, boundary="periodic")
+    ...     return Simulation(model, algorithms.ExactDiag(), {"rate": observables.GrowthRate()})
+    >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
+    >>> run_first(run, {"seed": 1}, ring(1)).point
+    {'seed': 1}
+    """
+    with one_thread():
+        return run(point, made)

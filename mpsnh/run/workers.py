@@ -1,25 +1,33 @@
-"""Where the points of a sweep run: executors that outlive their workers, one thread each, limits on time."""
+"""Where the points of a sweep run: executors that outlive their workers."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import faulthandler
 import functools
 import multiprocessing
-import signal
 import sys
-import threading
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Collection
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from typing import Any, TypeVar
 
 import psutil
-import threadpoolctl
 
 
 def fitting_in_memory(memory: float) -> int:
-    """Return how many points fit in the memory of this machine at once."""
+    """Return how many points fit in the memory of this machine at once, at least one.
+
+    Examples
+    --------
+    >>> fitting_in_memory(1e30)
+    1
+    """
     return int(max(1, psutil.virtual_memory().available / max(memory, 1.0)))
 
 
@@ -35,8 +43,6 @@ class Here(Executor):
     (3, 1)
     """
 
-    _max_workers = 1
-
     def submit(self, function: Callable[..., T], /, *arguments: Any, **options: Any) -> Future[T]:
         """Run a function and return its result as a future."""
         future: Future[T] = Future()
@@ -47,32 +53,77 @@ class Here(Executor):
         return future
 
 
+def local_processes(number: int) -> ProcessPoolExecutor:
+    """Return a pool of new processes on this machine, which share nothing with this one.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+
+    Examples
+    --------
+    >>> with local_processes(2) as pool:
+    ...     pool.submit(divmod, 7, 2).result()
+    (3, 1)
+    """
+    return ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"))
+
+
 class Workers:
     """An executor that outlives its workers: a process pool that lost one is replaced.
 
     Parameters
     ----------
-    executor : Executor
-        Where to run; it stays the caller's.
+    executor : Executor, optional
+        Where to run; it stays the caller's. By default this thread.
+    processes : int
+        Number of processes of their own to run on instead.
 
     Examples
     --------
-    >>> workers = Workers(Here())
+    >>> workers = Workers()
     >>> workers.count(), workers.submit(divmod, 7, 2).result()
     (1, (3, 1))
     """
 
-    def __init__(self, executor: Executor) -> None:
-        self.executor = executor
-        self.owned: Executor | None = None  # a pool made in place of a broken one
+    def __init__(self, executor: Executor | None = None, processes: int = 0) -> None:
+        self._anew: Callable[[], Executor] | None = None
+        self._owned: Executor | None = None
+        if processes:
+            self._anew = functools.partial(local_processes, processes)
+            executor = self._owned = self._anew()
+        elif isinstance(executor, ProcessPoolExecutor):
+            self._anew = functools.partial(_like, executor)
+        self.executor = executor or Here()
+        self._known = processes or (1 if executor is None else None)
+
+    @property
+    def local(self) -> bool:
+        """Whether all runs in this process, so that nothing has to be sent."""
+        return isinstance(self.executor, Here | ThreadPoolExecutor)
 
     def count(self) -> int | None:
         """Return how many workers there are, if that is known."""
+        if self._known:
+            return self._known
         client = getattr(self.executor, "_client", None)  # dask
         if client is not None:
             return max(1, sum(map(int, client.nthreads().values())))
         known = getattr(self.executor, "_max_workers", None) or getattr(self.executor, "num_workers", None)
         return None if known is None else int(known)
+
+    def window(self, memory: float) -> int:
+        """Return how many tasks to hand out at a time, each of which needs some bytes of memory.
+
+        As many as fit in the memory of this machine at once, and a few more to wait for a worker if those of all
+        workers fit. Executors that reach other machines have their own memory.
+        """
+        local, fitting = self._known or getattr(self.executor, "_max_workers", None), fitting_in_memory(memory)
+        if local is None:
+            return 1024
+        waiting = 1 if isinstance(self.executor, Here) else 4
+        return int(waiting * local) if fitting >= local else fitting
 
     def submit(self, function: Callable[..., T], /, *arguments: Any) -> Future[T]:
         """Run a function on some worker; a pool that is broken gives a future that fails."""
@@ -104,15 +155,15 @@ class Workers:
 
     def renew(self) -> None:
         """Make a new process pool in place of a broken one; other executors can't be made anew."""
-        if isinstance(self.executor, ProcessPoolExecutor):
+        if self._anew is not None:
             old = self.executor
-            self.executor = self.owned = _like(old)
+            self.executor = self._owned = self._anew()
             old.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Let go of what was made here."""
-        if self.owned is not None:
-            self.owned.shutdown(wait=False, cancel_futures=True)
+        if self._owned is not None:
+            self._owned.shutdown(wait=False, cancel_futures=True)
 
 
 def _like(pool: Any) -> ProcessPoolExecutor:
@@ -132,93 +183,3 @@ def worker_died(error: Exception) -> bool:
     """
     killed = getattr(sys.modules.get("distributed"), "KilledWorker", BrokenExecutor)
     return isinstance(error, BrokenExecutor | killed)
-
-
-@contextlib.contextmanager
-def deadline(seconds: float | None) -> Iterator[None]:
-    """Raise `TimeoutError` in this thread after some time, as soon as Python code runs again.
-
-    The main thread of a worker process that does not come back from a library is ended with its process, after half
-    as long again.
-
-    Parameters
-    ----------
-    seconds : float or None
-        The limit, if there is one.
-
-    Examples
-    --------
-    >>> with deadline(0.01):
-    ...     while True:
-    ...         pass
-    Traceback (most recent call last):
-    TimeoutError: took longer than time_limit = 0.01 s
-    """
-    if seconds is None:
-        yield
-        return
-    message = f"took longer than time_limit = {seconds} s"
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
-
-        def ring(*_: Any) -> None:
-            raise TimeoutError(message)
-
-        before = signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        worker = multiprocessing.parent_process() is not None
-        if worker:  # a watchdog outside of Python ends the process if it does not come back from a library
-            faulthandler.dump_traceback_later(1.5 * seconds + 1, exit=True)
-        try:
-            yield
-        finally:
-            if worker:
-                faulthandler.cancel_dump_traceback_later()
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-        return
-    thread = ctypes.c_ulong(threading.get_ident())
-    alarm = threading.Timer(
-        seconds, lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeoutError))
-    )
-    alarm.start()
-    try:
-        yield
-    except TimeoutError:
-        raise TimeoutError(message) from None
-    finally:
-        alarm.cancel()
-
-
-def _thread_pools() -> threadpoolctl.ThreadpoolController:
-    """Return the thread pools of this process; looking for them takes longer than a small run."""
-    return _thread_pools_of(len(sys.modules))  # a new module may have brought a new pool
-
-
-@functools.lru_cache(maxsize=1)
-def _thread_pools_of(modules: int) -> threadpoolctl.ThreadpoolController:
-    return threadpoolctl.ThreadpoolController()
-
-
-class _OneThread:
-    """Holds the thread pools of this process at one thread as long as any of its threads runs a point."""
-
-    def __init__(self) -> None:
-        self.lock, self.users, self.held = threading.Lock(), 0, contextlib.ExitStack()
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self.lock:
-            if not self.users:
-                self.held.enter_context(_thread_pools().select(user_api="blas").limit(limits=1))
-            self.users += 1
-        try:
-            with _thread_pools().select(user_api="openmp").limit(limits=1):  # each thread has its own
-                yield
-        finally:
-            with self.lock:
-                self.users -= 1
-                if not self.users:
-                    self.held.close()
-
-
-one_thread = _OneThread()

@@ -52,7 +52,7 @@ def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | 
     """
     # rest[q]: what stands between the left bond's part of charge q and the tensor of the next site
     rest = {0: np.eye(1)}
-    found: list[Blocks] = []
+    sites: list[Blocks] = []
     for tensor, of_states in zip(tensors, charges, strict=True):
         rows: dict[int, dict[tuple[int, int], Array]] = {}
         states = local_states(of_states)
@@ -72,11 +72,11 @@ def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | 
             ends = np.cumsum([part.shape[0] * part.shape[1] for part in parts.values()])
             for (key, part), piece in zip(parts.items(), np.split(q_factor[:, :kept], ends[:-1]), strict=True):
                 blocks[key] = piece.reshape(*part.shape[:2], kept)
-        found.append(blocks)
+        sites.append(blocks)
     if len(rest) != 1:
         return None
     (norm,) = rest.values()
-    return [*found[:-1], {key: block * norm.item() for key, block in found[-1].items()}]
+    return [*sites[:-1], {key: block * norm.item() for key, block in sites[-1].items()}]
 
 
 def local_states(charges: Sequence[int]) -> dict[int, list[int]]:
@@ -108,16 +108,12 @@ def bond_dimensions(blocks: Sequence[Blocks]) -> list[int]:
     blocks : sequence of dict
         Those of each site.
 
-    Returns
-    -------
-    list of int
-
     Examples
     --------
     >>> bond_dimensions([{(0, 0): np.ones((1, 2, 3))}])
     [1, 3]
     """
-    return [sum(each.values()) for each in bond_charges(blocks)]
+    return [sum(dimensions.values()) for dimensions in bond_charges(blocks)]
 
 
 def bond_charges(blocks: Sequence[Blocks]) -> list[dict[int, int]]:
@@ -129,10 +125,6 @@ def bond_charges(blocks: Sequence[Blocks]) -> list[dict[int, int]]:
     ----------
     blocks : sequence of dict
         Those of each site.
-
-    Returns
-    -------
-    list of dict of int to int
 
     Examples
     --------
@@ -169,7 +161,7 @@ def environments(
     Examples
     --------
     >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
-    >>> [list(each) for each in environments(up_up)]
+    >>> [list(environment) for environment in environments(up_up)]
     [[0], [1], [2]]
     """
     environment = {0: np.eye(1)}
@@ -250,7 +242,7 @@ def density_matrices(
     lefts = _around(blocks, isometric[0], max(first for first, _ in spans))
     mirror, total = mirrored(blocks)
     rights = _around(mirror, L - isometric[1], max(L - 1 - last for _, last in spans))
-    found = []
+    densities = []
     for first, last in spans:
         left, right = lefts[first], rights[L - 1 - last]
         density = np.zeros((math.prod(map(len, charges[first : last + 1])),) * 2, dtype=complex)
@@ -261,8 +253,8 @@ def density_matrices(
             if right is not None:
                 around = around @ right[total - r].T if total - r in right else 0 * around
             density[np.ix_(rows, rows)] += around.reshape(len(rows), -1) @ ket.reshape(len(rows), -1).conj().T
-        found.append(density)
-    return found
+        densities.append(density)
+    return densities
 
 
 def _around(blocks: Sequence[Blocks], isometric: int, most: int) -> list[dict[int, Array] | None]:

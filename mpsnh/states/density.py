@@ -8,16 +8,17 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.operators.sector import Sector
-from mpsnh.states.state import each_operator
+from mpsnh.states.state import State, each_operator
 
 
 @dataclass(frozen=True, eq=False)
-class DensityMatrix:
-    """A density matrix ρ in a charge sector, with the interface of an `mpsnh.MPS` as far as a mixed state has it.
+class DensityMatrix(State):
+    """A density matrix ρ in a charge sector, with what an `mpsnh.MPS` and a mixed state have in common.
 
     Parameters
     ----------
@@ -33,8 +34,7 @@ class DensityMatrix:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> mixed = DensityMatrix(np.diag([0.75, 0, 0, 0.25]), Sector([Spin(0.5)] * 2, None))
+    >>> mixed = DensityMatrix(np.diag([0.75, 0, 0, 0.25]), Sector([nh.Spin(0.5)] * 2, None))
     >>> mixed.expect(OpSum() + (1, "Sz", 0)).real
     0.25
     """
@@ -47,55 +47,19 @@ class DensityMatrix:
         require(self.matrix.shape == (dim, dim), "matrix shape", self.matrix.shape, f"({dim}, {dim})")
         require(bool(np.trace(self.matrix).real > 0), "trace", np.trace(self.matrix), "positive")
 
+    @override
     def expect(self, op: OpSum) -> complex:
-        """Return Tr(ρO)/Tr ρ.
-
-        Parameters
-        ----------
-        op : OpSum
-            Any operator; parts that leave the sector give zero.
-
-        Returns
-        -------
-        complex
-        """
         weighted = self.sector.operator(op, projected=True).multiply(self.matrix.T)
         return complex(weighted.sum() / np.trace(self.matrix))
 
+    @override
     def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
-        """Return the expectation values of many operators, given as for `mpsnh.MPS.expect_each`.
-
-        Parameters
-        ----------
-        *operators : str or OpSum
-            One name (every site), two names (every bond) or sums.
-
-        Returns
-        -------
-        ndarray of complex
-        """
         return np.array([self.expect(op) for op in each_operator(operators, len(self.sector.sites))], dtype=complex)
 
+    @override
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield the matrix by name, to be written to a file.
-
-        Yields
-        ------
-        name : str
-        array : ndarray
-        """
         yield "matrix", self.matrix
 
+    @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return a state in the same sector from what `arrays` returned.
-
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-            The matrix.
-
-        Returns
-        -------
-        DensityMatrix
-        """
         return replace(self, matrix=arrays["matrix"])

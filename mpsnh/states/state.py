@@ -21,10 +21,6 @@ def each_operator(operators: Sequence[str | OpSum], L: int) -> list[OpSum]:
     L : int
         Number of sites.
 
-    Returns
-    -------
-    list of OpSum
-
     Raises
     ------
     TypeError
@@ -79,14 +75,31 @@ def entropy(singular_values: NDArray[np.floating[Any]]) -> float:
 
 @runtime_checkable
 class State(Protocol):
-    """A quantum state that observables can measure."""
+    """All that observables can measure of a quantum state, pure or mixed, and how it is stored."""
 
     def expect(self, op: OpSum, /) -> complex:
-        """Return ⟨R|O|R⟩/⟨R|R⟩ of an operator of any range."""
+        """Return the normalised expectation value of an operator of any range: ⟨R|O|R⟩/⟨R|R⟩, or Tr(ρO)/Tr ρ.
+
+        Parameters
+        ----------
+        op : OpSum
+            Any operator; parts that leave a state's sector give zero.
+        """
         ...
 
     def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
-        """Return the expectation values of many local operators at once."""
+        """Return the normalised expectation values of many local operators at once.
+
+        Parameters
+        ----------
+        *operators : str or OpSum
+            One name (that operator on every site), two names (their product on every bond) or sums.
+
+        Returns
+        -------
+        ndarray of complex
+            Shape (L,) for one name, (L - 1,) for two, else one value for each sum.
+        """
         ...
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -94,18 +107,53 @@ class State(Protocol):
         ...
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return a state of the same kind and on the same sites from the arrays of another one."""
+        """Return a state of the same kind and on the same sites from the arrays of another one.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            What `arrays` yielded.
+        """
         ...
 
 
 @runtime_checkable
 class Pure(State, Protocol):
-    """A state that is a vector: an MPS or an exact one."""
+    """A state that one vector describes, so that the entropy of a part of it measures entanglement."""
+
+    def overlap(self, other: Self, /) -> complex:
+        """Return ⟨other|self⟩; nothing is normalised.
+
+        Parameters
+        ----------
+        other : Pure
+            The bra, a state of the same kind; it is conjugated.
+        """
+        ...
 
     def entanglement_entropy(self, bond: int) -> float:
-        """Return the von Neumann entropy across the bond between sites `bond` and `bond` + 1."""
+        """Return the von Neumann entanglement entropy across a bond, in natural units (ln 2 for a singlet).
+
+        Parameters
+        ----------
+        bond : int
+            Between sites `bond` and `bond` + 1; from 0 to L - 2.
+
+        Raises
+        ------
+        ValueError
+            If there is no such bond.
+        FloatingPointError
+            If the state has vanished or is not finite.
+        """
         ...
 
     def entanglement_profile(self) -> NDArray[np.float64]:
-        """Return the von Neumann entropy across every bond."""
+        """Return the von Neumann entanglement entropy across every bond, in natural units.
+
+        Raises
+        ------
+        FloatingPointError
+            If the state has vanished or is not finite.
+        """
         ...

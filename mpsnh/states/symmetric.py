@@ -9,6 +9,7 @@ import numpy as np
 import quimb.tensor as qtn
 import symmray
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site
@@ -25,38 +26,25 @@ class SymmetricMPS(MPS):
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> neel = symmetric(MPS.product([Spin(0.5)] * 4, ["up", "down"] * 2))
+    >>> neel = symmetric(MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2))
     >>> type(neel).__name__, neel[1].data.num_blocks, neel.expect_each("Sz").real.tolist()
     ('SymmetricMPS', 1, [0.5, -0.5, 0.5, -0.5])
     """
 
+    @override
     def blocks(self) -> tuple[list[Blocks], list[tuple[int, ...]]]:
-        """Return the tensors by blocks of conserved charge (`mpsnh.states.blocks`), as views.
-
-        Returns
-        -------
-        blocks : list of dict
-            For each site.
-        charges : list of tuple of int
-            Charge of each local state, for each site.
-
-        Raises
-        ------
-        ValueError
-            If operations on the network have left it without a definite charge.
-        """
         charges = [site.charges for site in self._named_sites()]
         blocks = [self._site_blocks(j) for j in range(self.L)]
-        if all(each is not None for each in blocks) and not self.exponent:
-            return [each for each in blocks if each is not None], charges
-        found = charge_blocks(self.site_tensors(), charges)
-        if found is None:
+        if all(site is not None for site in blocks) and not self.exponent:
+            return [site for site in blocks if site is not None], charges
+        split = charge_blocks(self.site_tensors(), charges)
+        if split is None:
             raise ValueError(
                 "this state has no definite charge any more; use MPS.from_tensors(state.site_tensors(), …)"
             )
-        return found, charges
+        return split, charges
 
+    @override
     def _dense(self, data: Any, j: int) -> Any:
         # The blocks come in order of increasing charge, but local states in that of the site.
         maps = [[q for q, size in index.chargemap.items() for _ in range(size)] for index in data.indices]
@@ -72,38 +60,23 @@ class SymmetricMPS(MPS):
         flows = [False] * (min(j, 1) + 1) + [True] * (len(inds) - 1 - min(j, 1))
         if [index.dual for index in data.indices] != flows or (j < self.L - 1 and data.charge != 0):
             return None
-        found = Blocks()
+        site = Blocks()
         for sector, block in data.blocks.items():
             q, c = (sector[0], sector[1]) if j else (0, sector[0])
             block = block[None] if j == 0 else block
-            found[q, c] = block[..., None] if j == self.L - 1 else block
-        return found
+            site[q, c] = block[..., None] if j == self.L - 1 else block
+        return site
 
+    @override
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield the blocks by name, to be written to a file: those of one site after the other, which saves memory.
-
-        Yields
-        ------
-        name : str
-        array : ndarray
-        """
+        # The blocks of one site after the other, which saves memory.
         yield "isometric", np.array(self._isometric())
         for j, site in enumerate(self.blocks()[0]):
             yield f"keys{j}", np.array([[*key, *block.shape] for key, block in site.items()])
             yield f"tensor{j}", np.concatenate([block.ravel() for block in site.values()])
 
+    @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return a state on the same sites from what `arrays` returned.
-
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-            The blocks.
-
-        Returns
-        -------
-        SymmetricMPS
-        """
         blocks: list[Blocks] = []
         for j in range(self.L):
             keys, flat, site, position = arrays[f"keys{j}"].tolist(), arrays[f"tensor{j}"], Blocks(), 0
@@ -132,16 +105,11 @@ def symmetric(state: MPS) -> MPS:
     state : MPS
         Any state that knows its sites.
 
-    Returns
-    -------
-    SymmetricMPS or MPS
-
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> type(symmetric(MPS.from_vector([0, 1, -1, 0], [Spin(0.5)] * 2))).__name__
+    >>> type(symmetric(MPS.from_vector([0, 1, -1, 0], [nh.Spin(0.5)] * 2))).__name__
     'SymmetricMPS'
-    >>> type(symmetric(MPS.from_vector([1, 1, -1, 0], [Spin(0.5)] * 2))).__name__
+    >>> type(symmetric(MPS.from_vector([1, 1, -1, 0], [nh.Spin(0.5)] * 2))).__name__
     'MPS'
     """
     sites = state.local_sites
@@ -171,9 +139,8 @@ def from_blocks(blocks: Sequence[Blocks], sites: Sequence[Site], isometric: tupl
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
     >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
-    >>> from_blocks(up_up, [Spin(0.5)] * 2, (0, 2)).expect_each("Sz").real.tolist()
+    >>> from_blocks(up_up, [nh.Spin(0.5)] * 2, (0, 2)).expect_each("Sz").real.tolist()
     [0.5, 0.5]
     """
     L = len(sites)

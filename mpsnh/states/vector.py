@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.operators.sector import Sector
-from mpsnh.states.state import each_operator, entropy
+from mpsnh.states.state import Pure, each_operator, entropy
 
 
 @dataclass(frozen=True, eq=False)
-class ExactState:
+class ExactState(Pure):
     """A state vector in a charge sector, with the interface of an `mpsnh.MPS`.
 
     Parameters
@@ -33,8 +35,7 @@ class ExactState:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> triplet = ExactState(np.array([1.0, 1.0]), Sector([Spin(0.5)] * 2, 0))
+    >>> triplet = ExactState(np.array([1.0, 1.0]), Sector([nh.Spin(0.5)] * 2, 0))
     >>> round(triplet.expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
     0.5
     """
@@ -48,33 +49,13 @@ class ExactState:
         if not (np.isfinite(norm) and norm > 0):
             raise ValueError(f"the state has norm {norm}, but it must be finite and positive")
 
+    @override
     def expect(self, op: OpSum) -> complex:
-        """Return ⟨R|O|R⟩/⟨R|R⟩; parts of the operator that leave the sector give zero.
-
-        Parameters
-        ----------
-        op : OpSum
-            Any operator.
-
-        Returns
-        -------
-        complex
-        """
         image = self.sector.operator(op, projected=True) @ self.vector
         return complex(np.vdot(self.vector, image) / np.vdot(self.vector, self.vector))
 
+    @override
     def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
-        """Return the expectation values of many operators, given as for `mpsnh.MPS.expect_each`.
-
-        Parameters
-        ----------
-        *operators : str or OpSum
-            One name (every site), two names (every bond) or sums.
-
-        Returns
-        -------
-        ndarray of complex
-        """
         ops = each_operator(operators, len(self.sector.sites))
         return np.array([self.expect(op) for op in ops], dtype=complex)
 
@@ -82,126 +63,85 @@ class ExactState:
         """Return the norm √⟨R|R⟩, as `mpsnh.MPS.norm` does."""
         return float(np.linalg.norm(self.vector))
 
+    @override
     def overlap(self, other: ExactState) -> complex:
-        """Return ⟨other|self⟩, not normalised, in the convention of `mpsnh.MPS.overlap`.
-
-        Parameters
-        ----------
-        other : ExactState
-            A state in the same sector; it is conjugated.
-
-        Returns
-        -------
-        complex
-        """
         same = (other.sector.sites, other.sector.charge) == (self.sector.sites, self.sector.charge)
         require(same, "sector of the other state", other.sector, repr(self.sector))
         return complex(np.vdot(other.vector, self.vector))
 
+    @override
     def entanglement_entropy(self, bond: int) -> float:
-        """Return the von Neumann entropy across a bond, in natural units.
-
-        Parameters
-        ----------
-        bond : int
-            Between sites `bond` and `bond` + 1; from 0 to L - 2.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ValueError
-            If there is no such bond.
-        """
         dims = self.sector.dims
         require(0 <= bond < len(dims) - 1, "bond", bond, f"from 0 to {len(dims) - 2}")
         matrix = self.sector.embed(self.vector).reshape(int(np.prod(dims[: bond + 1])), -1)
         return entropy(np.linalg.svd(matrix, compute_uv=False))
 
+    @override
     def entanglement_profile(self) -> NDArray[np.float64]:
-        """Return the von Neumann entropy across every bond, in natural units.
-
-        Returns
-        -------
-        ndarray, shape (L - 1,)
-        """
         return np.array([self.entanglement_entropy(bond) for bond in range(len(self.sector.dims) - 1)])
 
     def to_vector(self) -> NDArray[Any]:
-        """Return the amplitudes in the whole space, as `mpsnh.MPS.to_vector` does.
-
-        Returns
-        -------
-        ndarray, shape (∏ d_j,)
-        """
+        """Return the amplitudes in the whole space, as `mpsnh.MPS.to_vector` does."""
         return self.sector.embed(self.vector)
 
+    @override
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield the amplitudes by name, to be written to a file.
-
-        Yields
-        ------
-        name : str
-        array : ndarray
-        """
         yield "vector", self.vector
 
+    @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return a state in the same sector from what `arrays` returned.
-
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-            The amplitudes.
-
-        Returns
-        -------
-        ExactState
-        """
         return replace(self, vector=arrays["vector"])
 
 
+@dataclass(frozen=True, eq=False)
 class Eigenvectors(Sequence[ExactState]):
-    """The columns of one matrix, each of which is a state.
+    """States that are the columns of one matrix, as exact methods find them.
+
+    ``eigenvectors[k]`` is a state, a slice has the same columns of the same memory, and ``np.asarray(eigenvectors)``
+    is the matrix.
 
     Parameters
     ----------
     matrix : ndarray, shape (dim, n)
-        The states as columns.
+        Amplitudes of n states, of any norm.
     sector : Sector
         The basis.
 
+    Raises
+    ------
+    ValueError
+        If the columns have the wrong length.
+
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
-    >>> vectors = Eigenvectors(np.eye(2), Sector([Spin(0.5)] * 2, 0))
-    >>> len(vectors), vectors[-1].vector.tolist(), np.asarray(vectors[:1]).tolist()
-    (2, [0.0, 1.0], [[1.0], [0.0]])
+    >>> both = Eigenvectors(np.array([[1.0, 3.0], [1.0, -4.0]]), Sector([nh.Spin(0.5)] * 2, 0))
+    >>> len(both), both.norms()[-1].item(), round(both[0].expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
+    (2, 5.0, 0.5)
     """
 
-    def __init__(self, matrix: NDArray[Any], sector: Sector) -> None:
-        self.matrix, self.sector = matrix, sector
+    matrix: NDArray[Any] = field(repr=False)
+    sector: Sector
+
+    def __post_init__(self) -> None:
+        shape, dim = np.shape(self.matrix), self.sector.dim
+        require(len(shape) == 2 and shape[0] == dim, "matrix shape", shape, f"({dim}, number of states)")
 
     def __len__(self) -> int:
         return int(self.matrix.shape[1])
 
     @overload
-    def __getitem__(self, k: int) -> ExactState: ...
-
+    def __getitem__(self, index: int) -> ExactState: ...
     @overload
-    def __getitem__(self, k: slice) -> Eigenvectors: ...
-
-    def __getitem__(self, k: int | slice) -> ExactState | Eigenvectors:
-        if isinstance(k, slice):
-            return Eigenvectors(self.matrix[:, k], self.sector)
-        return ExactState(self.matrix[:, k], self.sector)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.matrix, dtype=dtype, copy=copy)
+    def __getitem__(self, index: slice) -> Eigenvectors: ...
+    @override
+    def __getitem__(self, index: int | slice) -> ExactState | Eigenvectors:
+        if isinstance(index, slice):
+            return replace(self, matrix=self.matrix[:, index])
+        return ExactState(self.matrix[:, operator.index(index)], self.sector)
 
     def norms(self) -> NDArray[np.float64]:
         """Return the norm of each state."""
-        norms: NDArray[np.float64] = np.linalg.norm(self.matrix, axis=0)
-        return norms
+        return np.asarray(np.linalg.norm(self.matrix, axis=0))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.matrix, dtype=dtype, copy=copy)

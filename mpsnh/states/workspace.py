@@ -7,10 +7,11 @@ import math
 import mmap
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.kernels.tebd.gate import apply_layer
@@ -18,6 +19,7 @@ from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace, workspace_
 from mpsnh.kernels.tebd.move import move_to
 from mpsnh.language.circuit import Layer
 from mpsnh.states.blocks import Array, Blocks, Charges, local_states, schmidt_values
+from mpsnh.states.truncation import Truncation
 
 _NORMALISED = 1000
 """Deviation of the norm from 1, in units of the precision, that sweeps make by rounding."""
@@ -27,7 +29,58 @@ _LAYERS_KEPT = 64
 """How many layers a workspace keeps in the form that the kernel wants, more than any schedule has."""
 
 
-class BlockState:
+class Workspace(Protocol):
+    """Memory in which the tensors of a state are changed in place, on whatever device."""
+
+    def apply(self, layer: Layer, truncation: Truncation) -> NDArray[np.float64]:
+        """Apply a layer of gates in one sweep of the orthogonality centre, truncating each bond at the centre.
+
+        Parameters
+        ----------
+        layer : Layer
+            Gates on disjoint sites or pairs of neighbours.
+        truncation : Truncation
+            What is kept of each bond.
+
+        Returns
+        -------
+        ndarray, shape (L - 1,)
+            Relative weight discarded at each bond.
+
+        Raises
+        ------
+        ValueError
+            If there is no room for such bonds, or bonds are larger already.
+        FloatingPointError
+            If the norm is zero or not finite.
+        """
+        ...
+
+    def move_to(self, site: int) -> None:
+        """Move the orthogonality centre to a site, from where all that follows depends on the state and `carry` alone.
+
+        Parameters
+        ----------
+        site : int
+            Where to.
+
+        Raises
+        ------
+        FloatingPointError
+            If the norm is not finite.
+        """
+        ...
+
+    def view(self) -> list[Blocks]:
+        """Return the blocks of each site, which never change: what follows goes on in other memory if need be."""
+        ...
+
+    def carry(self) -> dict[str, NDArray[Any]]:
+        """Return what the truncation of the next gates depends on besides the state."""
+        ...
+
+
+class BlockState(Workspace):
     """The workspace of a sweep: a matrix-product state by blocks, in memory that is allocated once.
 
     Parameters
@@ -55,6 +108,7 @@ class BlockState:
 
     Examples
     --------
+    >>> from mpsnh.states.blocks import charge_blocks
     >>> state = BlockState(charge_blocks([np.ones((1, 2, 1))] * 3, [(0, 0)] * 3), [(0, 0)] * 3, 2, max_bond=4)
     >>> state.normalise()
     >>> round(float(np.exp(state.log_norm)) ** 2, 12), state.bond_dimensions()
@@ -64,25 +118,25 @@ class BlockState:
     def __init__(
         self, blocks: Sequence[Blocks], charges: Charges, centre: int, max_bond: int, dtype: Any = np.complex128
     ) -> None:
-        self.charges, self.max_bond, self.dtype = [tuple(each) for each in charges], max_bond, np.dtype(dtype)
+        self.charges, self.max_bond, self.dtype = [tuple(site) for site in charges], max_bond, np.dtype(dtype)
         # The kernel counts charges from 0 at each site, in steps of their common divisor.
-        lows = [min(each) for each in self.charges]
-        self._unit = math.gcd(*(q - low for each, low in zip(self.charges, lows, strict=True) for q in each)) or 1
+        lows = [min(site) for site in self.charges]
+        self._unit = math.gcd(*(q - low for site, low in zip(self.charges, lows, strict=True) for q in site)) or 1
         self._low = np.concatenate([[0], np.cumsum(lows)])
-        self._order = [np.argsort(each, kind="stable") for each in self.charges]
-        counted = [(np.sort(each) - low) // self._unit for each, low in zip(self.charges, lows, strict=True)]
-        self._pad = max(int(each[-1]) for each in counted)
+        self._order = [np.argsort(site, kind="stable") for site in self.charges]
+        counted = [(np.sort(site) - low) // self._unit for site, low in zip(self.charges, lows, strict=True)]
+        self._pad = max(int(site[-1]) for site in counted)
         L = len(self.charges)
-        dims = np.zeros((L + 1, sum(int(each[-1]) for each in counted) + 1 + 2 * self._pad), dtype=np.int64)
+        dims = np.zeros((L + 1, sum(int(site[-1]) for site in counted) + 1 + 2 * self._pad), dtype=np.int64)
         local = np.zeros((L, max(map(len, counted))), dtype=np.int64)
-        for j, (each, site) in enumerate(zip(counted, blocks, strict=True)):
-            local[j, : len(each)] = each
-            for (q, c), block in site.items():
+        for j, (site, of_site) in enumerate(zip(counted, blocks, strict=True)):
+            local[j, : len(site)] = site
+            for (q, c), block in of_site.items():
                 dims[j, self._index(j, q)], dims[j + 1, self._index(j + 1, q + c)] = block.shape[0], block.shape[2]
         widest = int(dims.sum(axis=1).max())
         require(max_bond >= widest, "max_bond", max_bond, f"≥ {widest}, as the initial state needs")
-        capacity, work = _sizes([each.tolist() for each in counted], max_bond, dims.sum(axis=1).tolist())
-        sizes = np.array([len(each) for each in counted])
+        capacity, work = _sizes([site.tolist() for site in counted], max_bond, dims.sum(axis=1).tolist())
+        sizes = np.array([len(site) for site in counted])
         self._chain = Chain(
             store=_sparse_memory(sum(capacity), self.dtype),
             start=np.concatenate([[0], np.cumsum(capacity)[:-1]]),
@@ -99,7 +153,7 @@ class BlockState:
         self._lease: Callable[[], Array | None] = _nobody
         self._layers: dict[int, tuple[Layer, NDArray[np.int64], NDArray[np.complex128]]] = {}
         self.log_norm = 0.0
-        for target, source in zip(self.blocks(), blocks, strict=True):
+        for target, source in zip(self.view(), blocks, strict=True):
             for key, block in source.items():
                 target[key][...] = block
 
@@ -119,11 +173,8 @@ class BlockState:
         dimensions: list[int] = self._chain.dims.sum(axis=1).tolist()
         return dimensions
 
-    def blocks(self) -> list[Blocks]:
-        """Return the blocks of each site, as views of this memory.
-
-        The next sweep moves to other memory if any of them is still in use, so that they never change.
-        """
+    @override
+    def view(self) -> list[Blocks]:
         # A view of `lease` keeps it alive, whereas it would not keep alive a view of the store.
         lease = self._lease()
         if lease is None:
@@ -138,7 +189,7 @@ class BlockState:
         rows, first, offset = work.rows, work.first, work.near
         layout(chain, j, direction, rows, first, offset)
         states = {q: len(chosen) for q, chosen in local_states(self.charges[j]).items()}
-        found, s = Blocks(), 0
+        blocks, s = Blocks(), 0
         for q, degeneracy in states.items():
             step = chain.charges[j, s]
             for c in range(chain.span[inner, 0], chain.span[inner, 1] + 1):
@@ -148,9 +199,9 @@ class BlockState:
                     grouped = store[begin : begin + rows[c] * width].reshape(width, rows[c])
                     part = grouped[:, offset[c, s] :][:, : degeneracy * height].reshape(width, degeneracy, height)
                     left = c - step if direction > 0 else c
-                    found[self._charge(j, left), q] = part.T if direction > 0 else part
+                    blocks[self._charge(j, left), q] = part.T if direction > 0 else part
             s += degeneracy
-        return found
+        return blocks
 
     def _own(self) -> None:
         """Move to other memory if views of this one are in use."""
@@ -164,37 +215,18 @@ class BlockState:
         self._chain = chain._replace(store=store)
         self._lease = _nobody
 
-    def apply(self, layer: Layer, cutoff: float, excess: float) -> NDArray[np.float64]:
-        """Apply a layer of gates in one sweep of the orthogonality centre, truncating each bond at the centre.
-
-        The norm is taken out and added to `log_norm`.
-
-        Parameters
-        ----------
-        layer : Layer
-            Gates on disjoint sites or pairs of neighbours.
-        cutoff : float
-            Largest relative weight discarded at one bond, if `max_bond` allows.
-        excess : float
-            Largest weight discarded beyond that of a singular value decomposition, relative to it.
-
-        Returns
-        -------
-        ndarray, shape (L - 1,)
-            Relative weight discarded at each bond.
-
-        Raises
-        ------
-        FloatingPointError
-            If the norm is zero or not finite.
-        """
+    @override
+    def apply(self, layer: Layer, truncation: Truncation) -> NDArray[np.float64]:
+        max_bond, cutoff, excess = truncation.max_bond, truncation.cutoff, truncation.excess
+        require(max_bond <= self.max_bond, "max_bond", max_bond, f"at most {self.max_bond}, for which there is room")
+        if max_bond < self.max_bond:  # a projection keeps all dimensions of the bond
+            widest = max(self.bond_dimensions())
+            require(max_bond >= widest, "max_bond", max_bond, f"≥ {widest}, the largest bond dimension")
         self._own()
         L = len(self.charges)
         where, matrices = self._packed(layer)
         lost = np.zeros(L + 1)
-        log_norm, failed = apply_layer(
-            self._chain, self._work, where, matrices, self.max_bond, float(cutoff), float(excess), lost
-        )
+        log_norm, failed = apply_layer(self._chain, self._work, where, matrices, max_bond, cutoff, excess, lost)
         if failed >= 0:
             sites = tuple(sorted(set(where[failed].tolist())))
             raise FloatingPointError(f"the norm of the state became {log_norm} on sites {sites}")
@@ -224,14 +256,8 @@ class BlockState:
         first, *second = (self._order[j] for j in where)
         return (first[:, None] * len(second[0]) + second[0]).ravel() if second else first
 
+    @override
     def move_to(self, site: int) -> None:
-        """Move the orthogonality centre to a site, from where all that follows depends on the state and `carry` alone.
-
-        Parameters
-        ----------
-        site : int
-            Where to.
-        """
         self._own()
         self._work.random[0] = SEED
         log_norm = move_to(self._chain, self._work, site)
@@ -248,7 +274,7 @@ class BlockState:
             If it is zero or not finite.
         """
         self._own()
-        centre = self.blocks()[self.centre].values()
+        centre = self.view()[self.centre].values()
         norm = math.sqrt(sum(np.linalg.norm(block) ** 2 for block in centre))
         if not 0 < norm < math.inf:
             raise FloatingPointError(f"the norm of the state became {norm}")
@@ -271,15 +297,10 @@ class BlockState:
             In no particular order.
         """
         self.move_to(bond)
-        return schmidt_values(self.blocks()[bond])
+        return schmidt_values(self.view()[bond])
 
+    @override
     def carry(self) -> dict[str, NDArray[Any]]:
-        """Return what the truncation of the next gates depends on besides the state.
-
-        Returns
-        -------
-        dict of str to ndarray
-        """
         return {name: getattr(self._chain, name).copy() for name in ("reference", "age", "patience")}
 
     def recall(self, carry: Mapping[str, NDArray[Any]]) -> None:
@@ -305,10 +326,6 @@ def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -
         Largest bond dimension.
     dtype : dtype
         complex128 or complex64.
-
-    Returns
-    -------
-    float
 
     Examples
     --------
@@ -342,14 +359,14 @@ def _sizes(charges: Charges, max_bond: int, present: Sequence[int] = ()) -> tupl
     A state that is given may have bonds (`present`) that are larger than those that it needs.
     With n local states of each charge, a tensor between bonds of dimensions a and b has at most n a b elements.
     """
-    dims = [len(each) for each in charges]
+    dims = [len(site) for site in charges]
     left, right = [1], [1]
     for d, other in zip(dims, reversed(dims), strict=True):
         left.append(min(max_bond, left[-1] * d))
         right.append(min(max_bond, right[-1] * other))
     bonds = [min(a, b) for a, b in zip(left, reversed(right), strict=True)]
     bonds = [max(pair) for pair in zip(bonds, present or bonds, strict=True)]
-    same = [max(map(len, local_states(each).values())) for each in charges]
+    same = [max(map(len, local_states(site).values())) for site in charges]
     capacity = [n * a * b for n, a, b in zip(same, bonds, bonds[1:], strict=False)]
     pairs = list(zip(same, same[1:], dims, dims[1:], bonds, bonds[2:], strict=False))
     elements = max(min(n * a * e * b, d * a * m * b) for n, m, d, e, a, b in pairs)

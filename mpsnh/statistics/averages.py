@@ -29,7 +29,25 @@ _AT_ONCE = 2**22
 
 
 def realisations_of(data: xr.DataArray, over: str) -> xr.DataArray:
-    """Return the data as floats if there are enough realisations."""
+    """Return the data as floats if there are enough realisations.
+
+    Parameters
+    ----------
+    data : DataArray
+        One value for each realisation, and any other dimensions.
+    over : str
+        Dimension of the realisations.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two realisations, or no such dimension.
+
+    Examples
+    --------
+    >>> realisations_of(xr.DataArray([1, 3], dims="seed"), "seed").values.tolist()
+    [1.0, 3.0]
+    """
     require(over in data.dims, "over", over, f"a dimension of the data: {', '.join(map(str, data.dims))}")
     n = data.sizes[over]
     require(n >= 2, f"number of realisations along {over!r}", n, "at least 2")
@@ -173,10 +191,10 @@ def bootstrap_interval(
                 if varied.any():
                     batch = max(1, _AT_ONCE // samples.size)
                     # the same seed for each chunk: a point does not depend on how many others there are
-                    found = bootstrap((samples[varied],), batch=batch, random_state=np.random.default_rng(seed))
-                    result[1:, points[varied]] = found.confidence_interval
+                    resampled = bootstrap((samples[varied],), batch=batch, random_state=np.random.default_rng(seed))
+                    result[1:, points[varied]] = resampled.confidence_interval
         return tuple(result.reshape(3, *values.shape[:-1]))
 
     value, low, high = xr.apply_ufunc(intervals, values, input_core_dims=[[over]], output_core_dims=[[], [], []])
-    found = xr.Dataset({"value": value, "low": low, "high": high, "count": values.count(over)})
-    return found.assign_attrs(data.attrs)
+    estimated = xr.Dataset({"value": value, "low": low, "high": high, "count": values.count(over)})
+    return estimated.assign_attrs(data.attrs)

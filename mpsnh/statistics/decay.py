@@ -138,10 +138,6 @@ def fit_exponential(
     significance : float
         Leave out points whose mean is not larger than this many standard errors.
 
-    Returns
-    -------
-    ExponentialFit
-
     Raises
     ------
     ValueError
@@ -177,7 +173,39 @@ def fit_exponential(
 def points_to_fit(
     data: xr.DataArray, along: str, window: tuple[float, float], over: str, significance: float, least: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the x whose mean differs from zero, and the values there, with realisations as the second axis."""
+    """Return the x whose mean differs from zero, and the values there.
+
+    Parameters
+    ----------
+    data : DataArray
+        With the dimensions `along` and `over`.
+    along : str
+        Dimension of x.
+    window : (float, float)
+        Smallest and largest x.
+    over : str
+        Dimension of the realisations.
+    significance : float
+        Standard errors by which a mean must exceed zero.
+    least : int
+        Number of points that there must be.
+
+    Returns
+    -------
+    x : ndarray, shape (points,)
+    values : ndarray, shape (points, realisations)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer points.
+
+    Examples
+    --------
+    >>> data = xr.DataArray([[1.0, 1.2], [-1.0, 1.0]], {"h": [2.0, 3.0]}, ("h", "seed"))
+    >>> points_to_fit(data, "h", (0, 9), "seed", significance=2.0, least=1)[0].tolist()
+    [2.0]
+    """
     values = realisations_of(data, over).transpose(along, over).sel({along: slice(*window)}).dropna(over, how="all")
     averaged = mean_with_error(values, over)
     mean, error = averaged["mean"].values, averaged["error"].values
@@ -187,12 +215,38 @@ def points_to_fit(
 
 
 def draws(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """Return indices of n whole realisations for each resample."""
+    """Return indices of n whole realisations for each resample.
+
+    Parameters
+    ----------
+    n : int
+        Number of realisations.
+    resamples : int
+        How often as many are drawn, with replacement.
+    seed : int
+        Of the draws.
+
+    Examples
+    --------
+    >>> draws(3, 100, 0).shape
+    (100, 3)
+    """
     return np.random.default_rng(seed).integers(n, size=(resamples, n))
 
 
 def mean_of(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the second axis without its NaN, NaN if there is nothing else."""
+    """Return the mean over the second axis without its NaN, NaN if there is nothing else.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (points, realisations, …)
+        Those that are missing are NaN.
+
+    Examples
+    --------
+    >>> mean_of(np.array([[1.0, np.nan, 3.0]])).tolist()
+    [2.0]
+    """
     present = np.isfinite(samples)
     count = present.sum(axis=1)
     return np.asarray(np.where(present, samples, 0).sum(axis=1) / np.where(count > 0, count, np.nan))

@@ -134,7 +134,7 @@ def plateau(
             windows.append(Plateau(bool(flat), window, value, error, drift, drift_error, systematic))
         if not flat:
             break
-    level_ones = [each for each in windows if abs(each.drift) / 2 <= each.error]
+    level_ones = [window for window in windows if abs(window.drift) / 2 <= window.error]
     return (level_ones or windows[:1])[-1]
 
 

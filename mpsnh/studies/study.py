@@ -7,18 +7,17 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-import matplotlib.pyplot as plt
 import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from rich.console import Console
 
-from mpsnh.picture import STYLE
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.sweep import sweep
 from mpsnh.value import Value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ScaleType = TypeVar("ScaleType", bound=Value)
 StudyType = TypeVar("StudyType", bound="PaperStudy[Any]")
@@ -115,12 +114,17 @@ def draw(
     Traceback (most recent call last):
     ValueError: figure 'fig9' is unknown; there are: fig1
     """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    from mpsnh.picture import STYLE
+
     for name in only:
         if name not in figures:
             raise ValueError(f"figure {name!r} is unknown; there are: {', '.join(figures)}")
     written = []
     for name in only or figures:
-        with plt.rc_context(STYLE):
+        with mpl.rc_context(STYLE):
             figure = Figure(figsize=(3.6, 2.9), layout="constrained")
             data = figures[name](study, figure.subplots())
             save(data.assign_attrs(study=study.identity), study.out / f"{name}.nc")

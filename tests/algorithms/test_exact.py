@@ -14,10 +14,13 @@ import scipy.optimize
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
+from mpsnh.linalg.eigenpairs import Certificate
 from mpsnh.linalg.filter.spectrum import filter_spectrum
 from mpsnh.operators.propagator import DENSE_PROPAGATOR
 from tests.oracles import reference
 from tests.support.spectra import spectrum_of
+
+UNCERTAIN = Certificate(False, "252 of 252 eigenvalues")
 
 
 class Lossy(models.NonHermitianXXZ):
@@ -605,7 +608,7 @@ def test_vectors_of_the_leading_levels(model, vectors):
 
 def test_lapack_follows_where_filter_diagonalisation_is_not_certain(monkeypatch):
     model = ring(10, h=0.2, seed=1)
-    uncertain = dataclasses.replace(filter_spectrum(model.matrix()), certified=False, attempts=2)
+    uncertain = dataclasses.replace(filter_spectrum(model.matrix()), certificate=UNCERTAIN, attempts=2)
     monkeypatch.setattr("mpsnh.algorithms.exact_diag.filter_spectrum", lambda *_, **__: uncertain)
     found = filtered(model)
     assert (found.certified, found.attempts) == (True, 2)
@@ -614,7 +617,7 @@ def test_lapack_follows_where_filter_diagonalisation_is_not_certain(monkeypatch)
 
 def test_no_memory_for_lapack_is_an_error(monkeypatch):
     model = ring(10, h=2.0, seed=1)
-    uncertain = dataclasses.replace(filter_spectrum(model.matrix()), certified=False)
+    uncertain = dataclasses.replace(filter_spectrum(model.matrix()), certificate=UNCERTAIN)
     monkeypatch.setattr("mpsnh.algorithms.exact_diag.filter_spectrum", lambda *_, **__: uncertain)
 
     def nothing_left(nbytes, what):
@@ -630,7 +633,7 @@ def test_vectors_that_are_not_accurate_lead_to_lapack(monkeypatch):
     model = ring(10, gamma=0.1, h=2.0, seed=1)
 
     def inaccurate(matrix, spectrum, values, **_):
-        return np.zeros((matrix.shape[0], len(values)), complex), np.full(len(values), np.nan)
+        return np.zeros((matrix.dim, len(values)), complex), np.full(len(values), np.nan)
 
     monkeypatch.setattr("mpsnh.linalg.filter.vectors.eigenvectors", inaccurate)
     found = filtered(model)

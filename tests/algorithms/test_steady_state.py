@@ -12,9 +12,12 @@ import scipy.sparse
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
-from mpsnh.linalg.filter.spectrum import FilteredSpectrum, filter_spectrum
+from mpsnh.linalg.eigenpairs import Certificate, Eigenpairs
+from mpsnh.linalg.filter.spectrum import filter_spectrum
 from mpsnh.linalg.subspace import growing_levels
 from tests.oracles import gaussian
+
+UNCERTAIN = Certificate(False, "252 of 252 eigenvalues")
 
 
 def ring(L: int = 12, **parameters: Any) -> models.NonHermitianXXZ:
@@ -210,8 +213,8 @@ def test_what_is_not_certain_is_not_returned(monkeypatch):
     monkeypatch.setattr("mpsnh.algorithms.steady_state.growing_levels", lambda *_, **__: None)
     found = filter_spectrum(ring(10, h=3.0).matrix())
 
-    def uncertified(*_: Any, **__: Any) -> FilteredSpectrum:
-        return dataclasses.replace(found, certified=False)
+    def uncertified(*_: Any, **__: Any) -> Eigenpairs:
+        return dataclasses.replace(found, certificate=UNCERTAIN)
 
     steady(ring(10, h=3.0))
     monkeypatch.setattr("mpsnh.algorithms.steady_state.filter_spectrum", uncertified)
@@ -234,7 +237,7 @@ def test_vectors_that_fail_are_not_returned(trouble, fallback, request, monkeypa
     def failing(matrix: Any, spectrum: Any, values: Any, **_: Any) -> Any:
         if isinstance(trouble, Exception):
             raise trouble
-        return np.zeros((matrix.shape[0], len(values)), complex), np.full(len(values), trouble)
+        return np.zeros((matrix.dim, len(values)), complex), np.full(len(values), trouble)
 
     monkeypatch.setattr("mpsnh.algorithms.steady_state.growing_levels", lambda *_, **__: None)
     monkeypatch.setattr("mpsnh.linalg.filter.vectors.eigenvectors", failing)
@@ -251,7 +254,7 @@ def test_vectors_that_fail_are_not_returned(trouble, fallback, request, monkeypa
 @pytest.mark.usefixtures("large")
 def test_without_certificate_a_matrix_is_diagonalised(monkeypatch):
     model = ring(10, h=3.0)
-    found = dataclasses.replace(filter_spectrum(model.matrix()), certified=False)
+    found = dataclasses.replace(filter_spectrum(model.matrix()), certificate=UNCERTAIN)
     monkeypatch.setattr("mpsnh.algorithms.steady_state.filter_spectrum", lambda *_, **__: found)
     np.testing.assert_allclose(steady(model).values, lapack(model)[:2], atol=1e-12)
 
@@ -299,7 +302,7 @@ class Infinite(models.NonHermitianXXZ):
         (ring(4, charge=1), 1, "charge = 1, but 4 sites of .* have: -4, -2, 0, 2, 4"),
         (Kicked(L=4), 1, "SteadyState needs the sparse matrix of a Hamiltonian, not Kicked.*: use ExactDiag"),
         (Dense(L=4), 1, "matrix of Dense.* = 'ndarray', but it must be sparse"),
-        (Oblong(L=4), 1, r"shape of the matrix = \(6, 5\), but it must be that of the sector"),
+        (Oblong(L=4), 1, r"matrix shape = \(6, 5\), but it must be square and not empty"),
         (Infinite(L=4), 1, "the matrix of Infinite.* has elements that are not finite"),
     ],
 )

@@ -151,7 +151,7 @@ def test_coefficients_are_real(name):
 def test_a_second_process_does_not_compile(tmp_path):
     """The machine code is on disk, so that a sweep of many short processes does not compile in each."""
     code = (
-        "import numpy as np, scipy.sparse; from mpsnh.kernels import block; x = np.ones((3, 4));"
+        "import numpy as np, scipy.sparse; from mpsnh.kernels import multivector as block; x = np.ones((3, 4));"
         "block.BlockOperator(scipy.sparse.eye(3).tocsr()).apply(x, np.empty_like(x));"
         "print(sum(block._apply.stats.cache_misses.values()))"
     )

@@ -19,6 +19,7 @@ from mpsnh.kernels.lapack import fortran
 from mpsnh.states.blocks import charge_blocks
 from mpsnh.states.canonical import move_left
 from mpsnh.states.symmetric import from_blocks
+from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
 from tests.oracles.dense_tebd import apply_layer, truncated_rank
 from tests.oracles.reference import gaussian, random_charged_vector, random_conserving_matrix, random_sites
@@ -52,7 +53,7 @@ class Pair:
 
     def apply(self, layer: Layer, cutoff: float) -> float:
         """Apply a layer both ways; return the weight discarded by the plain one."""
-        lost = self.workspace.apply(layer, cutoff, 0.0)
+        lost = self.workspace.apply(layer, Truncation(max_bond=self.workspace.max_bond, cutoff=cutoff, excess=0.0))
         result = apply_layer(self.tensors, self.centre, layer, self.max_bond, cutoff)
         self.centre, self.log_norm = result.centre, self.log_norm + result.log_norm
         assert self.workspace.centre == self.centre
@@ -68,11 +69,11 @@ class Pair:
 
     def vector(self) -> np.ndarray:
         """Amplitudes of the state in the workspace."""
-        return from_blocks(self.workspace.blocks(), self.sites, (0, len(self.sites))).to_vector()
+        return from_blocks(self.workspace.view(), self.sites, (0, len(self.sites))).to_vector()
 
     def check(self) -> None:
         """Compare the states and their norms."""
-        assert all(block.dtype == self.workspace.dtype for site in self.workspace.blocks() for block in site.values())
+        assert all(block.dtype == self.workspace.dtype for site in self.workspace.view() for block in site.values())
         assert distance(self.vector(), MPS.from_tensors(self.tensors, self.sites).to_vector()) < self.tolerance
         assert self.workspace.log_norm == pytest.approx(self.log_norm, abs=self.tolerance)
 
@@ -175,10 +176,12 @@ def test_the_excess_bounds_the_weight_that_projections_lose(charged, excess, dty
     layers = model.step(0.3, 2) * 27
     for number, layer in enumerate(layers):
         for gate in layer if workspace.centre < 7 else layer[::-1]:
-            (weight,) = workspace.apply((gate,), 0.0, excess)[[gate.where[0]]]
+            (weight,) = workspace.apply((gate,), Truncation(max_bond=workspace.max_bond, cutoff=0.0, excess=excess))[
+                [gate.where[0]]
+            ]
             if number < len(layers) - 25:  # until truncation matters
                 continue
-            before, vector = vector, from_blocks(workspace.blocks(), sites, (0, 14)).to_vector()
+            before, vector = vector, from_blocks(workspace.view(), sites, (0, 14)).to_vector()
             bond = gate.where[0]
             if not (4 < bond < 8 and len(before)):
                 continue
@@ -204,8 +207,10 @@ def test_small_bonds_and_no_excess_are_decomposed():
         sites = random_sites(rng, 6, charged=False)
         pair = Pair(rng, sites, 0, 24, np.complex128)
         for _ in range(4):
-            pair.workspace.apply(random_layer(rng, sites), 0.0, excess)
-        outcomes.append([block.tobytes() for site in pair.workspace.blocks() for block in site.values()])
+            pair.workspace.apply(
+                random_layer(rng, sites), Truncation(max_bond=pair.workspace.max_bond, cutoff=0.0, excess=excess)
+            )
+        outcomes.append([block.tobytes() for site in pair.workspace.view() for block in site.values()])
     assert outcomes[0] == outcomes[1]
 
 

@@ -1,4 +1,4 @@
-"""Who may import whom: models, algorithms and observables only the core, and the core none of them."""
+"""Who may import whom, downward only: the rooms of `mpsnh`, and models, algorithms and observables on top of them."""
 
 import ast
 import subprocess
@@ -7,14 +7,51 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.exports import exports
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("models", "algorithms", "observables")
-ON_TOP = ("studies", "cli")
-"""Parts of the core package that stand above everything else and may import it."""
+BELOW_BASE = ("checks", "value", "kernels", "language", "linalg", "operators", "states")
+CORE = (*BELOW_BASE, "base")
+EVERYTHING = (*CORE, *FOLDERS, "run", "statistics", "picture")
+
+MAY_IMPORT = {
+    "checks": (),
+    "value": ("checks",),
+    "kernels": ("checks",),
+    "language": ("checks",),
+    "statistics": ("checks",),
+    "linalg": ("checks", "kernels"),
+    "operators": ("checks", "language", "linalg"),
+    "states": ("checks", "value", "kernels", "language", "operators"),
+    "base": ("checks", "value", "language", "linalg", "operators", "states"),
+    "models": CORE,
+    "algorithms": CORE,
+    "observables": CORE,
+    "run": CORE,
+    "picture": ("checks", "run", "statistics"),
+    "studies": EVERYTHING,
+    "cli": (*EVERYTHING, "studies"),
+}
+"""The rooms of `mpsnh`, which are folders or single files, each with those that it may import besides itself."""
+
+FRONT_DOORS = {
+    "mpsnh": (*CORE, *FOLDERS, "run", "statistics"),
+    **{f"mpsnh.{folder}": () for folder in FOLDERS},
+}
+"""The packages that a user imports from, with what their stub may import (besides the files of its folder)."""
+
+PUBLIC = exports((ROOT / "mpsnh" / "__init__.pyi").read_text(encoding="utf-8"), "mpsnh")
+"""Where the public names come from."""
+
+
+def room_of(module):
+    """The room that a module belongs to."""
+    return module.split(".")[1]
 
 
 def imported(source, package):
-    """Absolute names of the modules that a source imports, anywhere in it; a name from a package may be a module."""
+    """Absolute names of what a source imports, anywhere in it; public names by where they come from."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -22,73 +59,168 @@ def imported(source, package):
         elif isinstance(node, ast.ImportFrom):
             parents = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
             module = ".".join([*parents, *([node.module] if node.module else [])])
-            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+            found = {alias.name for alias in node.names}
+            names |= {PUBLIC.get(name, f"mpsnh.{name}") for name in found} if module == "mpsnh" else {module}
     return names
 
 
-def forbidden(package):
-    """Modules that a package must not import."""
-    own = package.removeprefix("mpsnh.")
-    others = [name for name in (*FOLDERS, *ON_TOP) if name != own]
-    return [f"mpsnh.{name}" for name in others] + list(FOLDERS)
+def is_allowed(name, rooms):
+    """Tell whether what is imported is of one of the rooms, or no part of the project at all."""
+    top, *inside = name.split(".")
+    if top == "mpsnh":
+        return bool(inside) and inside[0] in rooms  # the whole package would be everything
+    return top not in (*FOLDERS, "tests", "benchmarks")
 
 
-def violations(source, package):
-    """Imports of a source that its layer must not have."""
-    return sorted(
-        name for name in imported(source, package) for bad in forbidden(package) if f"{name}.".startswith(f"{bad}.")
-    )
+def violations(source, module, is_package=False):
+    """Imports of a module that its room must not have."""
+    if is_package and module in FRONT_DOORS:
+        rooms = {*module.split(".")[1:], *FRONT_DOORS[module]}
+    else:
+        rooms = {room_of(module), *MAY_IMPORT[room_of(module)]}
+    package = module if is_package else module.rpartition(".")[0]
+    return sorted(name for name in imported(source, package) if not is_allowed(name, rooms))
 
 
 def files():
-    """Every file of the layers, with its package."""
-    for path in sorted((ROOT / "mpsnh").rglob("*.py")):
-        inside = path.relative_to(ROOT / "mpsnh").with_suffix("").parts
-        if inside[0] not in ON_TOP:
-            yield path, ".".join(["mpsnh", *inside[:-1]])
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            inside = path.relative_to(ROOT / folder).parts
-            yield path, ".".join(["mpsnh", folder, *inside[:-1]])
+    """Every file of the package, with the name of its module and whether it is a package."""
+    for folder, package in {"mpsnh": "mpsnh", **{name: f"mpsnh.{name}" for name in FOLDERS}}.items():
+        for path in sorted((ROOT / folder).rglob("*.py*")):
+            if path.suffix in (".py", ".pyi"):
+                parts = [package, *path.relative_to(ROOT / folder).with_suffix("").parts]
+                is_package = parts[-1] == "__init__"
+                yield path, ".".join(parts[:-1] if is_package else parts), is_package
 
 
-@pytest.mark.parametrize(("path", "package"), list(files()), ids=lambda part: getattr(part, "name", part))
-def test_imports_stay_in_their_layer(path, package):
-    assert violations(path.read_text(encoding="utf-8"), package) == []
+FILES = list(files())
 
 
-def test_every_layer_is_looked_at():
-    assert {package for _, package in files()} >= {"mpsnh", *(f"mpsnh.{folder}" for folder in FOLDERS)}
+@pytest.mark.parametrize(("path", "module", "is_package"), FILES, ids=[module for _, module, _ in FILES])
+def test_imports_stay_in_their_layer(path, module, is_package):
+    assert violations(path.read_text(encoding="utf-8"), module, is_package) == []
+
+
+def test_every_room_is_in_the_table_and_looked_at():
+    assert {room_of(module) for _, module, _ in FILES if module != "mpsnh"} == set(MAY_IMPORT)
+    assert {module for _, module, is_package in FILES if is_package} >= set(FRONT_DOORS)
+
+
+def test_the_table_leads_downward_only():
+    """No room may be reached from itself."""
+    below = {room: set(rooms) for room, rooms in MAY_IMPORT.items()}
+    for _ in MAY_IMPORT:
+        below = {room: rooms.union(*(below[each] for each in rooms)) for room, rooms in below.items()}
+    assert [room for room, rooms in below.items() if room in rooms] == []
+
+
+def at_start(tree):
+    """Import statements that run when a module is imported."""
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If) and ast.unparse(node.test) != "TYPE_CHECKING":
+            yield from at_start(node)
+
+
+def circle(graph):
+    """Modules of a graph that import themselves by way of others."""
+    left = {module: set(others) for module, others in graph.items()}
+    while free := {module for module, others in left.items() if not others & left.keys()}:
+        left = {module: others for module, others in left.items() if module not in free}
+    return sorted(left)
+
+
+def test_no_modules_import_each_other():
+    graph = {}
+    for path, module, is_package in FILES:
+        package = module if is_package else module.rpartition(".")[0]
+        source = "\n".join(map(ast.unparse, at_start(ast.parse(path.read_text(encoding="utf-8")))))
+        graph[module] = {name for name in imported(source, package) if name != module}
+    assert circle(graph) == []
+
+
+def test_the_check_finds_circles():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"e"}, "e": set()}) == ["a", "b", "c"]
+    assert circle({"a": {"b", "numpy"}, "b": {"c"}, "c": set()}) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "found"),
+    [
+        # one at least for each row of the table
+        ("mpsnh.checks", "from mpsnh.value import Value", ["mpsnh.value"]),
+        ("mpsnh.value", "from mpsnh.language.site import Site", ["mpsnh.language.site"]),
+        ("mpsnh.kernels.tebd.gate", "from mpsnh.states.blocks import Blocks", ["mpsnh.states.blocks"]),
+        ("mpsnh.kernels.tebd.gate", "from ... import models", ["mpsnh.models"]),
+        ("mpsnh.language.site", "from mpsnh.value import Value", ["mpsnh.value"]),
+        ("mpsnh.language.opsum", "from mpsnh.operators.mpo import MPO", ["mpsnh.operators.mpo"]),
+        ("mpsnh.statistics.kink", "from mpsnh.run.simulation import Simulation", ["mpsnh.run.simulation"]),
+        ("mpsnh.linalg.filter.windows", "from mpsnh.language.opsum import OpSum", ["mpsnh.language.opsum"]),
+        ("mpsnh.linalg.bounds", "from mpsnh import OpSum", ["mpsnh.language.opsum"]),
+        ("mpsnh.operators.mpo", "from mpsnh.states.mps import MPS", ["mpsnh.states.mps"]),
+        ("mpsnh.operators.mpo", "from mpsnh.kernels.lapack import fortran", ["mpsnh.kernels.lapack"]),
+        ("mpsnh.states.mps", "from mpsnh.base.model import Model", ["mpsnh.base.model"]),
+        ("mpsnh.states.mps", "from mpsnh.linalg.bounds import EPS", ["mpsnh.linalg.bounds"]),
+        ("mpsnh.base.model", "from mpsnh.run.sweep import sweep", ["mpsnh.run.sweep"]),
+        ("mpsnh.base.model", "from mpsnh.kernels.lapack import fortran", ["mpsnh.kernels.lapack"]),
+        ("mpsnh.models.xxz", "import mpsnh.algorithms", ["mpsnh.algorithms"]),
+        ("mpsnh.models.xxz", "from mpsnh.observables.current import MidCurrent", ["mpsnh.observables.current"]),
+        ("mpsnh.models.xxz", "from .. import observables", ["mpsnh.observables"]),
+        ("mpsnh.models.xxz", "from models.xxz import NonHermitianXXZ", ["models.xxz"]),
+        ("mpsnh.models.xxz", "from mpsnh import sweep", ["mpsnh.run.sweep"]),
+        ("mpsnh.algorithms.nhtebd", "import mpsnh.cli", ["mpsnh.cli"]),
+        ("mpsnh.algorithms.nhtebd", "from mpsnh.run.store import Store", ["mpsnh.run.store"]),
+        ("mpsnh.observables.state", "from mpsnh import models", ["mpsnh.models"]),
+        ("mpsnh.observables.state", "from mpsnh.statistics import kink", ["mpsnh.statistics"]),
+        ("mpsnh.run.sweep", "from mpsnh.picture import picture", ["mpsnh.picture"]),
+        ("mpsnh.run.sweep", "from mpsnh.statistics.averages import typical", ["mpsnh.statistics.averages"]),
+        ("mpsnh.picture", "from mpsnh.studies.study import PaperStudy", ["mpsnh.studies.study"]),
+        ("mpsnh.picture", "from mpsnh.states.mps import MPS", ["mpsnh.states.mps"]),
+        ("mpsnh.studies.study", "from mpsnh.cli import app", ["mpsnh.cli"]),
+        ("mpsnh.cli", "from benchmarks import sweep", ["benchmarks"]),
+        # however it is written
+        ("mpsnh.base.model", "import mpsnh.models", ["mpsnh.models"]),
+        ("mpsnh.base.model", "import mpsnh", ["mpsnh"]),
+        ("mpsnh.base.model", "from mpsnh import *", ["mpsnh.*"]),
+        ("mpsnh.base.model", "from mpsnh import MPS, observables as o", ["mpsnh.observables"]),
+        ("mpsnh.base.model", "from .. import models", ["mpsnh.models"]),
+        ("mpsnh.base.model", "from ..algorithms import NHTEBD", ["mpsnh.algorithms"]),
+        ("mpsnh.base.model", "def f():\n    import mpsnh.algorithms.nhtebd as n", ["mpsnh.algorithms.nhtebd"]),
+        ("mpsnh.base.model", "if TYPE_CHECKING:\n    from mpsnh.studies import brighi2025", ["mpsnh.studies"]),
+        ("mpsnh.base.model", "import models", ["models"]),
+        ("mpsnh.base.model", "from tests.oracles.gaussian import propagator", ["tests.oracles.gaussian"]),
+        # what is allowed
+        ("mpsnh.algorithms.steady_state", "from mpsnh.algorithms.nhtebd import NHTEBD", []),
+        ("mpsnh.models.ring", "from . import xxz\nfrom .xxz import NonHermitianXXZ", []),
+        ("mpsnh.models.ring", "import numpy as np\nfrom mpsnh import MPS\nfrom mpsnh.base.model import Model", []),
+        ("mpsnh.base.bath", "from mpsnh.base.model import Model\nimport mpsnh.base.model", []),
+        ("mpsnh.base.bath", '"""import mpsnh.models"""', []),
+        ("mpsnh.studies.ha2023.data", "from mpsnh import algorithms, models\nimport mpsnh.picture", []),
+    ],
+)
+def test_the_check_finds_planted_imports(module, source, found):
+    assert violations(source, module) == found
 
 
 @pytest.mark.parametrize(
     ("package", "source", "found"),
     [
-        ("mpsnh", "import mpsnh.models", ["mpsnh.models"]),
-        ("mpsnh", "from mpsnh import models", ["mpsnh.models"]),
-        ("mpsnh", "from mpsnh import MPS, observables as o", ["mpsnh.observables"]),
-        ("mpsnh", "from . import models", ["mpsnh.models"]),
-        ("mpsnh", "from .algorithms import NHTEBD", ["mpsnh.algorithms", "mpsnh.algorithms.NHTEBD"]),
-        ("mpsnh.kernels", "from .. import models", ["mpsnh.models"]),
-        ("mpsnh", "def f():\n    import mpsnh.algorithms.nhtebd as n", ["mpsnh.algorithms.nhtebd"]),
-        ("mpsnh", "if TYPE_CHECKING:\n    from mpsnh.studies import brighi2025", 2),
-        ("mpsnh", "import models", ["models"]),
-        ("mpsnh.models", "import mpsnh.algorithms", ["mpsnh.algorithms"]),
-        ("mpsnh.models", "from mpsnh.observables.current import MidCurrent", 2),
-        ("mpsnh.models", "from .. import observables", ["mpsnh.observables"]),
-        ("mpsnh.models", "from models.xxz import NonHermitianXXZ", 2),
-        ("mpsnh.observables", "from mpsnh import models", ["mpsnh.models"]),
-        ("mpsnh.algorithms", "import mpsnh.cli", ["mpsnh.cli"]),
-        ("mpsnh.algorithms", "from mpsnh.algorithms.nhtebd import NHTEBD", []),
-        ("mpsnh.models", "from . import xxz\nfrom .xxz import NonHermitianXXZ", []),
-        ("mpsnh.models", "import numpy as np\nfrom mpsnh import MPS, circuit\nfrom mpsnh.base.model import Model", []),
-        ("mpsnh", "from mpsnh.base.model import Model\nimport mpsnh.base.model\nfrom mpsnh import observable", []),
-        ("mpsnh", '"""import mpsnh.models"""', []),
+        ("mpsnh", "from mpsnh.studies import ha2023", ["mpsnh.studies"]),
+        ("mpsnh", "import lazy_loader\nfrom mpsnh import models", []),
+        ("mpsnh.models", "from mpsnh.base.model import Model", ["mpsnh.base.model"]),
+        ("mpsnh.models", "import lazy_loader\nfrom .xxz import NonHermitianXXZ", []),
+        ("mpsnh.algorithms", "from mpsnh.models.xxz import NonHermitianXXZ", ["mpsnh.models.xxz"]),
+        ("mpsnh.observables", "from .. import run", ["mpsnh.run"]),
+        ("mpsnh.kernels", "from .. import language", ["mpsnh.language"]),
     ],
 )
-def test_the_check_finds_planted_imports(package, source, found):
-    got = violations(source, package)
-    assert len(got) == found if isinstance(found, int) else got == found
+def test_the_check_finds_planted_imports_of_packages(package, source, found):
+    assert violations(source, package, is_package=True) == found
+
+
+def test_every_row_has_a_planted_violation():
+    (planted,) = [mark for mark in test_the_check_finds_planted_imports.pytestmark if mark.name == "parametrize"]
+    assert {room_of(module) for module, _, found in planted.args[1] if found} == set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -21,12 +21,13 @@ from mpsnh import algorithms, models, observables
 from tests.support.checkpointed import METHODS, simulation
 from tests.support.comparison import assert_same_bits
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "tests" / "support" / "checkpointed.py"
 every_method = pytest.mark.parametrize("method", METHODS)
 
 
 def started(method, place, out, pause):
-    command = [sys.executable, str(HERE / "checkpointed.py"), method, str(place), str(out), str(pause)]
+    command = [sys.executable, str(SCRIPT), method, str(place), str(out), str(pause)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -66,7 +67,7 @@ def test_ten_kills_lose_nothing_that_was_written(method, tmp_path):
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, -signal.SIGINT)])
 def test_a_signal_writes_the_last_record(sent, code, tmp_path):
     """The interval is far away, so that only the signal makes the run write."""
-    script = (HERE / "checkpointed.py").read_text().replace("checkpoint_every=0.0", "checkpoint_every=1e6")
+    script = SCRIPT.read_text().replace("checkpoint_every=0.0", "checkpoint_every=1e6")
     (tmp_path / "script.py").write_text(script)
     command = [sys.executable, str(tmp_path / "script.py"), "nhtebd", str(tmp_path / "run.npz"), "-", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -125,7 +126,7 @@ def test_a_finished_run_can_be_extended(method, first, tmp_path):
 def test_a_finished_run_is_not_run_again(tmp_path, monkeypatch):
     place = tmp_path / "run.npz"
     first, written = simulation().run(checkpoint=place), place.stat().st_mtime_ns
-    monkeypatch.setattr(algorithms.NHTEBD, "stepper", lambda *_: lambda *_: pytest.fail("a step was made"))
+    monkeypatch.setattr(algorithms.NHTEBD, "advance", lambda *_: pytest.fail("a step was made"))
     assert_same_bits(simulation().run(checkpoint=place), first)
     assert place.stat().st_mtime_ns == written
 
@@ -144,7 +145,7 @@ def test_a_checkpoint_at_a_url_goes_on(tmp_path):
     [
         (lambda: simulation(h=2.0), "model.h is 1.0 there and 2.0 here"),
         (lambda: simulation(seed=5), "model.seed is 4 there and 5 here"),
-        (lambda: simulation("exact"), "algorithm.type is 'mpsnh.algorithms.nhtebd.NHTEBD' there"),
+        (lambda: simulation("exact"), "algorithm.type is 'mpsnh.algorithms.NHTEBD' there"),
         (lambda: simulation(t_max=0.5), "after.time = 3.0, but it must be a multiple of dt = 0.05 up to t_max = 0.5"),
     ],
 )

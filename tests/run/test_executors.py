@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib
 import os
 import re
 import shutil
@@ -21,9 +20,12 @@ import pytest
 
 import mpsnh as nh
 from mpsnh.run.store import DONE, Store
+from tests.support import sweep_functions as functions
 from tests.support.comparison import assert_same_bits
 
-functions = importlib.import_module("sweep_functions")
+ROOT = Path(__file__).parents[2]
+"""Where the other processes find `tests.support`."""
+
 GRID = {"h": [0.5, 2.0], "seed": list(range(10))}
 
 
@@ -136,7 +138,7 @@ def within(seconds):
 def start(tmp_path):
     """A function that starts a scheduler and a worker of two threads as processes, and returns a client of them."""
     distributed = pytest.importorskip("distributed")
-    file, folder = str(tmp_path / "scheduler.json"), str(Path(__file__).parent)
+    file, folder = str(tmp_path / "scheduler.json"), str(ROOT)
     environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
 
     def process(kind, *options):
@@ -263,7 +265,7 @@ over = {"h": [0.5, 2.0], "seed": list(range(10))}
 
 def recipe(word):
     """Return the code of the page on ensembles that has a word in it."""
-    page = (Path(__file__).parents[1] / "docs" / "ensembles.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "ensembles.md").read_text(encoding="utf-8")
     (block,) = (block for block in re.findall(r"^```py\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if word in block)
     return block
 
@@ -295,7 +297,7 @@ def test_the_recipe_for_slurm_gives_the_same_bits(slurm, tmp_path):
         assert there in code
         code = code.replace(there, local)
     (tmp_path / "study.py").write_text(code)
-    paths = {"PATH": f"{slurm}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parent)}
+    paths = {"PATH": f"{slurm}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "study.py", str(log)]
     run = subprocess.run(
         command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True, timeout=100, check=False
@@ -344,7 +346,7 @@ def test_mpi_gives_the_same_bits(tmp_path):
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # a test may use more processes than cores
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": str(ROOT),
     }
     command = [mpirun, "-n", "3", sys.executable, "-m", "mpi4py.futures", "script.py", str(tmp_path / "data.zarr")]
     run = subprocess.run(

@@ -25,6 +25,7 @@ import xarray as xr
 import zarr
 
 import mpsnh as nh
+from mpsnh.run.grid import Grid
 from mpsnh.run.store import DONE, MISSING, Store
 from tests.support.sweep_functions import draw, logged, run
 
@@ -36,7 +37,7 @@ LONG = {"h": [0.5, 2.0], "seed": list(range(30))}
 def context():
     """Processes that start quickly, since they are forked from one that has imported everything."""
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["mpsnh", "sweep_functions"])
+    made.set_forkserver_preload(["mpsnh", "tests.support.sweep_functions"])
     return made
 
 
@@ -336,8 +337,9 @@ def canary(tmp_path):
 def opened_every_way(store: Store) -> None:
     """Do all that a sweep or a user does with a store, whatever is refused."""
     ways = (
-        store.exists, store.axes, lambda: store.identity, store.chunk, store.form, store.status, store.failures,
-        store.damaged, store.retry, lambda: store.load(GRID), lambda: nh.sweep(draw, GRID, store=store.url),
+        store.exists, store.grid, lambda: store.identity, store.form, store.status, store.failures,
+        lambda: store.damaged(["E"]), store.retry, lambda: store.load(Grid(GRID)),
+        lambda: nh.sweep(draw, GRID, store=store.url),
     )  # fmt: skip
     for way in ways:
         try:

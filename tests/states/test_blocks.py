@@ -22,6 +22,7 @@ from mpsnh.states.blocks import (
     local_states,
     mirrored,
 )
+from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState, memory_needed
 from tests.oracles import reference
 from tests.oracles.reference import random_charged_vector, random_conserving_matrix, random_sites
@@ -198,7 +199,7 @@ def test_density_matrices_are_partial_traces(seed, charged, centre):
     if centre is not None:
         workspace = case.workspace()
         workspace.move_to(centre)
-        blocks, isometric = workspace.blocks(), (centre, centre + 1)
+        blocks, isometric = workspace.view(), (centre, centre + 1)
     spans = [(j, j + width) for width in range(3) for j in range(5 - width)]
     for chosen in (spans, spans[3:5], spans[-1:]):
         found = density_matrices(blocks, case.charges, chosen, isometric)
@@ -219,8 +220,8 @@ def test_the_workspace_holds_the_state(seed, charged):
     for site in (4, 2, 0, 1, 3):
         workspace.move_to(site)
         assert workspace.centre == site
-        np.testing.assert_allclose(dense(workspace.blocks(), case.charges), case.vector, atol=1e-12)
-        tensors = dense_tensors(workspace.blocks(), case.charges)
+        np.testing.assert_allclose(dense(workspace.view(), case.charges), case.vector, atol=1e-12)
+        tensors = dense_tensors(workspace.view(), case.charges)
         for j, tensor in enumerate(tensors):
             axes = (1, 2) if j > site else (0, 1)
             if j != site:
@@ -237,8 +238,8 @@ def test_single_precision_holds_the_state_to_its_rounding(seed, charged):
     case = Case(seed, charged)
     workspace = case.workspace(dtype=np.complex64)
     workspace.move_to(0)
-    assert all(block.dtype == np.complex64 for site in workspace.blocks() for block in site.values())
-    deviation = np.abs(dense(workspace.blocks(), case.charges) - case.vector).max()
+    assert all(block.dtype == np.complex64 for site in workspace.view() for block in site.values())
+    deviation = np.abs(dense(workspace.view(), case.charges) - case.vector).max()
     assert 1e-10 < deviation < 1e-6
 
 
@@ -248,9 +249,9 @@ def test_the_norm_is_taken_out_once():
     workspace = case.workspace()
     workspace.normalise()
     assert workspace.log_norm == pytest.approx(np.log(3), abs=1e-13)
-    before = [block.tobytes() for site in workspace.blocks() for block in site.values()]
+    before = [block.tobytes() for site in workspace.view() for block in site.values()]
     workspace.normalise()
-    assert [block.tobytes() for site in workspace.blocks() for block in site.values()] == before
+    assert [block.tobytes() for site in workspace.view() for block in site.values()] == before
 
 
 @pytest.mark.parametrize("factor", [0.0, np.nan, np.inf])
@@ -295,12 +296,12 @@ def all_blocks(views: Sequence[Blocks]) -> list[np.ndarray]:
 
 def address(workspace: BlockState) -> int:
     """Where the memory of the workspace is."""
-    return min(block.__array_interface__["data"][0] for block in workspace.blocks()[0].values())
+    return min(block.__array_interface__["data"][0] for block in workspace.view()[0].values())
 
 
 def test_blocks_are_views():
     workspace = Case(2, charged=True).workspace()
-    for one, two in zip(all_blocks(workspace.blocks()), all_blocks(workspace.blocks()), strict=True):
+    for one, two in zip(all_blocks(workspace.view()), all_blocks(workspace.view()), strict=True):
         assert np.shares_memory(one, two)
         assert not one.flags.owndata
 
@@ -310,13 +311,13 @@ def test_memory_is_left_only_while_somebody_looks_at_it():
     workspace = case.workspace()
     workspace.move_to(0)
     place = address(workspace)
-    workspace.apply(case.layer(), 0.0, 0.0)
+    workspace.apply(case.layer(), Truncation(max_bond=workspace.max_bond, cutoff=0.0, excess=0.0))
     workspace.move_to(0)
     assert address(workspace) == place
-    held = workspace.blocks()[-1]
+    held = workspace.view()[-1]
     workspace.move_to(1)
     assert address(workspace) != place
-    assert all(not np.shares_memory(old, new) for old in held.values() for new in all_blocks(workspace.blocks()))
+    assert all(not np.shares_memory(old, new) for old in held.values() for new in all_blocks(workspace.view()))
     del held
     place = address(workspace)
     workspace.move_to(0)
@@ -327,7 +328,7 @@ def test_memory_is_left_only_while_somebody_looks_at_it():
 def test_two_looks_at_the_same_memory():
     """That the later one ends does not end the earlier one."""
     workspace = Case(2, charged=True).workspace()
-    first, second = workspace.blocks(), workspace.blocks()
+    first, second = workspace.view(), workspace.view()
     before = [block.copy() for block in all_blocks(first)]
     del second
     workspace.move_to(0)
@@ -347,7 +348,7 @@ def test_what_is_held_never_changes(seed, actions):
     for action in actions:
         match action:
             case "apply":
-                workspace.apply(case.layer(), 1e-3, 0.1)
+                workspace.apply(case.layer(), Truncation(max_bond=workspace.max_bond, cutoff=1e-3, excess=0.1))
             case "move":
                 workspace.move_to(int(case.rng.integers(5)))
             case "normalise":
@@ -355,13 +356,13 @@ def test_what_is_held_never_changes(seed, actions):
             case "schmidt":
                 workspace.schmidt_values(int(case.rng.integers(4)))
             case "hold":
-                views = all_blocks(workspace.blocks())
+                views = all_blocks(workspace.view())
                 held.append((views, [view.copy() for view in views]))
             case "hold a part":
-                part = [all_blocks(workspace.blocks())[-1].T[:1]]
+                part = [all_blocks(workspace.view())[-1].T[:1]]
                 held.append((part, [part[0].copy()]))
             case "look":
-                workspace.blocks()
+                workspace.view()
             case "drop the first" if held:
                 held.pop(0)
             case "drop the last" if held:
@@ -377,9 +378,9 @@ def test_a_copy_goes_on_like_the_original():
     watched, alone = one.workspace(max_bond=64), two.workspace(max_bond=64)
     held = []
     for _ in range(4):
-        held.append(watched.blocks())
-        watched.apply(one.layer(), 1e-3, 0.1)
-        alone.apply(two.layer(), 1e-3, 0.1)
+        held.append(watched.view())
+        watched.apply(one.layer(), Truncation(max_bond=watched.max_bond, cutoff=1e-3, excess=0.1))
+        alone.apply(two.layer(), Truncation(max_bond=alone.max_bond, cutoff=1e-3, excess=0.1))
     assert watched.log_norm == alone.log_norm
-    for a, b in zip(all_blocks(watched.blocks()), all_blocks(alone.blocks()), strict=True):
+    for a, b in zip(all_blocks(watched.view()), all_blocks(alone.view()), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -13,6 +13,7 @@ import symmray
 from mpsnh import MPO, MPS, Gate, OpSum, Site, Snapshot, Spin, algorithms, models
 from mpsnh.states.blocks import charge_blocks
 from mpsnh.states.symmetric import SymmetricMPS, from_blocks, symmetric
+from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
 from tests.oracles import reference
 from tests.oracles.reference import random_charged_vector, random_conserving_matrix, random_sites
@@ -57,7 +58,7 @@ def sizes(state: MPS) -> list[int]:
 
 def test_blocks_go_in_and_out_without_a_copy():
     workspace = Case(1).state.workspace()
-    given = workspace.blocks()
+    given = workspace.view()
     state = from_blocks(given, Case(1).sites, (workspace.centre, workspace.centre + 1))
     for one, two in zip([block for site in given for block in site.values()], views(state), strict=True):
         assert np.shares_memory(one, two)
@@ -138,7 +139,7 @@ def test_expectation_values_are_those_of_the_vector(seed, centre):
     if centre is not None:
         workspace = state.workspace()
         workspace.move_to(centre)
-        state = from_blocks(workspace.blocks(), case.sites, (centre, centre + 1))
+        state = from_blocks(workspace.view(), case.sites, (centre, centre + 1))
         assert state.canonical_centre == centre
     for name in ("A", "B"):
         single = [case.expected(OpSum() + (1, name, j)) for j in range(5)]
@@ -199,8 +200,11 @@ def stranded() -> tuple[SymmetricMPS, Sequence[Site]]:
         workspace = BlockState(blocks, charges, 5, 64)
         workspace.move_to(0)
         workspace.max_bond = 2
-        workspace.apply((Gate(random_conserving_matrix(rng, sites[2:4]), (2, 3)),), 0.0, 0.0)
-        state = from_blocks(workspace.blocks(), sites, (3, 4))
+        workspace.apply(
+            (Gate(random_conserving_matrix(rng, sites[2:4]), (2, 3)),),
+            Truncation(max_bond=workspace.max_bond, cutoff=0.0, excess=0.0),
+        )
+        state = from_blocks(workspace.view(), sites, (3, 4))
         assert isinstance(state, SymmetricMPS)
         left, right = ({q + c for q, c in state.blocks()[0][3]}, {q for q, _ in state.blocks()[0][4]})
         if left < right:

@@ -145,7 +145,7 @@ def test_typical_interval_uses_positive_values_only():
 def test_interval_does_not_depend_on_how_it_is_cut_to_fit_memory(monkeypatch):
     data = series(np.random.default_rng(0).exponential(size=(7, 30)))
     whole = bootstrap_interval(data, resamples=100)
-    monkeypatch.setattr(statistics, "_AT_ONCE", 250)
+    monkeypatch.setattr("mpsnh.statistics.averages._AT_ONCE", 250)
     xr.testing.assert_allclose(bootstrap_interval(data, resamples=100), whole, rtol=1e-12)
     assert not bootstrap_interval(data, resamples=100, seed=1)["low"].equals(whole["low"])
 

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from mpsnh.base.snapshot import NEVER
 from mpsnh.cli import app
 from mpsnh.studies import brighi2025
+from mpsnh.studies.brighi2025 import figures
+from mpsnh.studies.brighi2025.simulations import GAMMA
 from tests.support.study_files import load, raw
 
 TINY = replace(
@@ -55,8 +57,8 @@ def finished(tmp_path_factory):
 def test_no_two_sizes_look_the_same():
     for scale in brighi2025.SCALES.values():
         count = len(scale.sizes)
-        assert len({brighi2025._colour(k, count) for k in range(count)}) == count
-        assert len(set(brighi2025.MARKERS[:count])) == count
+        assert len({figures._colour(k, count) for k in range(count)}) == count
+        assert len(set(figures.MARKERS[:count])) == count
 
 
 def test_every_figure_is_written_as_picture_print_and_dataset(finished):
@@ -103,7 +105,7 @@ def test_evolution_finds_the_current_of_the_spectrum(finished):
     grown, exact = load(finished[0], "fig1a")["evolved"], raw(finished[0], "spectra-6").sel(L=6)
     current = exact["current"].sel(estimate="eigenvalue").isel(seed=slice(0, TINY.evolved_realisations)).mean("seed")
     assert float(current.max()) > 0.01
-    np.testing.assert_allclose(grown, current, atol=5 / (brighi2025.GAMMA * TINY.evolved_time))
+    np.testing.assert_allclose(grown, current, atol=5 / (GAMMA * TINY.evolved_time))
 
 
 def test_running_again_gives_the_same_numbers_from_any_number_of_processes(finished, tmp_path):

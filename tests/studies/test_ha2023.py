@@ -15,16 +15,10 @@ from typer.testing import CliRunner
 from mpsnh.cli import app
 from mpsnh.observables.demixing import demixed, near_resonant_set
 from mpsnh.studies import ha2023
-from mpsnh.studies.ha2023.statements import (
-    DRIFTS,
-    STATEMENTS,
-    crossing,
-    drift,
-    estimate,
-    holds,
-    resonances,
-    tables,
-)
+from mpsnh.studies.ha2023.estimates import crossing, drift, estimate, holds
+from mpsnh.studies.ha2023.report import tables
+from mpsnh.studies.ha2023.resonances import resonances
+from mpsnh.studies.ha2023.statements import DRIFTS, STATEMENTS
 from tests.support.study_files import load, raw
 
 TINY = ha2023.Scale(sizes=(4, 5), realisations=(40, 30), scan=(5.0, 15.0), scan_realisations=(20, 12))
@@ -295,7 +289,7 @@ def test_running_again_computes_nothing_and_gives_the_same(finished, tmp_path, m
     shutil.copytree(finished[0], tmp_path / "copy")
     for path in (tmp_path / "copy").glob("*.nc"):
         path.unlink()
-    monkeypatch.setattr(ha2023, "circuit", never)
+    monkeypatch.setattr("mpsnh.studies.ha2023.data.circuit", never)
     ha2023.reproduce("tiny", out=tmp_path / "copy")
     for name in ("statements", *ha2023.FIGURES):
         xr.testing.assert_identical(load(tmp_path / "copy", name), load(finished[0], name))
@@ -326,7 +320,7 @@ def test_a_circuit_that_fails_is_counted_and_left_out(tmp_path, monkeypatch, cap
         return one(L, alpha, seed)
 
     one = ha2023.circuit
-    monkeypatch.setattr(ha2023, "circuit", unlucky)
+    monkeypatch.setattr("mpsnh.studies.ha2023.data.circuit", unlucky)
     with pytest.warns(UserWarning, match=r"points failed; the first is .*degenerate"):
         ha2023.reproduce("tiny", out=tmp_path)
     statements = load(tmp_path, "statements")

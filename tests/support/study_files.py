@@ -13,4 +13,4 @@ def load(folder, name):
 def raw(folder, name):
     """Return all that a store holds."""
     store = Store(folder / f"{name}.zarr")
-    return store.load(store.axes())
+    return store.load(store.grid())

@@ -34,7 +34,7 @@ class Drawn(nh.Algorithm[nh.Spectrum]):
 
     def records(self, model, after=None):
         values = np.random.default_rng([self.seed, 3]).normal(size=(self.levels, 2)) @ [1, 1j]
-        yield nh.Spectrum(self.h * self.spread * values, model.sector)
+        yield nh.Spectrum(self.h * self.spread * values, model.sector, order="growth", certified=True)
 
 
 class Values(nh.Observable[nh.Spectrum]):
@@ -189,15 +189,16 @@ class Quench(nh.TimeEvolution):
     def parameters(self):
         return {"type": "Quench", "seed": self.seed}
 
-    def start(self, model):
-        return nh.Snapshot(0.0, nh.ExactState(np.random.default_rng(self.seed).normal(size=2), model.sector))
+    def init(self, model, after):
+        state = nh.ExactState(np.random.default_rng(self.seed).normal(size=2), model.sector)
+        return state if after is None else after.state
 
-    def stepper(self, model):
-        def advance(snapshot, steps):
-            _before((snapshot.time, self.seed), self.log, self.pause, "")
-            return nh.Snapshot(0.0, nh.ExactState(np.sin(3 * snapshot.state.vector), model.sector))
+    def advance(self, carry, t, dt, steps):
+        _before((t, self.seed), self.log, self.pause, "")
+        return nh.ExactState(np.sin(3 * carry.vector), carry.sector)
 
-        return advance
+    def record(self, carry, t):
+        return nh.Snapshot(t, carry, 0.0)
 
 
 class First(nh.Observable[nh.Snapshot]):

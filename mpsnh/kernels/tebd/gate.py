@@ -78,6 +78,8 @@ def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-
     bases, strides = np.empty(count, np.int64), np.empty(count, np.int64)
     total_low = chain.charges[near, 0] + chain.charges[far, 0]
     total_high = chain.charges[near, d_near - 1] + chain.charges[far, d_far - 1]
+    # A gate conserves charge: it mixes only pairs of local states with the same total. For each total and charge of
+    # the outer bond, those pairs are n rectangles of the same shape in as many blocks of X.
     for total in range(total_low, total_high + 1):
         n = 0
         for s in range(d_near):
@@ -102,6 +104,7 @@ def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-
                     for i in range(bases[0] + j * strides[0], bases[0] + j * strides[0] + height):
                         x[i] *= u
                 continue
+            # column by column, whose old elements are put aside, so that X is overwritten where it is
             for j in range(width):
                 for k in range(n):
                     source = bases[k] + j * strides[k]
@@ -175,6 +178,8 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type
     resolution = 1e-14 if work.x.itemsize == 16 else 1e-8  # of a difference of norms
     complete = is_complete(chain, work, bond)
     limited = reference >= 0 and chain.dims[bond].sum() == max_bond
+    # A projection on the old subspace comes first where it loses nothing, or where `max_bond` decides anyway; a
+    # decomposition follows if the subspace is too old or loses too much more than the best one did.
     projects = excess > 0 and max_bond >= SMALL and (complete or limited)
     if projects:
         kept = subspace_split(chain, work, bond, near_store, far_store)
@@ -187,6 +192,7 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type
         if least < 0:
             return np.nan, 0.0
         if projects:
+            # Bonds whose subspace went stale are decomposed sooner the next time, the others later.
             beyond_least = lost / max(least, resolution) - 1
             if beyond_least > excess:
                 chain.patience[bond] = min(chain.age[bond], chain.patience[bond]) // 2
@@ -200,7 +206,7 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type
     _store_far(chain, work, far, far_store, direction)
     set_span(chain, bond, chain.span[bond, 0], chain.span[bond, 1])
     chain.centre[0], chain.centre[1] = far, direction
-    return np.sqrt(weight * (1 - lost)), lost
+    return np.sqrt(weight * (1 - lost)), lost  # `_store_far` made the state one of unit norm
 
 
 @jit
@@ -256,9 +262,9 @@ def apply_layer(chain, work, where, matrices, max_bond, cutoff, excess, lost):  
 
     Examples
     --------
-    >>> from mpsnh import MPS, Gate, Spin
-    >>> state = MPS.product([Spin(0.5)] * 2, ["up"] * 2).workspace()  # whose methods call this function
-    >>> state.apply((Gate(2 * np.eye(4), (0, 1)),), cutoff=0.0, excess=0.0).tolist()
+    >>> from mpsnh.states.truncation import Truncation
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 2, ["up"] * 2).workspace()  # whose methods call this function
+    >>> state.apply((nh.Gate(2 * np.eye(4), (0, 1)),), Truncation(max_bond=1, cutoff=0.0, excess=0.0)).tolist()
     [0.0]
     >>> round(float(np.exp(state.log_norm)), 12)
     2.0

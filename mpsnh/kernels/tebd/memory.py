@@ -119,10 +119,6 @@ def workspace(
     dtype : dtype
         complex128 or complex64.
 
-    Returns
-    -------
-    Work
-
     Examples
     --------
     >>> workspace(16, 4, 4, 8, 3, 2, np.dtype(complex)).x.shape
@@ -146,10 +142,6 @@ def workspace_bytes(elements: int, rows: int, values: int, column: int, dtype: n
         As for `workspace`.
     dtype : dtype
         complex128 or complex64.
-
-    Returns
-    -------
-    float
 
     Examples
     --------
@@ -208,14 +200,15 @@ def layout(chain, site, direction, rows, first, offset):  # type: ignore[no-unty
 
     Examples
     --------
-    >>> from mpsnh import MPS, Spin
-    >>> state = MPS.product([Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
-    >>> [block.shape for block in state.blocks()[0].values()]
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
+    >>> [block.shape for block in state.view()[0].values()]
     [(1, 2, 1)]
     """
     outer, inner = (site, site + 1) if direction > 0 else (site + 1, site)
     position = 0
     for c in range(chain.span[inner, 0], chain.span[inner, 1] + 1):
+        # The block of charge c: its columns are those of the inner bond; its rows are, for each local state s, those of
+        # the outer bond whose charge makes c together with that of s.
         height = 0
         for s in range(chain.local[site]):
             offset[c, s] = height
@@ -239,6 +232,20 @@ def set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})  # so that the sum is vectorised
 def squared_norm(x, size):  # type: ignore[no-untyped-def]
+    """Return Σ |x_i|² of the first elements of an array, summed in double precision.
+
+    Parameters
+    ----------
+    x : ndarray of complex
+        The elements.
+    size : int
+        How many of them count.
+
+    Examples
+    --------
+    >>> squared_norm(np.array([3, 4j, 100]), 2)
+    25.0
+    """
     total = 0.0
     for i in range(size):
         total += float(x[i].real) ** 2 + float(x[i].imag) ** 2
@@ -247,5 +254,23 @@ def squared_norm(x, size):  # type: ignore[no-untyped-def]
 
 @jit
 def scale(x, size, factor):  # type: ignore[no-untyped-def]
+    """Multiply the first elements of an array in place.
+
+    Parameters
+    ----------
+    x : ndarray of complex
+        The elements.
+    size : int
+        How many of them change.
+    factor : float or complex
+        Of the precision of `x`, which would be promoted otherwise.
+
+    Examples
+    --------
+    >>> x = np.array([1, 2j, 3])
+    >>> scale(x, 2, 2.0)
+    >>> x.tolist()
+    [(2+0j), 4j, (3+0j)]
+    """
     for i in range(size):
         x[i] *= factor

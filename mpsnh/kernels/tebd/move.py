@@ -28,6 +28,7 @@ def qr(x, height, width, r, work):  # type: ignore[no-untyped-def]
 @jit
 def turn(chain, work):  # type: ignore[no-untyped-def]
     """Group the tensor of the centre by its other bond."""
+    # The same elements in another order: (outer, s; inner) becomes (inner, s; outer), block by block transposed.
     site, direction = chain.centre[0], chain.centre[1]
     target = chain.store[chain.start[site] :]
     rows, first, new_rows, new_first = work.rows, work.first, work.new_rows, work.new_first
@@ -71,18 +72,21 @@ def _move(chain, work, direction):  # type: ignore[no-untyped-def]
         if height * width == 0:
             chain.dims[bond, c] = 0
             continue
+        # X_c = Q_c R_c: charges do not mix, so that the QR decomposition of the tensor is that of its blocks
         block = store[first[c] :]
         kept = qr(block, height, width, work.y[position:], work)
-        if written < first[c]:
+        if written < first[c]:  # earlier blocks lost columns: this one moves up, always to lower addresses
             for i in range(height * kept):
                 store[written + i] = block[i]
         chain.dims[bond, c] = kept
         written += height * kept
         position += kept * width
     set_span(chain, bond, low, high)
+    # All Q are isometries, so that the norm of the state is that of all R together.
     norm = np.sqrt(squared_norm(work.y, position))
     scale(work.y, position, work.x.real.dtype.type(1 / norm))
     chain.centre[0] = new
+    # R_c times the neighbour, which is grouped by this bond (hence "T"), written as grouped by the next bond
     size = layout(chain, new, direction, rows, place, work.near)
     for r in range(chain.span[outer, 0], chain.span[outer, 1] + 1):
         width = chain.dims[outer, r]
@@ -134,8 +138,7 @@ def move_to(chain, work, site):  # type: ignore[no-untyped-def]
 
     Examples
     --------
-    >>> from mpsnh import MPS, Spin
-    >>> state = MPS.product([Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up"] * 4).workspace()  # whose methods call this function
     >>> state.move_to(2)
     >>> state.centre
     2

@@ -39,10 +39,12 @@ def subspace_split(chain, work, bond, near_store, far_store):  # type: ignore[no
         guess = far_store[work.far_first[c] :]
         for i in range(n * k):
             work.z[i] = np.conj(guess[i])
+        # Before the gate, the pair is X = A Bᵀ. After it, the range of X conj(B) is the old one carried along: one
+        # step of subspace iteration from the old far tensor, in place of singular vectors.
         fortran("gemm", "N", "N", p, k, n, one, x, p, work.z, n, zero, q, p)
         qr(q, p, k, nothing, work)
         fortran("gemm", "C", "N", k, n, p, one, q, p, x, p, zero, w, k)
-        kept_weight += squared_norm(w, k * n)
+        kept_weight += squared_norm(w, k * n)  # ‖Q†X‖², as Q is an isometry: what the projection keeps of ‖X‖²
         written += p * k
         position += k * n
     return kept_weight
@@ -80,6 +82,8 @@ def _find_sketched(work, x, p, n, guess, known, size, u, v, g, weights):  # type
     fortran("gemm", "N", "N", p, size, n, one, x, p, a, n, zero, u, p)
     qr(u, p, size, work.y[:0], work)
     fortran("gemm", "C", "N", size, n, p, one, u, p, x, p, zero, v, size)
+    # The left singular vectors of V = Q†X are the eigenvectors of V V†, at a fraction of the cost of decomposing V; the
+    # squares lose half of the digits, which `GRAM_RESOLUTION` of the caller allows for.
     _gram_matrix(v, size, n, g, work)
     y, r, i = work.glapack, work.grlapack, work.ilapack
     fortran("heevd", "V", "U", size, g, size, weights, y, y.size, r, r.size, i, i.size, info)
@@ -104,6 +108,7 @@ def full_split(chain, work, bond, near_store, far_store, limits, sketch, weight)
         begin[c], work.left[c], work.right[c], work.place[c] = count, left, right, place
         most = min(p, n)
         size = min(most, m + max(4, int(OVERSAMPLING * m)))
+        # Sketching pays only where the subspace is clearly smaller than the block.
         sketched[c] = sketch and 4 * size < 3 * most
         size = size if sketched[c] else most
         found[c] = size
@@ -123,6 +128,7 @@ def full_split(chain, work, bond, near_store, far_store, limits, sketch, weight)
         count += size
         left += p * size
         right += size * n
+    # The weights of all charges compete for the dimension of the bond.
     ordered = work.sorted[:count]
     ordered[:] = work.weights[:count]
     ordered.sort()
@@ -156,6 +162,7 @@ def _collect(chain, work, bond, near_store, smallest, equal):  # type: ignore[no
             continue
         u, v, q, w = work.y[work.left[c] :], work.z[work.right[c] :], near_store[written:], work.w[position:]
         if work.sketched[c]:
+            # the last k columns, as eigenvalues increase: X ≈ (U G)(G†V)
             g = work.gram[work.place[c] + size * (size - k) :]
             for i in range(size * k):
                 work.x[i] = g[i]  # in the precision of the state

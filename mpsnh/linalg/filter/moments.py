@@ -13,17 +13,10 @@ import scipy.special
 from numpy.typing import NDArray
 
 from mpsnh.kernels.multivector import BlockOperator
+from mpsnh.linalg.chebyshev import chebyshev_blocks
 
 BLOCK = 16
 """Random vectors to begin with. More of them need fewer moments, and larger matrices in each window."""
-
-
-NARROWEST = 1e-6
-"""Half-width of a spectrum, relative to its largest eigenvalue, below which its levels count as one."""
-
-
-PADDING = 1.05
-"""Half-width of the Chebyshev interval in units of that of the spectrum."""
 
 
 TRUNCATION = 1e-12
@@ -46,27 +39,6 @@ CHUNK = 64
 """Moments between two tests of whether there are enough."""
 
 
-def spectral_interval(matrix: scipy.sparse.csr_matrix) -> tuple[float, float]:
-    """Return centre and half-width of an interval that contains the real parts of all eigenvalues.
-
-    They lie between the extremal eigenvalues of the symmetric part.
-    """
-    symmetric = (matrix + matrix.T) / 2
-    n = matrix.shape[0]
-    if not symmetric.count_nonzero():
-        ends = np.zeros(2)
-    elif n <= 4 * BLOCK:
-        ends = np.linalg.eigvalsh(symmetric.toarray())
-    else:
-        start = np.random.default_rng(0).standard_normal(n)
-        ends = scipy.sparse.linalg.eigsh(symmetric, 2, which="BE", tol=1e-3, v0=start, return_eigenvectors=False)
-    low, high = float(ends.min()), float(ends.max())
-    half, largest = (high - low) / 2, max(abs(low), abs(high))
-    if half <= NARROWEST * largest:
-        half = largest or 1.0
-    return (low + high) / 2, PADDING * half
-
-
 @np.errstate(over="ignore", invalid="ignore")
 def level_density(
     matrix: scipy.sparse.csr_matrix, centre: float, half: float, rng: np.random.Generator
@@ -74,21 +46,34 @@ def level_density(
     """Estimate the number of eigenvalues per angle with the kernel polynomial method.
 
     See Weiße et al., Rev. Mod. Phys. 78, 275 (2006); few moments suffice, in single precision.
+
+    Parameters
+    ----------
+    matrix : csr_matrix, shape (n, n)
+        Real.
+    centre, half : float
+        The interval that its spectrum lies in.
+    rng : Generator
+        For the random vectors.
+
+    Examples
+    --------
+    >>> matrix = scipy.sparse.diags(np.linspace(-0.9, 0.9, 1000)).tocsr()
+    >>> angles, density = level_density(matrix, 0.0, 1.0, np.random.default_rng(0))
+    >>> bool(abs(np.sum(density) * angles[1] / 1000 - 1) < 0.01)
+    True
     """
     n = matrix.shape[0]
     order = min(1000, max(50, n // 10))
     operator = BlockOperator(matrix, np.float32)
     start = rng.choice(np.array([-1, 1], dtype=np.float32), size=(n, 32))
-    before, current = start.copy(), np.empty_like(start)
-    operator.apply(before, current, scale=1 / half, shift=centre)
+    blocks = chebyshev_blocks(operator, [start.copy(), np.empty_like(start)], half, centre)
     moments = np.empty(order + 1)
-    moments[:2] = start.size, np.vdot(start, current)
-    for s in range(2, order + 1):
-        before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
-        if not np.linalg.norm(current) < 10 * np.linalg.norm(start):  # complex eigenvalues outgrow the others
+    for s, block in zip(range(order + 1), blocks, strict=False):
+        if s > 1 and not np.linalg.norm(block) < 10 * np.linalg.norm(start):  # complex eigenvalues outgrow the others
             order = s - 1
             break
-        moments[s] = np.vdot(start, current)
+        moments[s] = start.size if s == 0 else np.vdot(start, block)
     indices = np.arange(order + 1)
     end = np.pi / (order + 2)
     jackson = ((order - indices + 2) * np.cos(indices * end) + np.sin(indices * end) / np.tan(end)) / (order + 2)
@@ -98,13 +83,41 @@ def level_density(
 
 
 def probe_index(sigma: float) -> int:
-    """Return the index q of the polynomial T_q that tells eigenvalues from ghosts, qσ = 1/2."""
+    """Return the index q of the polynomial T_q that tells eigenvalues from ghosts, qσ = 1/2.
+
+    Parameters
+    ----------
+    sigma : float
+        Width σ of the filters, an angle.
+
+    Examples
+    --------
+    >>> probe_index(0.01)
+    50
+    """
     return round(0.5 / sigma)
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|: all, or those before complex eigenvalues outgrew the rest."""
+    """Moments Lᵀ T_s(H) R, one a row, relative to |Lᵀ R|: all, or those before complex eigenvalues outgrew the rest.
+
+    Parameters
+    ----------
+    values : ndarray, shape (moments, block²)
+        The moments, if they are complete.
+    envelope : ndarray, shape (moments,)
+        Logarithm of the largest norm of a moment so far.
+    dim : int
+        Dimension of the matrix.
+    complete : bool
+        Whether there are as many as filters need.
+
+    Examples
+    --------
+    >>> round(Moments(np.empty((0, 1)), 0.01 * np.arange(300.0), 10, complete=False).least_sigma, 4)
+    0.0062
+    """
 
     values: NDArray[np.float64]
     envelope: NDArray[np.float64]
@@ -122,7 +135,20 @@ class Moments:
 
 
 def damped(envelope: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Return the logarithms of bounds on the terms of a sum over moments."""
+    """Return the logarithms of bounds on the terms of a sum over moments.
+
+    Parameters
+    ----------
+    envelope : ndarray, shape (moments,)
+        Logarithms of bounds on the moments.
+    sigma : float
+        Width of the filters.
+
+    Examples
+    --------
+    >>> damped(np.zeros(3), 2.0).tolist()
+    [0.0, -1.0, -4.0]
+    """
     return envelope - (np.arange(len(envelope)) * sigma / 2) ** 2
 
 
@@ -133,6 +159,25 @@ def moments_of(
     """Return as many moments as filters of width σ need, or fewer if complex eigenvalues outgrow all others.
 
     T_s grows as exp(s |Im θ|), which the Gaussian exp(-s²σ²/4) tames in the end.
+
+    Parameters
+    ----------
+    operator : BlockOperator
+        The matrix.
+    centre, half : float
+        The interval that the real parts of its eigenvalues lie in.
+    sigma : float
+        Width of the filters.
+    block : int
+        Number of random vectors on each side.
+    rng : Generator
+        For these.
+
+    Examples
+    --------
+    >>> operator = BlockOperator(scipy.sparse.diags(np.linspace(-0.9, 0.9, 50)).tocsr())
+    >>> moments_of(operator, 0.0, 1.0, 0.05, 4, np.random.default_rng(0)).complete
+    True
     """
     n = operator.dim
     # In a large block each left vector has elements in some of the rows only, those of a part of the basis that is as
@@ -146,22 +191,20 @@ def moments_of(
         for part, (rows, end) in enumerate(zip(left, ends, strict=True)):
             np.matmul(rows, vectors[part::share], out=out[end - len(rows) : end])
 
-    before, current = rng.standard_normal((n, block)), np.empty((n, block))
-    operator.apply(before, current, scale=1 / half, shift=centre)
+    blocks = chebyshev_blocks(operator, [rng.standard_normal((n, block)), np.empty((n, block))], half, centre)
     tall, small = math.log(DYNAMIC_RANGE), math.log(TRUNCATION)
     probe = probe_index(sigma)
     # Enough for the fastest growth within the dynamic range; the system provides only the pages that are used.
     capacity = math.ceil(2 * (math.sqrt(tall) + math.sqrt(tall - small)) / sigma) + probe + 2 * CHUNK
     values, envelope = np.empty((capacity, block, block)), np.empty(capacity)
-    overlaps(before, values[0])
-    overlaps(current, values[1])
+    overlaps(next(blocks), values[0])
+    overlaps(next(blocks), values[1])
     norm = float(np.linalg.norm(values[0]))
     s, needed = 2, capacity
     while s < needed:
         chunk = range(s, min(s + CHUNK, capacity))
         for t in chunk:
-            before, current = current, operator.apply(current, before, scale=2 / half, shift=centre, keep=-1.0)
-            overlaps(current, values[t])
+            overlaps(next(blocks), values[t])
         s = chunk.stop
         sizes = np.linalg.norm(values[:s] if chunk.start == 2 else values[chunk.start : s], axis=(1, 2)) / norm
         envelope[s - len(sizes) : s] = np.log(sizes)

@@ -15,8 +15,6 @@ and blocks of vectors as in Mandelshtam and Taylor, J. Chem. Phys. 107, 6756 (19
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -27,8 +25,10 @@ from numpy.typing import NDArray
 
 from mpsnh.checks import require
 from mpsnh.kernels.multivector import BlockOperator
-from mpsnh.linalg.filter.moments import BLOCK, level_density, moments_of, spectral_interval
+from mpsnh.linalg.eigenpairs import Certificate, Eigenpairs
+from mpsnh.linalg.filter.moments import BLOCK, level_density, moments_of
 from mpsnh.linalg.filter.windows import joined, solved_windows, zones_of
+from mpsnh.linalg.matrix import Matrix
 
 LARGEST_BLOCK = 128
 """Random vectors beyond which a spectrum counts as too far from the real axis, unless another number is given."""
@@ -62,67 +62,9 @@ The estimates are about a hundred times the actual errors. A ghost that just pas
 """
 
 
-@dataclass(frozen=True)
-class FilteredSpectrum:
-    """Eigenvalues of a real matrix and what speaks for their being all and right.
-
-    Attributes
-    ----------
-    values : ndarray of complex, shape (count,)
-        In increasing order of the real part; complex ones come in exact conjugate pairs.
-    errors : ndarray, shape (count,)
-        Estimated errors, which are upper ones: the pencil's own error of the filters.
-    certified : bool
-        Whether there are as many eigenvalues as the matrix has and both traces agree.
-    dim : int
-        Dimension n of the matrix.
-    trace_error, trace2_error : float
-        |Σ (λ - c)ᵏ - tr (H - c)ᵏ| for k = 1 and 2, with c the middle of the spectrum.
-    attempts : int
-        Random starts that were made.
-    centre, half_width : float
-        Of an interval that contains the real parts of all eigenvalues.
-
-    Examples
-    --------
-    >>> FilteredSpectrum(np.array([1 + 0j]), np.array([1e-12]), False, 2, 0.1, 0.2, 1, 0.0, 1.0).count
-    1
-    """
-
-    values: NDArray[np.complex128]
-    errors: NDArray[np.float64]
-    certified: bool
-    dim: int
-    trace_error: float
-    trace2_error: float
-    attempts: int
-    centre: float
-    half_width: float
-
-    @property
-    def count(self) -> int:
-        """Number of eigenvalues found, with their multiplicities."""
-        return len(self.values)
-
-    @property
-    def report(self) -> str:
-        """What the certificate says, as a sentence.
-
-        Examples
-        --------
-        >>> import scipy.sparse
-        >>> filter_spectrum(scipy.sparse.diags([1.0, 2.0, 4.0]).tocsr()).report
-        'certified: 3 of 3 eigenvalues, traces agree to ... and ..., attempt 1'
-        """
-        return (
-            f"{'certified' if self.certified else 'not certified'}: {self.count} of {self.dim} eigenvalues, "
-            f"traces agree to {self.trace_error:.1g} and {self.trace2_error:.1g}, attempt {self.attempts}"
-        )
-
-
 def filter_spectrum(
-    matrix: scipy.sparse.csr_matrix, *, seed: int = 0, attempts: int = 3, largest_block: int = LARGEST_BLOCK
-) -> FilteredSpectrum:
+    matrix: Matrix | scipy.sparse.csr_matrix, *, seed: int = 0, attempts: int = 3, largest_block: int = LARGEST_BLOCK
+) -> Eigenpairs:
     """Return all eigenvalues of a large real sparse matrix, with a certificate.
 
     The spectrum should be near the real axis, and no eigenvalue more than a few times degenerate; if not, the
@@ -131,7 +73,7 @@ def filter_spectrum(
 
     Parameters
     ----------
-    matrix : csr_matrix, shape (n, n)
+    matrix : Matrix or csr_matrix, shape (n, n)
         A real sparse matrix.
     seed : int
         Of the random vectors.
@@ -142,8 +84,10 @@ def filter_spectrum(
 
     Returns
     -------
-    FilteredSpectrum
-        The first certified result, or the last one; look at `certified` before using it.
+    Eigenpairs
+        The first certified result, or the last one; look at `certified` before using it. Eigenvalues come in increasing
+        order of the real part, complex ones in exact conjugate pairs, with errors that are upper ones: the pencil's own
+        error of the filters.
 
     Raises
     ------
@@ -152,23 +96,22 @@ def filter_spectrum(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mpsnh import models
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
     >>> found = filter_spectrum(matrix)
-    >>> found.certified, found.count
+    >>> found.certified, len(found)
     (True, 252)
     >>> exact = np.linalg.eigvals(matrix.toarray())
     >>> bool(np.isclose(found.values.imag.max(), exact.imag.max()))
     True
     """
-    require_real_sparse(matrix)
+    matrix = Matrix.of(matrix)
+    matrix.require_real_sparse()
     require(seed >= 0, "seed", seed, "zero or positive")
     require(attempts >= 1, "attempts", attempts, "positive")
     require(largest_block >= 1, "largest_block", largest_block, "positive")
-    operator = BlockOperator(matrix)
-    centre, half = spectral_interval(matrix)
-    angles, density = level_density(matrix, centre, half, np.random.default_rng([seed, 0]))
+    operator = BlockOperator(matrix.array)
+    centre, half = matrix.interval
+    angles, density = level_density(matrix.array, centre, half, np.random.default_rng([seed, 0]))
     block, oversampling = BLOCK, OVERSAMPLING
     while block < largest_block and min(z.sigma for z in zones_of(angles, density, block, oversampling)) < SHARPEST:
         block = _rounded(1.5 * block)
@@ -181,9 +124,9 @@ def filter_spectrum(
                 break
             block = _rounded(max(block * moments.least_sigma / narrowest, block + 1))
             if block > largest_block:
-                return _certify(matrix, centre, half, np.empty(0, complex), np.empty(0), attempt)
+                return _certify(matrix.array, centre, half, np.empty(0, complex), np.empty(0), attempt)
         levels = joined([window for zone in zones for window in solved_windows(zone, moments)])
-        spectrum = _certify(matrix, centre, half, *levels, attempt)
+        spectrum = _certify(matrix.array, centre, half, *levels, attempt)
         if spectrum.certified:
             break
         block, oversampling = _rounded(1.5 * block), 1.2 * oversampling
@@ -195,14 +138,6 @@ def _rounded(block: float) -> int:
     return 4 * math.ceil(block / 4)
 
 
-def require_real_sparse(matrix: Any) -> None:
-    require(scipy.sparse.issparse(matrix), "matrix", type(matrix).__name__, "a sparse matrix")
-    require(not np.iscomplexobj(matrix), "matrix dtype", matrix.dtype.name, "real")
-    require(matrix.shape[0] == matrix.shape[1] > 0, "matrix shape", matrix.shape, "square and not empty")
-    if not np.isfinite(matrix.data).all():
-        raise ValueError("the matrix has elements that are not finite")
-
-
 def _certify(
     matrix: scipy.sparse.csr_matrix,
     centre: float,
@@ -210,7 +145,7 @@ def _certify(
     x: NDArray[np.complex128],
     errors: NDArray[np.float64],
     attempt: int,
-) -> FilteredSpectrum:
+) -> Eigenpairs:
     """Compare the number of eigenvalues, their sum and the sum of their squares with those of the matrix."""
     n = matrix.shape[0]
     x = np.where(np.abs(x.imag) < REAL, x.real, x)
@@ -220,14 +155,10 @@ def _certify(
     traces_agree = max(missed) < TRACE_TOLERANCE * math.sqrt(n)
     certified = len(x) == n and traces_agree and bool(errors.max() < ERROR_TOLERANCE)
     order = np.lexsort((x.imag, x.real))
-    return FilteredSpectrum(
-        centre + half * x[order],
-        half * errors[order],
-        certified,
-        n,
-        half * missed[0],
-        half**2 * missed[1],
-        attempt,
-        centre,
-        half,
+    reason = (
+        f"{len(x)} of {n} eigenvalues, traces agree to {half * missed[0]:.1g} and {half**2 * missed[1]:.1g}, "
+        f"attempt {attempt}"
+    )
+    return Eigenpairs(
+        centre + half * x[order], Certificate(certified, reason), errors=half * errors[order], attempts=attempt
     )

@@ -16,8 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mpsnh.checks import require
 from mpsnh.kernels.multivector import BlockOperator
+from mpsnh.linalg.chebyshev import chebyshev_blocks
+from mpsnh.linalg.eigenpairs import Eigenpairs
 from mpsnh.linalg.eigenvectors import biorthonormal, require_small
-from mpsnh.linalg.filter.spectrum import FilteredSpectrum, require_real_sparse
+from mpsnh.linalg.matrix import Matrix
 
 BANK = 8
 """Filters at neighbouring angles, in whose common space the eigenvector of one level is sought."""
@@ -68,8 +70,8 @@ RESIDUAL = 2e-10
 
 
 def eigenvectors(
-    matrix: scipy.sparse.csr_matrix,
-    spectrum: FilteredSpectrum,
+    matrix: Matrix | scipy.sparse.csr_matrix,
+    spectrum: Eigenpairs,
     values: ArrayLike,
     *,
     side: Literal["right", "left"] = "right",
@@ -85,9 +87,9 @@ def eigenvectors(
 
     Parameters
     ----------
-    matrix : csr_matrix, shape (n, n)
+    matrix : Matrix or csr_matrix, shape (n, n)
         A real sparse matrix.
-    spectrum : FilteredSpectrum
+    spectrum : Eigenpairs
         All of its eigenvalues, from `filter_spectrum`.
     values : array_like of complex, shape (m,)
         Those of them whose vectors are wanted.
@@ -113,8 +115,7 @@ def eigenvectors(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mpsnh import models
+    >>> from mpsnh.linalg.filter.spectrum import filter_spectrum
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
     >>> found = filter_spectrum(matrix)
     >>> steady = found.values[np.argmax(found.values.imag)]
@@ -122,14 +123,15 @@ def eigenvectors(
     >>> bool(np.linalg.norm(matrix @ vectors[:, 0] - steady * vectors[:, 0]) < 1e-8)
     True
     """
-    require_real_sparse(matrix)
+    matrix = Matrix.of(matrix)
+    matrix.require_real_sparse()
     require(side in ("right", "left"), "side", side, "'right' or 'left'")
     require(seed >= 0, "seed", seed, "zero or positive")
     targets = np.asarray(values, dtype=complex)
     require(targets.ndim == 1, "values shape", targets.shape, "that of a list of numbers")
     require(bool(np.isfinite(targets).all()), "values", targets, "finite")
-    n, centre, half = matrix.shape[0], spectrum.centre, spectrum.half_width
-    operator = BlockOperator(matrix if side == "right" else matrix.T.tocsr())
+    n, (centre, half) = matrix.dim, matrix.interval
+    operator = BlockOperator(matrix.array if side == "right" else matrix.array.T.tocsr())
     # The real and imaginary parts of a conjugate pair span the same space, so that the upper one will do.
     x = (targets - centre) / half
     upper = x.real + 1j * np.abs(x.imag)
@@ -159,8 +161,8 @@ def eigenvectors(
 
 
 def right_and_left(
-    matrix: scipy.sparse.csr_matrix,
-    spectrum: FilteredSpectrum,
+    matrix: Matrix | scipy.sparse.csr_matrix,
+    spectrum: Eigenpairs,
     values: ArrayLike,
     *,
     left: bool,
@@ -171,9 +173,9 @@ def right_and_left(
 
     Parameters
     ----------
-    matrix : csr_matrix, shape (n, n)
+    matrix : Matrix or csr_matrix, shape (n, n)
         A real sparse matrix.
-    spectrum : FilteredSpectrum
+    spectrum : Eigenpairs
         All of its eigenvalues, from `filter_spectrum`.
     values : array_like of complex, shape (m,)
         Those of them whose vectors are wanted.
@@ -201,14 +203,14 @@ def right_and_left(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mpsnh import models
+    >>> from mpsnh.linalg.filter.spectrum import filter_spectrum
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
     >>> found = filter_spectrum(matrix)
     >>> right, left, residuals = right_and_left(matrix, found, found.values[:2], left=True, largest_residual=1e-8)
     >>> bool(np.allclose(left.conj().T @ right, np.eye(2)))
     True
     """
+    matrix = Matrix.of(matrix)
     right, residuals = eigenvectors(matrix, spectrum, values, seed=seed)
     require_small(residuals, largest_residual)
     if not left:
@@ -274,12 +276,10 @@ def _filtered(
     # T_s R of one batch after the other, all of which enter the sums at once
     batch = np.empty((BATCH, *block.shape))
     batch[0] = block
-    operator.apply(block, batch[1], scale=1 / half, shift=centre)
+    blocks = chebyshev_blocks(operator, batch, half, centre)
     for first in range(0, max(rows.shape[1] for rows in series), BATCH):
-        for k in range(2 if first == 0 else 0, BATCH):
-            # batch[k - 1] and batch[k - 2] are the last two, also where k - 1 and k - 2 are negative
-            np.copyto(batch[k], batch[k - 2])
-            operator.apply(batch[k - 1], batch[k], scale=2 / half, shift=centre, keep=-1.0)
+        for _ in range(BATCH):
+            next(blocks)
         for rows, total in zip(series, totals, strict=True):
             part = rows[:, first : first + BATCH].T
             if len(part):

@@ -14,7 +14,8 @@ import scipy.sparse.linalg
 import scipy.special
 from numpy.typing import NDArray
 
-from mpsnh.linalg.filter.moments import PADDING, TRUNCATION, Moments, damped, probe_index
+from mpsnh.linalg.bounds import PADDING
+from mpsnh.linalg.filter.moments import TRUNCATION, Moments, damped, probe_index
 
 CENTRE = 7
 """Width of a window in units of σ, all eigenvalues of which are kept."""
@@ -65,7 +66,24 @@ class _Zone:
 
 
 def zones_of(angles: NDArray[np.float64], density: NDArray[np.float64], block: int, oversampling: float) -> list[_Zone]:
-    """Cover the spectrum with windows that have enough filters for the eigenvalues in them."""
+    """Cover the spectrum with windows that have enough filters for the eigenvalues in them.
+
+    Parameters
+    ----------
+    angles, density : ndarray
+        Number of eigenvalues per angle, at angles from 0 to π.
+    block : int
+        Number of random vectors.
+    oversampling : float
+        Filtered vectors for each eigenvalue.
+
+    Examples
+    --------
+    >>> angles = np.linspace(0, np.pi, 100)
+    >>> zones = zones_of(angles, np.full(100, 200 / np.pi), block=8, oversampling=2.0)
+    >>> bool(zones[0].edges[0] < 0.31 and zones[-1].edges[-1] > 2.83)
+    True
+    """
     widths = np.minimum(block / (oversampling * np.maximum(density, 1e-3)), BROADEST)
     widths = np.minimum(widths, 8 * widths.min())
 
@@ -107,7 +125,30 @@ class _Window:
 
 
 def solved_windows(zone: _Zone, moments: Moments) -> Iterator[_Window]:
-    """Yield the eigenvalues of the windows of a zone."""
+    """Yield the eigenvalues of the windows of a zone.
+
+    Parameters
+    ----------
+    zone : _Zone
+        One of `zones_of`.
+    moments : Moments
+        Enough for filters of its width.
+
+    Examples
+    --------
+    All eigenvalues of a diagonal matrix:
+
+    >>> import scipy.sparse
+    >>> from mpsnh.kernels.multivector import BlockOperator
+    >>> from mpsnh.linalg.filter.moments import moments_of
+    >>> operator = BlockOperator(scipy.sparse.diags(np.linspace(-0.9, 0.9, 200)).tocsr())
+    >>> angles = np.linspace(0, np.pi, 400)
+    >>> zones = zones_of(angles, np.full(400, 300 / np.pi), block=8, oversampling=2.0)
+    >>> narrowest = min(zone.sigma for zone in zones)
+    >>> moments = moments_of(operator, 0.0, 1.0, narrowest, 8, np.random.default_rng(0))
+    >>> len(joined([window for zone in zones for window in solved_windows(zone, moments)])[0])
+    200
+    """
     sigma, probe = zone.sigma, probe_index(zone.sigma)
     order = int(np.flatnonzero(damped(moments.envelope, sigma) > math.log(TRUNCATION))[-1]) + 1
     order = min(order, len(moments.values) - probe)
@@ -173,6 +214,18 @@ def joined(windows: list[_Window]) -> tuple[NDArray[np.complex128], NDArray[np.f
 
     Both windows next to an edge know the eigenvalues there. The cut is in the widest gap between them, so that
     rounding can't make two of one or lose it.
+
+    Parameters
+    ----------
+    windows : list of _Window
+        From left to right, as in the example of `solved_windows`.
+
+    Examples
+    --------
+    >>> half = np.array([0.5 + 0j])
+    >>> left, right = (_Window(low, low + 1, 0.2, half, np.zeros(1)) for low in (0.05, 1.05))
+    >>> joined([left, right])[0].tolist()
+    [(0.5+0j)]
     """
     cuts = [-np.inf]
     for left, right in itertools.pairwise(windows):

@@ -35,7 +35,7 @@ class Study(PaperStudy[Scale]):
 
     Examples
     --------
-    >>> Study("huge", Path("out"))
+    >>> Study("huge", "out")
     Traceback (most recent call last):
     ValueError: scale 'huge' is unknown; there are: quick, laptop, paper, chain560
     """
@@ -118,6 +118,13 @@ class Study(PaperStudy[Scale]):
         total = np.sqrt(data["statistical"] ** 2 + data["systematic"] ** 2 + data["truncation"] ** 2)
         return data.assign(total=total)
 
+    def by_bond_dimension(self) -> xr.Dataset:
+        """Return the mean current in the windows of the plateaus, and the diagnostics at their ends, by χ and h."""
+        names = ["discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"]
+        ends = self.measured()["window"].sel(end="last", drop=True)
+        diagnostics = self.quenches[names].sel(time=ends).drop_vars("time").mean("seed")
+        return mean_with_error(self.settled).merge(diagnostics)
+
     def current(self) -> xr.DataArray:
         """Return the total current Im E₁/γ of each realisation."""
         return self.spectra["current"].sel(estimate="eigenvalue", drop=True)
@@ -166,10 +173,6 @@ class Study(PaperStudy[Scale]):
         ----------
         data : DataArray
             With dimensions L, h and seed.
-
-        Returns
-        -------
-        list of ExponentialFit
         """
         low, high = self.scale.fit_window
         return [fit_exponential(data.sel(L=L), "h", (low, high)) for L in self.scale.sizes]
@@ -210,4 +213,15 @@ def _fitted(data: xr.DataArray, window: tuple[float, float] = (0, np.inf)) -> Ex
 
 
 def decay_rate(fit: ExponentialFit | None) -> tuple[float, float]:
+    """Return the rate of a fit with its error, NaN where nothing could be fitted.
+
+    Parameters
+    ----------
+    fit : ExponentialFit or None
+
+    Examples
+    --------
+    >>> decay_rate(None)
+    (nan, nan)
+    """
     return (np.nan, np.nan) if fit is None else (fit.rate, fit.error)

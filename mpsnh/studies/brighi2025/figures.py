@@ -100,18 +100,18 @@ def _fig3a(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the mid-chain current against time, with the plateaus; pale where it is not used."""
     mean = mean_with_error(study.quenches["current"].isel(chi=-1))
     top = 0.0
-    for k, (h, found) in enumerate(study.plateaus.items()):
+    for k, (h, plateau) in enumerate(study.plateaus.items()):
         colour = _colour(k, len(study.plateaus))
-        point, end = mean.sel(h=h, drop=True), found.window[1]
+        point, end = mean.sel(h=h, drop=True), plateau.window[1]
         band = {"color": colour, "lw": 0}
         for part, alpha in ((point.sel(time=slice(None, end)), 1.0), (point.sel(time=slice(end, None)), 0.3)):
             low, high = part["mean"] - part["error"], part["mean"] + part["error"]
             axes.plot(part["time"], part["mean"], color=colour, alpha=alpha)
             axes.fill_between(part["time"], low, high, alpha=0.2 * alpha, **band)
             top = max(top, float(high.max()))
-        axes.plot([], [], color=colour, label=f"$h/J={h:g}$" if found.found else f"$h/J={h:g}$: none")
-        if found.found:
-            axes.plot(found.window, [found.value] * 2, "--", color=colour, lw=1.8)
+        axes.plot([], [], color=colour, label=f"$h/J={h:g}$" if plateau.found else f"$h/J={h:g}$: none")
+        if plateau.found:
+            axes.plot(plateau.window, [plateau.value] * 2, "--", color=colour, lw=1.8)
     axes.plot([], [], "k--", lw=1.8, label="plateau")
     axes.axhline(0, color="0.8", lw=0.6, zorder=0)
     axes.set(xlabel="time $t$  ($1/J$)", ylabel=r"mid current per bond $\langle I_\mathrm{mid}\rangle/2\ell_0$  ($J$)")
@@ -152,8 +152,8 @@ def _fig3b(study: Study, axes: Axes) -> xr.Dataset:
     axes.legend(loc="lower left", handlelength=1.5)
     rate, error = decay_rate(fit)
     exact = exact.rename(mean="exact", error="exact_error").assign(
-        alpha_exact=("L", [decay_rate(each)[0] for each in fits]),
-        alpha_exact_error=("L", [decay_rate(each)[1] for each in fits]),
+        alpha_exact=("L", [decay_rate(exact_fit)[0] for exact_fit in fits]),
+        alpha_exact_error=("L", [decay_rate(exact_fit)[1] for exact_fit in fits]),
     )
     quenched = plateaus.rename(h="h_quench").assign(alpha=rate, alpha_error=error)
     return quenched.merge(exact)
@@ -163,21 +163,14 @@ def _rate_label(fit: ExponentialFit | None) -> str:
     return "" if fit is None else rf", $\alpha={fit.rate:.2f}\pm{fit.error:.2f}$"
 
 
-def by_bond_dimension(study: Study) -> xr.Dataset:
-    """Return the mean current in the windows of the plateaus, and the diagnostics at their ends, by χ and h."""
-    names = ["discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"]
-    ends = study.measured()["window"].sel(end="last", drop=True)
-    return mean_with_error(study.settled).merge(study.quenches[names].sel(time=ends).drop_vars("time").mean("seed"))
-
-
 def _fig3_convergence(study: Study, axes: Axes) -> xr.Dataset:
     """Draw the mean current in the windows of the plateaus against the bond dimension."""
-    data = by_bond_dimension(study)
+    data = study.by_bond_dimension()
     for k, h in enumerate(data["h"].values):
         point, colour = data.sel(h=h), _colour(k, data.sizes["h"])
         axes.errorbar(point["chi"], point["mean"], point["error"], fmt="o-", ms=3, lw=0.8, color=colour, capsize=2)
-        (first, last), found = study.plateaus[h].window, study.plateaus[h].found
-        label = f"$h/J={h:g}$, ${first:g}\\leq t\\leq {last:g}$" + ("" if found else " (drifts)")
+        (first, last), settled = study.plateaus[h].window, study.plateaus[h].found
+        label = f"$h/J={h:g}$, ${first:g}\\leq t\\leq {last:g}$" + ("" if settled else " (drifts)")
         axes.plot([], [], "o-", ms=3, lw=0.8, color=colour, label=label)
     axes.axhline(0, color="0.8", lw=0.6, zorder=0)
     axes.set_xscale("log", base=2)

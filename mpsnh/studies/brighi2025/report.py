@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mpsnh.studies.brighi2025.data import Study
-from mpsnh.studies.brighi2025.figures import FIGURES, by_bond_dimension
+from mpsnh.studies.brighi2025.figures import FIGURES
 from mpsnh.studies.study import draw, save
 
 
@@ -83,19 +83,19 @@ def _print_rates(study: Study) -> None:
 
 def _convergence(study: Study) -> Table:
     """Return the table behind the extra figure of convergence with the bond dimension."""
-    data = by_bond_dimension(study)
+    data = study.by_bond_dimension()
     title = (
         "Mid current per bond in the window of the plateau, in J/1000\n(discarded weight and largest bond: at its end)"
     )
     table = Table(title=title)
     for column in ("h", "window", "χ", "current", "discarded weight", "largest bond", "trust time"):
         table.add_column(column, justify="right")
-    for h, found in study.plateaus.items():
+    for h, plateau in study.plateaus.items():
         for chi in study.scale.bond_dimensions:
             row = data.sel(h=h, chi=chi)
             current = f"{1e3 * float(row['mean']):.2f} ± {1e3 * float(row['error']):.2f}"
             numbers = [f"{float(row[name]):.3g}" for name in ("discarded_weight", "max_bond", "trust_time")]
-            window = f"{found.window[0]:g} … {found.window[1]:g}" + ("" if found.found else " (drifts)")
+            window = f"{plateau.window[0]:g} … {plateau.window[1]:g}" + ("" if plateau.found else " (drifts)")
             table.add_row(f"{h:g}", window, str(chi), current, *numbers)
     return table
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+from typing_extensions import override
+
 from mpsnh.checks import require
 from mpsnh.value import Value
 
@@ -60,6 +64,7 @@ class Scale(Value):
     interval: float
     bond_dimensions: tuple[int, ...]
 
+    @override
     def validate(self) -> None:
         """Check that parallel tuples have the same length, and the order of the bond dimensions."""
         for name, values, of in (
@@ -78,10 +83,6 @@ class Scale(Value):
         ----------
         h : float
             One of `quench_strengths`.
-
-        Returns
-        -------
-        int
         """
         return self.half_widths[self.quench_strengths.index(h)]
 
@@ -161,3 +162,15 @@ SCALES = {
     ),
 }
 """The sizes that `reproduce` knows by name."""
+
+SCALES["chain560"] = dataclasses.replace(
+    SCALES["quick"],
+    chain=560,
+    quench_strengths=(2,),
+    half_widths=(25,),
+    quench_realisations=2,
+    t_max=40,
+    dt=0.1,
+    interval=0.5,
+    bond_dimensions=(64, 128),
+)

@@ -29,10 +29,6 @@ def ring(L: int, h: float, seed: int) -> Simulation[Spectrum]:
     seed : int
         Realisation.
 
-    Returns
-    -------
-    Simulation
-
     Examples
     --------
     >>> sorted(ring(6, 1.0, 0).run().data_vars)
@@ -66,10 +62,6 @@ def evolution(L: int, h: float, seed: int, time: float) -> Simulation[Snapshot]:
     time : float
         Final time.
 
-    Returns
-    -------
-    Simulation
-
     Examples
     --------
     >>> data = evolution(6, 1.0, 0, time=100.0).run()
@@ -97,12 +89,9 @@ def quench(h: float, seed: int, chi: int, scale: Scale) -> Simulation[Snapshot]:
     scale : Scale
         Says the size and the times.
 
-    Returns
-    -------
-    Simulation
-
     Examples
     --------
+    >>> from mpsnh.studies.brighi2025.scales import SCALES
     >>> quench(1.0, 0, 16, SCALES["quick"]).model.L
     64
     """

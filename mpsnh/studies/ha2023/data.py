@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from mpsnh.studies.ha2023.scales import SCALES, Scale
+from mpsnh.studies.ha2023.estimates import ENDS, crossing
+from mpsnh.studies.ha2023.resonances import resonances
+from mpsnh.studies.ha2023.scales import LOCALISED, SCALES, THERMAL, Scale
 from mpsnh.studies.ha2023.simulations import circuit
-from mpsnh.studies.ha2023.statements import ENDS, LOCALISED, THERMAL, compare, crossing, resonances
+from mpsnh.studies.ha2023.statements import compare
 from mpsnh.studies.study import PaperStudy
 
 
@@ -18,7 +20,7 @@ class Study(PaperStudy[Scale]):
 
     Examples
     --------
-    >>> Study("huge", Path("out"))
+    >>> Study("huge", "out")
     Traceback (most recent call last):
     ValueError: scale 'huge' is unknown; there are: quick, laptop, paper
     """

@@ -15,7 +15,8 @@ from mpsnh.checks import require
 from mpsnh.statistics.averages import bootstrap_interval
 from mpsnh.statistics.distribution import log_histogram
 from mpsnh.studies.ha2023.data import Study
-from mpsnh.studies.ha2023.statements import ENDS, LOCALISED, THERMAL, estimate, percent
+from mpsnh.studies.ha2023.estimates import ENDS, estimate, percent
+from mpsnh.studies.ha2023.scales import LOCALISED, THERMAL
 
 
 def _fig2(study: Study, axes: Axes) -> xr.Dataset:

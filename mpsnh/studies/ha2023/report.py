@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import xarray as xr
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from mpsnh.studies.ha2023.data import Study
+from mpsnh.studies.ha2023.estimates import percent
 from mpsnh.studies.ha2023.figures import FIGURES
-from mpsnh.studies.ha2023.statements import LOCALISED, THERMAL, tables
+from mpsnh.studies.ha2023.scales import LOCALISED, THERMAL
+from mpsnh.studies.ha2023.statements import DRIFTS, STATEMENTS, Statement
 from mpsnh.studies.study import draw, save
 
 
@@ -71,3 +77,70 @@ def _print(statements: xr.Dataset) -> None:
     console.print(f"Γ·4^L (median) is the same at L = {first} and {second} at α = {alpha:.3g} ({low:.3g} … {high:.3g})")
     failed, elsewhere = int(statements["failed"].sum()), int(statements["scan_failed"].sum())
     console.print(f"circuits that failed: {failed} at α = {THERMAL:g} and {LOCALISED:g}, {elsewhere} at the other α")
+
+
+def tables(data: xr.Dataset) -> tuple[Table, Table]:
+    """Return the statements of single sizes, and those of drifts with the size, as tables in Markdown.
+
+    Parameters
+    ----------
+    data : Dataset
+        What `compare` returned.
+
+    Examples
+    --------
+    >>> from mpsnh.studies.ha2023.statements import compare
+    >>> ones = xr.DataArray(np.ones((2, 2, 9)), {"L": [5, 6], "alpha": [THERMAL, LOCALISED]}, ("L", "alpha", "seed"))
+    >>> numbers = xr.Dataset({statement.variable: ones for statement in (*STATEMENTS.values(), *DRIFTS.values())})
+    >>> [table.row_count for table in tables(compare(numbers))] == [len(STATEMENTS), len(DRIFTS)]
+    True
+    """
+    sizes = data["L"].values
+    by_size = _table("the paper", "measured", "bounds", *(f"L = {L}" for L in sizes), "95 %", "holds")
+    for name, statement in STATEMENTS.items():
+        row = data.sel(statement=name)
+        numbers = [_number(row["value"].sel(L=L), statement) for L in sizes]
+        interval = _interval_text(row["low"][-1], row["high"][-1], statement)
+        by_size.add_row(
+            statement.says, statement.measured, _bounds(statement), *numbers, interval, str(row["holds"].item()) or "–"
+        )
+    by_drift = _table("the paper", "measured", "bounds", f"L = {sizes[0]} … {sizes[-1]}", "95 %", "holds")
+    for name, statement in DRIFTS.items():
+        row = data.sel(drift=name)
+        value, low, high = row["slope"]
+        verdict = str(row["slope_holds"].item()) or "–"
+        by_drift.add_row(
+            statement.says,
+            statement.measured,
+            _bounds(statement),
+            _number(value, statement),
+            _interval_text(low, high, statement),
+            verdict,
+        )
+    return by_size, by_drift
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.MARKDOWN, header_style="")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _number(value: Any, statement: Statement) -> str:
+    return percent(float(value)) if statement.statistic == "share" else f"{float(value):.3g}"
+
+
+def _interval_text(low: Any, high: Any, statement: Statement) -> str:
+    return "–" if np.isnan(low) else f"{_number(low, statement)} … {_number(high, statement)}"
+
+
+def _bounds(statement: Statement) -> str:
+    if statement.allowed is None:
+        return "–"
+    low, high = (_number(bound, statement) for bound in statement.allowed)
+    if np.isinf(statement.allowed[0]):
+        return f"≤ {high}"
+    if np.isinf(statement.allowed[1]):
+        return f"≥ {low}"
+    return low if low == high else f"{low} … {high}"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from mpsnh.checks import require
-from mpsnh.studies.ha2023.statements import LOCALISED, THERMAL
 from mpsnh.value import Value
+
+LOCALISED, THERMAL = 30.0, 1.0
+"""The paper's α in the two regimes."""
 
 
 class Scale(Value):
@@ -32,6 +36,7 @@ class Scale(Value):
     scan: tuple[float, ...]
     scan_realisations: tuple[int, ...]
 
+    @override
     def validate(self) -> None:
         """Check that there are two sizes, numbers of realisations for each, and no α twice."""
         n = len(self.sizes)

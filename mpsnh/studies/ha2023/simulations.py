@@ -7,8 +7,11 @@ from typing import Any
 from mpsnh import algorithms, models, observables
 from mpsnh.base.observable import Observable
 from mpsnh.base.slow_mode import SlowMode
+from mpsnh.observables.demixing import Pair
 from mpsnh.run.simulation import Simulation
-from mpsnh.studies.ha2023.statements import PAIRS
+
+PAIRS: tuple[Pair, ...] = ("AB", "A'B", "AB'", "A'B'")
+"""Pairs of the near-resonant set with a different polarisation."""
 
 
 def circuit(L: int, alpha: float, seed: int) -> Simulation[SlowMode]:
@@ -22,10 +25,6 @@ def circuit(L: int, alpha: float, seed: int) -> Simulation[SlowMode]:
         Disorder strength.
     seed : int
         Realisation.
-
-    Returns
-    -------
-    Simulation
 
     Examples
     --------

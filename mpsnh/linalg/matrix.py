@@ -1,0 +1,126 @@
+"""A matrix and what is known of it, found once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
+from numpy.typing import NDArray
+
+from mpsnh.checks import require
+from mpsnh.linalg.bounds import NumericalRange, spectral_interval
+
+
+class Matrix:
+    """A square, finite matrix, sparse or dense, which solvers ask for its symmetry and bounds.
+
+    Parameters
+    ----------
+    array : ndarray or sparse matrix, shape (n, n)
+        Real or complex.
+    name : str
+        What to call it in messages.
+
+    Raises
+    ------
+    ValueError
+        If it is not square, is empty or has elements that are not finite.
+
+    Examples
+    --------
+    >>> jordan = Matrix(np.array([[0.0, 1.0], [0.0, 0.0]]))
+    >>> jordan.dim, jordan.hermitian, jordan.real, jordan.sparse
+    (2, False, True, False)
+    """
+
+    def __init__(self, array: Any, name: str = "the matrix") -> None:
+        self.array = scipy.sparse.csr_matrix(array) if scipy.sparse.issparse(array) else np.asarray(array)
+        shape = self.array.shape
+        require(len(shape) == 2 and shape[0] == shape[1] > 0, "matrix shape", shape, "square and not empty")
+        if not np.isfinite(self._elements).all():
+            raise ValueError(f"{name} has elements that are not finite")
+
+    @classmethod
+    def of(cls, array: Any) -> Self:
+        """Return what is a `Matrix` already as it is, so that what is known of it stays known.
+
+        Parameters
+        ----------
+        array : Matrix, ndarray or sparse matrix
+            Any of these.
+
+        Examples
+        --------
+        >>> one = Matrix(np.eye(2))
+        >>> Matrix.of(one) is one
+        True
+        """
+        return array if isinstance(array, cls) else cls(array)
+
+    @property
+    def _elements(self) -> NDArray[Any]:
+        elements: NDArray[Any] = self.array.data if self.sparse else self.array
+        return elements
+
+    @property
+    def dim(self) -> int:
+        """Number of rows."""
+        return int(self.array.shape[0])
+
+    @property
+    def sparse(self) -> bool:
+        """Whether it is stored as a sparse matrix."""
+        return bool(scipy.sparse.issparse(self.array))
+
+    @property
+    def real(self) -> bool:
+        """Whether it is stored in real numbers."""
+        return not np.iscomplexobj(self._elements)
+
+    @cached_property
+    def hermitian(self) -> bool:
+        """Whether it is Hermitian, to the last bit."""
+        if not self.sparse:
+            return np.array_equal(self.array, self.array.conj().T)
+        adjoint = self.array.conj().T.tocsr()
+        for one in (self.array, adjoint):
+            one.sum_duplicates()
+        same = np.array_equal(self.array.indptr, adjoint.indptr) and np.array_equal(self.array.indices, adjoint.indices)
+        if same:
+            return np.array_equal(self.array.data, adjoint.data)
+        return bool((self.array != adjoint).nnz == 0)  # explicit zeros may stand on one side only
+
+    @cached_property
+    def dense(self) -> NDArray[Any]:
+        """All elements."""
+        dense: NDArray[Any] = self.array.toarray() if self.sparse else self.array
+        return dense
+
+    @cached_property
+    def norm(self) -> float:
+        """The Frobenius norm."""
+        return float(scipy.sparse.linalg.norm(self.array) if self.sparse else np.linalg.norm(self.array))
+
+    @cached_property
+    def range(self) -> NumericalRange:
+        """A rectangle around its numerical range; the matrix must be sparse."""
+        return NumericalRange.of(self.array)
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Centre and half-width of an interval that contains the real parts of all eigenvalues of a real matrix."""
+        return spectral_interval(self.array)
+
+    def require_real_sparse(self) -> None:
+        """Raise unless it is sparse and real.
+
+        Raises
+        ------
+        ValueError
+            Saying what it is.
+        """
+        require(self.sparse, "matrix", type(self.array).__name__, "a sparse matrix")
+        require(self.real, "matrix dtype", self.array.dtype.name, "real")
