@@ -155,8 +155,7 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> [w.shape for w in MPO.from_opsum(OpSum([(1, "Sz", 0)]), [Spin(0.5)] * 2).site_tensors()]
+        >>> [w.shape for w in MPO.from_opsum(OpSum([(1, "Sz", 0)]), [nh.Spin(0.5)] * 2).site_tensors()]
         [(1, 1, 2, 2), (1, 1, 2, 2)]
         """
         bonds = [self.bond(j, j + 1) for j in range(self.L - 1)]
@@ -176,8 +175,7 @@ class MPO(qtn.MatrixProductOperator):
 
         Examples
         --------
-        >>> from mpsnh.language.site import Spin
-        >>> z = MPO.from_opsum(OpSum.sum((1, "Z", j) for j in range(40)), [Spin(0.5)] * 40)
+        >>> z = MPO.from_opsum(OpSum.sum((1, "Z", j) for j in range(40)), [nh.Spin(0.5)] * 40)
         >>> (z @ z).max_bond()
         3
         """

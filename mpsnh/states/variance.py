@@ -35,10 +35,9 @@ def variance(operator: OpSum | MPO, state: MPS) -> float:
 
     Examples
     --------
-    >>> from mpsnh.language.site import Spin
     >>> hop = OpSum([(0.6, "Sp", 0, "Sm", 1), (0.4, "Sm", 0, "Sp", 1)])
-    >>> right = MPS.from_vector([0, 0.6**0.5, 0.4**0.5, 0], [Spin(0.5)] * 2)
-    >>> variance(hop, right) < 1e-30, round(variance(hop, MPS.product([Spin(0.5)] * 2, ["up", "down"])), 12)
+    >>> right = MPS.from_vector([0, 0.6**0.5, 0.4**0.5, 0], [nh.Spin(0.5)] * 2)
+    >>> variance(hop, right) < 1e-30, round(variance(hop, MPS.product([nh.Spin(0.5)] * 2, ["up", "down"])), 12)
     (True, 0.16)
     """
     mpo = MPO.from_opsum(operator, state._named_sites()) if isinstance(operator, OpSum) else operator
