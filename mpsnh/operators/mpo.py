@@ -8,23 +8,21 @@ from typing import Any, Self
 
 import numpy as np
 import quimb.tensor as qtn
-import scipy.linalg
 from numpy.typing import NDArray
 
+from mpsnh.checks import require
 from mpsnh.language.generator import Hamiltonian, unknown
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
+from mpsnh.operators.compression import compressed
 from mpsnh.operators.localise import Array, LocalTerm, localise, product_matrix
-
-COMPRESSION = 1e-14
-"""Singular values of an MPO bond below this fraction of the largest are rounding, and dropped."""
 
 
 def mpo_tensors(op: OpSum, sites: Sequence[Site]) -> list[Array]:
     """Compile an operator of any range to a matrix-product operator of minimal bond dimension.
 
     A finite automaton with one channel for each different beginning of the terms that cross a bond,
-    compressed by an exact QR sweep and a singular-value sweep (Hubig, McCulloch, Schollwöck, PRB 95, 035129 (2017)).
+    and then as few as the rank of the operator across the bond, `mpsnh.operators.compression`.
 
     Parameters
     ----------
@@ -44,7 +42,7 @@ def mpo_tensors(op: OpSum, sites: Sequence[Site]) -> list[Array]:
     >>> [w.shape[1] for w in mpo_tensors(ising, [nh.Spin(0.5)] * 6)]
     [2, 3, 3, 3, 2, 1]
     """
-    return _compressed(_automaton(localise(op, sites), sites))
+    return compressed(_automaton(localise(op, sites), sites))
 
 
 _START, _DONE = "start", "done"
@@ -89,23 +87,11 @@ def _automaton(terms: Sequence[LocalTerm], sites: Sequence[Site]) -> list[Array]
     return tensors
 
 
-def _compressed(tensors: list[Array]) -> list[Array]:
-    """Make every bond as small as the rank of the operator across it."""
-    # Dividing by √d makes the identity a unit vector, so that the norm does not grow like 2^{L/2}.
-    scales = [np.sqrt(w.shape[2]) for w in tensors]
-    work = [w / scale for w, scale in zip(tensors, scales, strict=True)]
-    for j in range(len(work) - 1):
-        left, right, d, _ = work[j].shape
-        q, r = np.linalg.qr(work[j].transpose(0, 2, 3, 1).reshape(-1, right))
-        work[j] = q.reshape(left, d, d, -1).transpose(0, 3, 1, 2)
-        work[j + 1] = np.tensordot(r, work[j + 1], 1)
-    for j in range(len(work) - 1, 0, -1):
-        left, right, d, _ = work[j].shape
-        u, s, vh = scipy.linalg.svd(work[j].reshape(left, -1), full_matrices=False, lapack_driver="gesvd")
-        rank = max(1, int(np.sum(s > COMPRESSION * s[0])))
-        work[j] = vh[:rank].reshape(rank, right, d, d)
-        work[j - 1] = np.tensordot(work[j - 1], u[:, :rank] * s[:rank], (1, 0)).transpose(0, 3, 1, 2)
-    return [w * scale for w, scale in zip(work, scales, strict=True)]
+def _product(second: Array, first: Array) -> Array:
+    """Multiply two tensors of one site; the bonds of the second factor are the more significant digits."""
+    both = np.einsum("lrbs,mnsk->lmrnbk", second, first)
+    shape = both.shape
+    return both.reshape(shape[0] * shape[1], shape[2] * shape[3], *shape[4:])
 
 
 class MPO(qtn.MatrixProductOperator):
@@ -145,8 +131,59 @@ class MPO(qtn.MatrixProductOperator):
         """
         if len(sites) < 2:
             raise ValueError(f"number of sites = {len(sites)}, but it must be at least 2")
-        first, *middle, last = mpo_tensors(op, sites)
+        return cls.from_tensors(mpo_tensors(op, sites))
+
+    @classmethod
+    def from_tensors(cls, tensors: Sequence[Array]) -> Self:
+        """Make an operator of its tensors.
+
+        Parameters
+        ----------
+        tensors : sequence of ndarray, shape (left bond, right bond, d, d)
+            W[l, r, bra, ket]; the outer bonds have dimension 1.
+
+        Examples
+        --------
+        >>> MPO.from_tensors([np.eye(2)[None, None]] * 3).bond_sizes()
+        [1, 1]
+        """
+        first, *middle, last = tensors
         return cls([first[0], *middle, last[:, 0]], shape="lrud")
+
+    def site_tensors(self) -> list[Array]:
+        """Return the tensors, each of shape (left bond, right bond, d, d), as `from_tensors` takes them.
+
+        Examples
+        --------
+        >>> [w.shape for w in MPO.from_opsum(OpSum([(1, "Sz", 0)]), [nh.Spin(0.5)] * 2).site_tensors()]
+        [(1, 1, 2, 2), (1, 1, 2, 2)]
+        """
+        bonds = [self.bond(j, j + 1) for j in range(self.L - 1)]
+        tensors = []
+        for j in range(self.L):
+            inds = [*bonds[max(0, j - 1) : j], *bonds[j : j + 1], self.upper_ind(j), self.lower_ind(j)]
+            data = np.asarray(self[j].transpose(*inds).data)
+            left, right = (data.shape[0] if j else 1), (data.shape[-3] if j < self.L - 1 else 1)
+            tensors.append(data.reshape(left, right, *data.shape[-2:]))
+        scale = 10.0 ** (self.exponent / self.L) if self.exponent else 1.0
+        return [scale * tensor for tensor in tensors]
+
+    def __matmul__(self, other: Any) -> Any:
+        """Return the product of two operators, of which the second acts first, as narrow as it can be.
+
+        With anything but an `MPO` it does what quimb does, which contracts the two networks.
+
+        Examples
+        --------
+        >>> z = MPO.from_opsum(OpSum.sum((1, "Z", j) for j in range(40)), [nh.Spin(0.5)] * 40)
+        >>> (z @ z).max_bond()
+        3
+        """
+        if not isinstance(other, MPO):
+            return super().__matmul__(other)
+        require(other.L == self.L, "number of sites of the second operator", other.L, f"{self.L}, as the first has")
+        pairs = zip(self.site_tensors(), other.site_tensors(), strict=True)
+        return self.from_tensors(compressed([_product(second, first) for second, first in pairs]))
 
     def dag(self) -> Self:
         """Return the Hermitian conjugate (quimb's ``.H`` only conjugates, quimb issue 315).

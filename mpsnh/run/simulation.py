@@ -91,7 +91,20 @@ class Simulation(Generic[R]):
                 name,
                 "another one: the dataset has a coordinate or diagnostic called so",
             )
+        self._require_labels_that_agree()
         self.algorithm.check(self.model)
+
+    def _require_labels_that_agree(self) -> None:
+        """Raise if two observables label one dimension in different ways, since a dataset has one coordinate for it."""
+        known: dict[str, tuple[str, list[Any]]] = {}
+        for name, observable in self.observables.items():
+            for dim, labels in observable.coords.items():
+                other, others = known.setdefault(dim, (name, list(labels)))
+                if others != list(labels):
+                    raise ValueError(
+                        f"observables {other!r} and {name!r} label the dimension {dim!r} in different ways, "
+                        f"{others} and {list(labels)}; give one of the dimensions another name"
+                    )
 
     def _coordinates(self) -> set[str]:
         axis = self.algorithm.yields.axis

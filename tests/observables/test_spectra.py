@@ -1,5 +1,6 @@
 """Statistics of levels and properties of the steady state, against loops and random-matrix values."""
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -126,3 +127,50 @@ def test_what_does_not_fit_is_refused(observable, algorithm, message):
 def test_the_central_fraction(central):
     with pytest.raises(ValueError, match=f"central = {central}, but it must be above 0, at most 1"):
         observables.SingularValueGapRatio(central=central)
+
+
+# ------------------------------------------------------------------------------------------------ degenerate levels
+
+
+def counted_once(values):
+    """Levels that differ in the ninth digit, one after the other."""
+    kept = []
+    for value in values:
+        if all(abs(value - other) > 1e-9 for other in kept):
+            kept.append(value)
+    return np.array(kept)
+
+
+def gap_ratio_by_loops(levels):
+    levels = np.sort(levels)
+    gaps = [b - a for a, b in itertools.pairwise(levels)]
+    return np.mean([min(a, b) / max(a, b) for a, b in itertools.pairwise(gaps)])
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3])
+def test_levels_of_the_clean_ring_count_once(gamma):
+    """Translations make them degenerate, and rounding splits them by 1e-14, which is no spacing."""
+    model = models.NonHermitianXXZ(L=10, gamma=gamma, boundary="periodic")
+    values = counted_once(np.linalg.eigvals(model.matrix().toarray()))
+    singular = counted_once(np.linalg.svd(model.matrix().toarray(), compute_uv=False))
+    assert len(values) < 0.7 * model.sector.dim
+    assert observables.SingularValueGapRatio()(spectrum(model), model) == pytest.approx(
+        gap_ratio_by_loops(singular), rel=1e-4
+    )
+    moments = observables.ComplexSpacingRatio()(spectrum(model), model)
+    ratios = slow_ratios(values) if gamma else [1.0]
+    if gamma:
+        assert moments[0] == pytest.approx(np.mean(np.abs(ratios)), rel=1e-4)
+        assert moments[0] == pytest.approx(0.624, abs=1e-3)
+        with pytest.raises(ValueError, match=r"GapRatio is for real levels, but these grow .* use ComplexSpacingRatio"):
+            observables.GapRatio()(spectrum(model), model)
+    else:
+        found = observables.GapRatio()(spectrum(model), model)
+        assert found == pytest.approx(gap_ratio_by_loops(values.real), rel=1e-4)
+        assert found == pytest.approx(0.396, abs=1e-3)
+
+
+def test_too_few_distinct_levels_have_no_ratio():
+    model = models.NonHermitianXXZ(L=4, V=0.0, gamma=0.0, boundary="periodic")
+    with pytest.raises(ValueError, match="number of distinct"):
+        observables.GapRatio()(spectrum_of([1.0, 1.0 + 1e-14, 2.0, 3.0]), model)

@@ -366,3 +366,19 @@ def test_errors_of_a_point_come_through_on_request():
         data = nh.sweep(quench, {"h": [1.0, -1.0]})
     assert np.isnan(data["sz"].sel(h=-1.0)).all()
     assert_same_bits(data.sel(h=[1.0]).drop_attrs(deep=False), nh.sweep(quench, {"h": [1.0]}).drop_attrs(deep=False))
+
+
+def test_labels_of_one_dimension_must_agree():
+    class Parity(nh.Observable[nh.Snapshot]):
+        measures, dims = nh.Snapshot, ("parity",)
+        coords = {"parity": ("even", "odd")}
+
+        def __call__(self, snapshot, model):
+            return [1.0, 2.0]
+
+    class Turned(Parity):
+        coords = {"parity": ("odd", "even")}
+
+    with pytest.raises(ValueError, match="observables 'a' and 'b' label the dimension 'parity' in different ways"):
+        nh.Simulation(models.NonHermitianXXZ(L=4), Idle(), {"a": Parity(), "b": Turned()})
+    nh.Simulation(models.NonHermitianXXZ(L=4), Idle(), {"a": Parity(), "b": Parity()})
