@@ -89,7 +89,7 @@ def _automaton(terms: Sequence[LocalTerm], sites: Sequence[Site]) -> list[Array]
 
 def _product(second: Array, first: Array) -> Array:
     """Multiply two tensors of one site; the bonds of the second factor are the more significant digits."""
-    both = np.einsum("lrbs,mnsk->lmrnbk", second, first)
+    both: Array = np.einsum("lrbs,mnsk->lmrnbk", second, first)
     shape = both.shape
     return both.reshape(shape[0] * shape[1], shape[2] * shape[3], *shape[4:])
 
