@@ -26,7 +26,8 @@ class Draw(nh.Algorithm[nh.Spectrum]):
 
     def records(self, model: nh.Model, after: nh.Spectrum | None = None) -> Iterator[nh.Spectrum]:
         """Yield it."""
-        yield nh.Spectrum(np.array([1j * np.random.default_rng([model.seed, 3]).normal()]), None)
+        number = 1j * np.random.default_rng([model.seed, 3]).normal()
+        yield nh.Spectrum(np.array([number]), model.sector, order="growth")
 
 
 class Timed(nh.Simulation[nh.Spectrum]):
