@@ -11,7 +11,7 @@ from typing_extensions import override
 from mpsnh.base.evolution import TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.snapshot import Snapshot
-from mpsnh.checks import require_memory
+from mpsnh.checks import require, require_memory
 from mpsnh.linalg.propagator import Propagator
 from mpsnh.states.vector import ExactState
 
@@ -76,6 +76,9 @@ class ExactEvolution(TimeEvolution[Vector]):
             return Vector(model, vector / np.linalg.norm(vector), 0.0, {})
         if not isinstance(after.state, ExactState):
             raise TypeError(f"ExactEvolution continues an ExactState, not {type(after.state).__name__}")
+        theirs, ours = after.state.sector, model.sector
+        same = (theirs.sites, theirs.charge) == (ours.sites, ours.charge)
+        require(same, "sector of the state", theirs, f"{ours}, as the model has, on the same sites")
         return Vector(model, after.state.vector, after.log_norm or 0.0, {})
 
     @override

@@ -198,6 +198,11 @@ class Simulation(Generic[R]):
             with tqdm(initial=len(run.rows), disable=not progress, unit="record") as bar:
                 for record in records:
                     row = {name: getattr(record, detail.field) for name, detail in details.items()}
+                    for name in (name for name, number in row.items() if number is None):
+                        raise ValueError(
+                            f"{type(self.algorithm).__name__} has the diagnostic {name!r}, but a "
+                            f"{type(record).__name__} without it; leave it out of `diagnostics`, or give it a number"
+                        )
                     row |= {name: measure(record, self.model) for name, measure in self.observables.items()}
                     run.add(record if checkpoint else None, getattr(record, axis) if axis else None, row)
                     del record  # the algorithm changes a state in place that nobody holds

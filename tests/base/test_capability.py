@@ -105,3 +105,39 @@ def test_datasets_hold_only_the_diagnostics_of_their_algorithm():
         (algorithms.SteadyState(), {"certified"}),
     ):
         assert set(nh.Simulation(chain, algorithm, {}).run().data_vars) == expected
+
+
+class Still(nh.TimeEvolution):
+    """An evolution that forgets the norm."""
+
+    def init(self, model, after):
+        return model
+
+    def advance(self, carry, t, dt, steps):
+        return carry
+
+    def record(self, carry, t):
+        return nh.Snapshot(t, nh.MPS.product(carry.sites, ["up"] * carry.L))
+
+
+def test_a_diagnostic_that_is_not_there_is_no_number():
+    chain, still = models.NonHermitianXXZ(L=4), Still(dt=0.1, t_max=0.2)
+    simulation = nh.Simulation(chain, still, {"sz": observables.Magnetization()})
+    with pytest.raises(ValueError, match="Still has the diagnostic 'log_norm', but a Snapshot without it"):
+        simulation.run()
+
+
+@pytest.mark.parametrize("other", [{"charge": 2}, {"charge": None}])
+def test_an_exact_evolution_goes_on_in_the_same_sector_only(other):
+    """Three up and one down are as many states as one up and three down: equal dimensions must not be enough."""
+    evolution = algorithms.ExactEvolution(dt=0.1, t_max=0.5, initial=lambda model: one_down(model, model.charge == 2))
+    model = models.NonHermitianXXZ(L=4, charge=-2)
+    first = next(evolution.records(model))
+    changed = models.NonHermitianXXZ(**{"L": 4, "charge": -2} | other)
+    with pytest.raises(ValueError, match=r"sector of the state = .* as the model has, on the same sites"):
+        list(algorithms.ExactEvolution(dt=0.1, t_max=0.5, initial=evolution.initial).records(changed, after=first))
+
+
+def one_down(model, mostly_up):
+    one, rest = ("down", "up") if mostly_up else ("up", "down")
+    return nh.MPS.product(model.sites, [one, *[rest] * (model.L - 1)])
