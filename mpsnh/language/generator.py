@@ -92,6 +92,11 @@ class Circuit:
     layers : sequence of Layer
         In the order in which they act. Gates need not be unitary.
 
+    Raises
+    ------
+    ValueError
+        If gates of one layer share a site.
+
     Examples
     --------
     >>> float(Circuit([]).growth(np.array([1.0]))[0])
@@ -101,6 +106,16 @@ class Circuit:
     layers: Sequence[Layer]
     period: ClassVar[float | None] = 1.0
     circle: ClassVar[float | None] = 2 * np.pi
+
+    def __post_init__(self) -> None:
+        for k, layer in enumerate(self.layers):
+            where = [j for gate in layer for j in gate.where]
+            twice = sorted({j for j in where if where.count(j) > 1})
+            if twice:
+                raise ValueError(
+                    f"layer {k} has more than one gate on site {twice[0]}, but the gates of a layer act at once; "
+                    "put the later ones into a layer of their own"
+                )
 
     def at(self, t: float) -> Self:
         """Return the circuit of the period that begins at a time, which is always the same."""

@@ -201,7 +201,8 @@ class Sector:
             _, which = np.unique(keys, axis=1, return_inverse=True)
             lost = np.zeros(which.max() + 1, dtype=complex)
             np.add.at(lost, which.ravel(), np.concatenate(lost_values))
-            if np.abs(lost).max() > LEAK * max(np.abs(v).max() for v in lost_values):
+            largest = max(np.abs(part).max(initial=0.0) for part in (diagonal, *values, *lost_values))
+            if np.abs(lost).max() > LEAK * largest:
                 raise ValueError(
                     f"the operator {_shortened(op)} does not conserve the charge {self.charge}; "
                     "use charge=None for the whole space"

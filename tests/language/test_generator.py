@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+import mpsnh as nh
 from mpsnh import algorithms, models
 from mpsnh.language.circuit import apply_gate
 from mpsnh.language.generator import Circuit, Hamiltonian
@@ -90,3 +91,19 @@ def test_generators_are_not_pickled_with_their_model():
     copy = pickle.loads(pickle.dumps(CHAIN))
     assert copy == CHAIN
     assert "generator" not in vars(copy)
+
+
+def test_gates_of_a_layer_must_not_overlap():
+    """In which order they act would be left to the algorithm."""
+    hop, flip = np.eye(4), np.array([[0, 1], [1, 0]])
+    with pytest.raises(ValueError, match="layer 1 has more than one gate on site 0, but the gates of a layer act"):
+        Circuit([(nh.Gate(flip, (0,)),), (nh.Gate(hop, (0, 1)), nh.Gate(flip, (0,)))])
+
+    class Overlapping(nh.FloquetModel):
+        def layers(self):
+            return [(nh.Gate(hop, (0, 1)), nh.Gate(flip, (0,)))]
+
+    evolutions = [kind(dt=1, t_max=1) for kind in (algorithms.NHTEBD, algorithms.ExactEvolution)]
+    for algorithm in (*evolutions, algorithms.ExactDiag()):
+        with pytest.raises(ValueError, match="layer 0 has more than one gate on site 0"):
+            nh.Simulation(Overlapping(L=3), algorithm, {}).run()

@@ -360,6 +360,15 @@ def test_a_small_leak_is_refused_beside_large_terms():
         Sector(SPINS, 0).operator(1e3 * xxz(4) + (1e-6, "Sx", 2))
 
 
+def test_a_leak_that_is_rounding_is_none():
+    """As cos(π/2) is 6e-17: next to other terms it breaks nothing, and alone it is all there is."""
+    exact, leaking = xxz(4), xxz(4) + (3e-17, "Sx", 2)
+    difference = Sector(SPINS, 0).operator(exact) - Sector(SPINS, 0).operator(leaking)
+    assert abs(difference).max() == 0
+    with refused("does not conserve the charge 0"):
+        Sector(SPINS, 0).operator(OpSum([(3e-17, "Sx", 2)]))
+
+
 @pytest.mark.parametrize("site", [HALF, Spin(1), Spin(1.5)], ids=repr)
 def test_terms_may_leave_the_sector_if_their_sum_does_not(site):
     sites = (site,) * 3
