@@ -112,7 +112,7 @@ def _hints(cls: type) -> dict[str, Any]:
         for name, hint in inspect.get_annotations(base).items():
             with contextlib.suppress(NameError, TypeError):
                 hints |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: hint}), scope)
-    if all(field.name in hints for field in fields(cls)):  # type: ignore[arg-type]
+    if all(field.name in hints for field in fields(cls)):
         _KNOWN_HINTS[cls] = hints
     return hints
 
