@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from typing import Any
 
@@ -16,18 +15,6 @@ from mpsnh.statistics.plateau import Plateau, plateau
 from mpsnh.studies.brighi2025.scales import SCALES, Scale
 from mpsnh.studies.brighi2025.simulations import GAMMA, evolution, quench, ring
 from mpsnh.studies.study import PaperStudy
-
-SCALES["chain560"] = dataclasses.replace(
-    SCALES["quick"],
-    chain=560,
-    quench_strengths=(2,),
-    half_widths=(25,),
-    quench_realisations=2,
-    t_max=40,
-    dt=0.1,
-    interval=0.5,
-    bond_dimensions=(64, 128),
-)
 
 
 class Study(PaperStudy[Scale]):
