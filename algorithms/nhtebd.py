@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import math
 import warnings
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +22,12 @@ from mpsnh.language.circuit import ORDERS, Gate, Layer, repeated
 from mpsnh.language.generator import Generator
 from mpsnh.language.site import Site
 from mpsnh.operators.sector import LEAK
+from mpsnh.states.memory import memory_needed
 from mpsnh.states.mps import MPS
+from mpsnh.states.shadow import Shadow, coarser, swept
 from mpsnh.states.symmetric import from_blocks, symmetric
 from mpsnh.states.truncation import Truncation
-from mpsnh.states.workspace import BlockState, memory_needed
+from mpsnh.states.workspace import BlockState
 
 
 class NHTEBD(TimeEvolution["Sweep"]):
@@ -43,11 +44,10 @@ class NHTEBD(TimeEvolution["Sweep"]):
     measured against a decomposition every few gates, and from then on so often that it stays below `excess`. Near the
     ends of the chain a bond may hold all states that there are: there a projection loses nothing.
 
-    Non-unitary gates amplify noise. With the largest condition number κ of the gates of a step on one bond, an error
-    is taken to grow by κ a step, as rounding does with the skin effect. `Snapshot.noise` sums up rounding and the
-    weight discarded at the worst bond in this way. It is a rough estimate of the error of local values, far too large
-    for late times at strong asymmetry (docs/conventions.md). `Snapshot.trust_time` is when it passes `tolerance`, with
-    a warning.
+    A second run with a third of the bond dimension tells the error of truncation: `Snapshot.noise` estimates by
+    how much values on neighbouring sites are off, relative to the spread of the operator's eigenvalues
+    (`mpsnh.states.shadow`, docs/conventions.md). `Snapshot.trust_time` is the last record before it passes `tolerance`,
+    with a warning. The error of the Trotter decomposition is not part of it.
 
     Parameters
     ----------
@@ -66,11 +66,13 @@ class NHTEBD(TimeEvolution["Sweep"]):
         as long as `max_bond` is not reached.
     excess : float
         Largest weight that a truncation may discard beyond that of a singular value decomposition, relative to it.
-        The infidelity of the state grows by about the same factor. With 0, all bonds are decomposed.
+        The infidelity of the state grows by about the same factor. With 0, or below a bond dimension of 16, all bonds
+        are decomposed.
     precision : "double" or "single"
         Of the tensors; in single precision norms, spectra and what is measured are still computed in double.
-    tolerance : float
-        Relative error of local values by amplified noise that is tolerable.
+    tolerance : float or None
+        Error of local values by truncation that is tolerable, between 0 and 1. With None nothing is estimated: `noise`
+        is 1, which is always true, and `trust_time` is 0.
     initial : "neel" or callable
         The initial state, as for `mpsnh.TimeEvolution`.
 
@@ -94,22 +96,23 @@ class NHTEBD(TimeEvolution["Sweep"]):
         "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),
         "discarded_step": Diagnostic("discarded_step", "discarded weight of a time step"),
         "max_bond": Diagnostic("max_bond", "largest bond dimension"),
-        "noise": Diagnostic("noise", "estimated relative error by amplified noise"),
-        "trust_time": Diagnostic("trust_time", "time to which the noise is estimated to be tolerable"),
+        "noise": Diagnostic("noise", "estimated error of local values by truncation"),
+        "trust_time": Diagnostic("trust_time", "last record before this estimate passes the tolerance"),
     }
     order: int = 2
     max_bond: int = 64
     cutoff: float = 1e-10
     excess: float = 0.1
     precision: Literal["double", "single"] = "double"
-    tolerance: float = 0.01
+    tolerance: float | None = 0.01
 
     @override
     def validate(self) -> None:
         super().validate()
         require(self.order in ORDERS, "order", self.order, "one of " + ", ".join(map(str, ORDERS)))
-        self.truncation.validate()
-        require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1")
+        Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=self.excess)
+        if self.tolerance is not None:
+            require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1, or None")
 
     @override
     def check(self, model: Model) -> None:
@@ -139,7 +142,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
     def bytes_needed(self, model: Model) -> float:
         conserves = self._plan(model).conserves
         charges = [site.charges if conserves else (0,) * site.dim for site in model.sites]
-        return 2 * memory_needed(charges, self.max_bond, self._dtype)
+        bonds = [self.max_bond] if self.tolerance is None else [self.max_bond, coarser(self.truncation).max_bond]
+        return 2 * sum(memory_needed(charges, bond, self._dtype) for bond in bonds)
 
     @functools.cached_property
     def _plans(self) -> weakref.WeakKeyDictionary[Generator, _Plan]:
@@ -148,7 +152,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
     @property
     def truncation(self) -> Truncation:
         """What is kept of a bond after each gate."""
-        return Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=self.excess)
+        excess = self.excess if self.max_bond >= _SMALL else 0.0
+        return Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=excess)
 
     def _plan(self, model: Model) -> _Plan:
         """Return the gates of a model, which take longer to make than a short run: checks and steps share them."""
@@ -167,7 +172,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
             initial = self.initial_state(model)
             normalised = (symmetric(initial) if plan.conserves else initial).workspace()
             normalised.move_to(0)
-            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=_EPS[self.precision])
+            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=0.0 if self.tolerance else 1.0)
         state = after.state
         if not isinstance(state, MPS):
             raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
@@ -176,31 +181,34 @@ class NHTEBD(TimeEvolution["Sweep"]):
         workspace = state.workspace(self.max_bond, self._dtype)
         workspace.log_norm += after.log_norm or 0.0
         workspace.recall(after.carry)
-        known = {name: getattr(after, name) for name in Sweep.KEPT if hasattr(after, name)}
-        return Sweep(model, plan, workspace, **known)
+        sweep = Sweep(model, plan, workspace, None, getattr(after, "discarded", 0.0))
+        if self.tolerance is None:
+            sweep.noise, sweep.trust_time = 1.0, 0.0
+        else:
+            left = {name.removeprefix(_SHADOW): a for name, a in after.carry.items() if name.startswith(_SHADOW)}
+            sweep.shadow = Shadow.resumed(workspace, self.truncation, left, getattr(after, "noise", 0.0))
+            sweep.noise, sweep.trust_time = sweep.shadow.error, getattr(after, "trust_time", NEVER)
+        return sweep
 
     @override
     def advance(self, carry: Sweep, t: float, dt: float, steps: int) -> Sweep:
-        workspace, growth = carry.workspace, carry.plan.growth
-        lost = np.zeros(carry.model.L - 1)
-        for layer in carry.plan.layers(steps):
-            lost += workspace.apply(layer, self.truncation)
+        workspace, layers, last = carry.workspace, carry.plan.layers(steps), len(carry.plan.step)
+        lost, pairs = swept(workspace, layers, last, self.truncation)
         # In the middle, from where a window there is measured without contracting the rest of the chain.
         workspace.move_to(carry.model.L // 2)
         carry.discarded += float(lost.sum())
         carry.discarded_step = float(lost.sum()) / steps
-        passed = carry.noise > self.tolerance
-        grown = (carry.noise + _EPS[self.precision] * steps + float(lost.max())) * math.exp(growth * steps)
-        carry.noise = min(1.0, grown)
-        if not passed:
-            carry.trust_time = min(NEVER, t + dt * (steps + _steps_to(self.tolerance / carry.noise, growth)))
-        if carry.noise > self.tolerance and not passed:
-            warnings.warn(
-                f"NHTEBD: noise amplified by non-unitary gates may have reached {carry.noise:.1g}, above tolerance = "
-                f"{self.tolerance:g}, at t = {t + steps * dt:g}; use a larger max_bond or a shorter time",
-                RuntimeWarning,
-                stacklevel=4,
-            )
+        if carry.shadow is not None and self.tolerance is not None:
+            carry.shadow.follow(layers, last, lost, pairs)
+            carry.noise = carry.shadow.error
+            if carry.noise > self.tolerance and carry.trust_time == NEVER:
+                carry.trust_time = t
+                warnings.warn(
+                    f"NHTEBD: truncation may have changed local values by {carry.noise:.1g}, above tolerance = "
+                    f"{self.tolerance:g}, at t = {t + steps * dt:g}; use a larger max_bond or a shorter time",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
         return carry
 
     @override
@@ -209,8 +217,11 @@ class NHTEBD(TimeEvolution["Sweep"]):
             t,
             _visible(carry.workspace, carry.model),
             carry.workspace.log_norm,
-            carry.workspace.carry(),
-            **{name: getattr(carry, name) for name in Sweep.KEPT},
+            carry.carry(),
+            discarded=carry.discarded,
+            discarded_step=carry.discarded_step,
+            noise=carry.noise,
+            trust_time=carry.trust_time,
         )
 
 
@@ -225,19 +236,23 @@ class Sweep:
     (0.0, [1, 1, 1, 1, 1])
     """
 
-    KEPT: ClassVar[tuple[str, ...]] = ("discarded", "discarded_step", "noise", "trust_time")
-
     model: Model
     plan: _Plan
     workspace: BlockState
+    shadow: Shadow | None = None
     discarded: float = 0.0
     discarded_step: float = 0.0
     noise: float = 0.0
     trust_time: float = NEVER
 
+    def carry(self) -> dict[str, NDArray[Any]]:
+        """Return what a run must know to go on, besides the state."""
+        shadow = {} if self.shadow is None else self.shadow.carry()
+        return self.workspace.carry() | {_SHADOW + name: array for name, array in shadow.items()}
+
 
 class _Plan:
-    """The gates of a step, whether they conserve the charge of the sites, and how they amplify errors."""
+    """The gates of a step, and whether they conserve the charge of the sites."""
 
     def __init__(self, step: list[Layer], sites: Sequence[Site]) -> None:
         self.sites, self.step = sites, step
@@ -254,10 +269,6 @@ class _Plan:
                 return gate, int(charges[into]), int(charges[out])
         return None
 
-    @functools.cached_property
-    def growth(self) -> float:
-        return _amplification(self.step)
-
     @property
     def conserves(self) -> bool:
         return self._broken is None and any(any(site.charges) for site in self.sites)
@@ -272,7 +283,12 @@ class _Plan:
             )
 
 
-_EPS = {"double": float(np.finfo(np.float64).eps), "single": float(np.finfo(np.float32).eps)}
+_SMALL = 16
+"""Bond dimension below which a projection saves little, and loses more than `excess` now and then."""
+
+
+_SHADOW = "shadow."
+"""How the names of what a shadow carries begin."""
 
 
 def _visible(workspace: BlockState, model: Model) -> MPS:
@@ -285,23 +301,3 @@ def _pair_charges(sites: Sequence[Site], gate: Gate) -> NDArray[np.int64]:
     for j in gate.where:
         charges = np.add.outer(charges, sites[j].charges).ravel()
     return charges
-
-
-def _amplification(step: list[Layer]) -> float:
-    """Return the largest logarithm of the product of condition numbers of the gates of one step on the same sites."""
-    logarithms: dict[tuple[int, ...], float] = {}
-    for gate in (gate for layer in step for gate in layer):
-        singular = np.linalg.svd(gate.matrix, compute_uv=False)
-        with np.errstate(divide="ignore"):
-            spread = float(np.log(singular[0] / singular[-1])) if singular[0] > 0 else 0.0
-        logarithms[gate.where] = logarithms.get(gate.where, 0.0) + spread
-    return min(max(logarithms.values(), default=0.0), _MOST_GROWTH)
-
-
-_MOST_GROWTH = 50.0
-"""Growth in one step, as that of a projector, that already turns rounding into an error of order one."""
-
-
-def _steps_to(factor: float, growth: float) -> float:
-    """Return how many steps noise takes to grow by a factor: none if it is there already."""
-    return 0.0 if factor <= 1 else math.inf if growth < 1e-12 else math.log(factor) / growth

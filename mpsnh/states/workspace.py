@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import mmap
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -15,10 +13,11 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.kernels.tebd.gate import apply_layer
-from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace, workspace_bytes
+from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace
 from mpsnh.kernels.tebd.move import move_to
 from mpsnh.language.circuit import Layer
 from mpsnh.states.blocks import Array, Blocks, Charges, local_states, schmidt_values
+from mpsnh.states.memory import sparse_memory, tensor_sizes
 from mpsnh.states.truncation import Truncation
 
 _NORMALISED = 1000
@@ -32,7 +31,7 @@ _LAYERS_KEPT = 64
 class Workspace(Protocol):
     """Memory in which the tensors of a state are changed in place, on whatever device."""
 
-    def apply(self, layer: Layer, truncation: Truncation) -> NDArray[np.float64]:
+    def apply(self, layer: Layer, truncation: Truncation, pairs: Array | None = None) -> NDArray[np.float64]:
         """Apply a layer of gates in one sweep of the orthogonality centre, truncating each bond at the centre.
 
         Parameters
@@ -41,6 +40,9 @@ class Workspace(Protocol):
             Gates on disjoint sites or pairs of neighbours.
         truncation : Truncation
             What is kept of each bond.
+        pairs : ndarray of complex, shape (L + 1, D, D), optional
+            Where the density matrix of each pair goes that a gate acts on, by its first site, up to its trace and with
+            local states in order of charge.
 
         Returns
         -------
@@ -135,10 +137,10 @@ class BlockState(Workspace):
                 dims[j, self._index(j, q)], dims[j + 1, self._index(j + 1, q + c)] = block.shape[0], block.shape[2]
         widest = int(dims.sum(axis=1).max())
         require(max_bond >= widest, "max_bond", max_bond, f"≥ {widest}, as the initial state needs")
-        capacity, work = _sizes([site.tolist() for site in counted], max_bond, dims.sum(axis=1).tolist())
+        capacity, work = tensor_sizes([site.tolist() for site in counted], max_bond, dims.sum(axis=1).tolist())
         sizes = np.array([len(site) for site in counted])
         self._chain = Chain(
-            store=_sparse_memory(sum(capacity), self.dtype),
+            store=sparse_memory(sum(capacity), self.dtype),
             start=np.concatenate([[0], np.cumsum(capacity)[:-1]]),
             dims=dims,
             span=np.array([[np.flatnonzero(row)[0], np.flatnonzero(row)[-1]] for row in dims]),
@@ -152,6 +154,7 @@ class BlockState(Workspace):
         self._work = workspace(*work, dims.shape[1], local.shape[1], self.dtype)
         self._lease: Callable[[], Array | None] = _nobody
         self._layers: dict[int, tuple[Layer, NDArray[np.int64], NDArray[np.complex128]]] = {}
+        self._unseen = np.empty((L + 1, 0, 0), dtype=complex)
         self.log_norm = 0.0
         for target, source in zip(self.view(), blocks, strict=True):
             for key, block in source.items():
@@ -203,30 +206,45 @@ class BlockState(Workspace):
             s += degeneracy
         return blocks
 
+    def _size(self, j: int) -> int:
+        """Return how many elements a tensor has."""
+        dims, steps = self._chain.dims, self._chain.charges[j, : self._chain.local[j]].tolist()
+        return int(sum(dims[j, : dims.shape[1] - step] @ dims[j + 1, step:] for step in steps))
+
     def _own(self) -> None:
         """Move to other memory if views of this one are in use."""
         if self._lease() is None:
             return
         chain = self._chain
-        store = _sparse_memory(chain.store.size, self.dtype)
+        store = sparse_memory(chain.store.size, self.dtype)
         for j, begin in enumerate(chain.start):
-            size = sum(block.size for block in self._site_blocks(chain.store, j).values())
+            size = self._size(j)
             store[begin : begin + size] = chain.store[begin : begin + size]
         self._chain = chain._replace(store=store)
         self._lease = _nobody
 
     @override
-    def apply(self, layer: Layer, truncation: Truncation) -> NDArray[np.float64]:
+    def apply(self, layer: Layer, truncation: Truncation, pairs: Array | None = None) -> NDArray[np.float64]:
         max_bond, cutoff, excess = truncation.max_bond, truncation.cutoff, truncation.excess
         require(max_bond <= self.max_bond, "max_bond", max_bond, f"at most {self.max_bond}, for which there is room")
-        if max_bond < self.max_bond:  # a projection keeps all dimensions of the bond
+        if max_bond < self.max_bond and excess > 0:  # a projection keeps all dimensions of the bond
             widest = max(self.bond_dimensions())
             require(max_bond >= widest, "max_bond", max_bond, f"≥ {widest}, the largest bond dimension")
         self._own()
         L = len(self.charges)
         where, matrices = self._packed(layer)
         lost = np.zeros(L + 1)
-        log_norm, failed = apply_layer(self._chain, self._work, where, matrices, max_bond, cutoff, excess, lost)
+        log_norm, failed = apply_layer(
+            self._chain,
+            self._work,
+            where,
+            matrices,
+            max_bond,
+            cutoff,
+            excess,
+            lost,
+            self._unseen if pairs is None else pairs,
+        )
         if failed >= 0:
             sites = tuple(sorted(set(where[failed].tolist())))
             raise FloatingPointError(f"the norm of the state became {log_norm} on sites {sites}")
@@ -301,7 +319,7 @@ class BlockState(Workspace):
 
     @override
     def carry(self) -> dict[str, NDArray[Any]]:
-        return {name: getattr(self._chain, name).copy() for name in ("reference", "age", "patience")}
+        return {name: getattr(self._chain, name).copy() for name in _MEMORY}
 
     def recall(self, carry: Mapping[str, NDArray[Any]]) -> None:
         """Go on with what `carry` returned.
@@ -312,65 +330,49 @@ class BlockState(Workspace):
             May be empty.
         """
         for name, array in carry.items():
-            getattr(self._chain, name)[...] = array
+            if name in _MEMORY:
+                getattr(self._chain, name)[...] = array
+
+    def packed(self) -> dict[str, NDArray[Any]]:
+        """Return the state and what `carry` returns in few arrays, for `unpack` of one with the same room."""
+        parts = [self._chain.store[begin:][: self._size(j)] for j, begin in enumerate(self._chain.start)]
+        places = {name: getattr(self._chain, name).copy() for name in _PLACES}
+        return places | self.carry() | {"elements": np.concatenate(parts)}
+
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        """Take over what `packed` returned, and tell whether it fits.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            May be those of another chain or room, or none; then nothing changes.
+        """
+        own, elements = self._chain._asdict(), arrays.get("elements")
+        names = _PLACES + _MEMORY
+        if elements is None or any(np.shape(arrays.get(name)) != own[name].shape for name in names):
+            return False
+        before = {name: own[name].copy() for name in names}
+        for name in names:
+            own[name][...] = arrays[name]
+        sizes = [self._size(j) for j in range(len(self.charges))]
+        narrow = max(self.bond_dimensions()) <= self.max_bond and own["dims"].min() >= 0
+        if not (narrow and elements.shape == (sum(sizes),) and elements.dtype == self.dtype):
+            for name in names:
+                own[name][...] = before[name]
+            return False
+        self._own()
+        for begin, part in zip(own["start"], np.split(elements, np.cumsum(sizes)[:-1]), strict=True):
+            self._chain.store[begin : begin + part.size] = part
+        return True
 
 
-def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -> float:
-    """Return the bytes that a `BlockState` takes if all of its memory is used.
-
-    Parameters
-    ----------
-    charges : sequence of sequence of int
-        Charge of each local state, for each site.
-    max_bond : int
-        Largest bond dimension.
-    dtype : dtype
-        complex128 or complex64.
-
-    Examples
-    --------
-    >>> round(memory_needed([(1, -1)] * 560, 768) / 2**30, 1)
-    4.9
-    """
-    capacity, work = _sizes(charges, max_bond)
-    itemsize = int(np.dtype(dtype).itemsize)
-    return float(sum(capacity)) * itemsize + workspace_bytes(*work, np.dtype(dtype))
+_MEMORY = ("reference", "age", "patience")
+"""What the truncation of the next gates depends on besides the state."""
 
 
-def _sparse_memory(elements: int, dtype: np.dtype[Any]) -> Array:
-    """Return zeros that take up memory where they are written to, page by page.
-
-    Tensors seldom fill their places, and numpy would ask for pages of 2 MB, which leave no gap free.
-    """
-    pages = mmap.mmap(-1, elements * dtype.itemsize)
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):  # Linux
-        with contextlib.suppress(OSError):  # one without huge pages
-            pages.madvise(mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(pages, dtype)
+_PLACES = ("dims", "span", "centre")
+"""How the elements of a state are to be read."""
 
 
 def _nobody() -> None:
     """Stand for the owner of memory that nobody looks at."""
-
-
-def _sizes(charges: Charges, max_bond: int, present: Sequence[int] = ()) -> tuple[list[int], tuple[int, int, int, int]]:
-    """Return the largest size of each tensor, and of what a gate needs: elements, rows, singular values, column.
-
-    A state that is given may have bonds (`present`) that are larger than those that it needs.
-    With n local states of each charge, a tensor between bonds of dimensions a and b has at most n a b elements.
-    """
-    dims = [len(site) for site in charges]
-    left, right = [1], [1]
-    for d, other in zip(dims, reversed(dims), strict=True):
-        left.append(min(max_bond, left[-1] * d))
-        right.append(min(max_bond, right[-1] * other))
-    bonds = [min(a, b) for a, b in zip(left, reversed(right), strict=True)]
-    bonds = [max(pair) for pair in zip(bonds, present or bonds, strict=True)]
-    same = [max(map(len, local_states(site).values())) for site in charges]
-    capacity = [n * a * b for n, a, b in zip(same, bonds, bonds[1:], strict=False)]
-    pairs = list(zip(same, same[1:], dims, dims[1:], bonds, bonds[2:], strict=False))
-    elements = max(min(n * a * e * b, d * a * m * b) for n, m, d, e, a, b in pairs)
-    rows = max(max(n * a, m * b) for n, m, _, _, a, b in pairs)
-    values = max(max(d * a, e * b) for _, _, d, e, a, b in pairs)
-    column = max(max(d * e * max(a, b), d * a, e * b) for _, _, d, e, a, b in pairs)
-    return capacity, (max(elements, *capacity), rows, values, column)

@@ -199,21 +199,6 @@ def test_the_excess_bounds_the_weight_that_projections_lose(charged, excess, dty
     assert excess < 1 or lost / least > 1.1  # so that the bound is put to the test
 
 
-def test_small_bonds_and_no_excess_are_decomposed():
-    """Two routes that must have the same bits: an excess changes nothing below 32 dimensions."""
-    outcomes = []
-    for excess in (0.0, 0.5):
-        rng = np.random.default_rng(3)
-        sites = random_sites(rng, 6, charged=False)
-        pair = Pair(rng, sites, 0, 24, np.complex128)
-        for _ in range(4):
-            pair.workspace.apply(
-                random_layer(rng, sites), Truncation(max_bond=pair.workspace.max_bond, cutoff=0.0, excess=excess)
-            )
-        outcomes.append([block.tobytes() for site in pair.workspace.view() for block in site.values()])
-    assert outcomes[0] == outcomes[1]
-
-
 # ------------------------------------------------------------------------------------------------------- BLAS, LAPACK
 
 

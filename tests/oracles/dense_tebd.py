@@ -73,7 +73,7 @@ def _apply_pair(
     u, s, vh = u[:, :kept], s[:kept] / norm, vh[:kept]
     u, vh = (u, s[:, None] * vh) if rightwards else (u * s, vh)
     tensors[i], tensors[j] = u.reshape(left, d_i, kept), vh.reshape(kept, d_j, right)
-    return grown + float(np.log(norm)), lost
+    return grown, lost  # the norm that the gate gave; truncation takes from the state, not from the norm
 
 
 def truncated_rank(singular_values: NDArray[np.float64], max_bond: int, cutoff: float) -> tuple[int, float]:

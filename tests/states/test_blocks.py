@@ -22,8 +22,9 @@ from mpsnh.states.blocks import (
     local_states,
     mirrored,
 )
+from mpsnh.states.memory import memory_needed
 from mpsnh.states.truncation import Truncation
-from mpsnh.states.workspace import BlockState, memory_needed
+from mpsnh.states.workspace import BlockState
 from tests.oracles import reference
 from tests.oracles.reference import random_charged_vector, random_conserving_matrix, random_sites
 

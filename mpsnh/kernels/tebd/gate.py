@@ -24,10 +24,6 @@ PATIENCE = 64
 """Most truncations of a bond in a row that keep their subspace."""
 
 
-SMALL = 32
-"""Bond dimension below which a decomposition takes little longer than a projection."""
-
-
 GROWTH = 4.0
 """Growth of the discarded weight since the last decomposition that calls for another one, in units of `excess`."""
 
@@ -68,9 +64,31 @@ def _one_site(chain, work, matrix):  # type: ignore[no-untyped-def]
 
 
 @jit
+def _pairs_of(chain, near, far, direction, total, pairs):  # type: ignore[no-untyped-def]
+    """List the local states of a pair of sites whose charges sum to `total`, with their places in a gate."""
+    n, d_near, d_far = 0, chain.local[near], chain.local[far]
+    for s in range(d_near):
+        for t in range(d_far):
+            if chain.charges[near, s] + chain.charges[far, t] == total:
+                pairs[n, 0], pairs[n, 1] = s, t
+                pairs[n, 2] = s * d_far + t if direction > 0 else t * d_near + s
+                n += 1
+    return n
+
+
+@jit
+def _place(chain, work, near, direction, q, pairs, bases, strides):  # type: ignore[no-untyped-def]
+    """Find the rectangle in `work.x` of each of these pairs of local states, for a charge q of the outer bond."""
+    for k in range(len(pairs)):
+        c = q + direction * chain.charges[near, pairs[k, 0]]
+        strides[k] = work.rows[c]
+        bases[k] = work.pair[c] + work.near[c, pairs[k, 0]] + work.far[c, pairs[k, 1]] * work.rows[c]
+
+
+@jit
 def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-def]
     """Apply a gate to the contracted pair in `work.x`."""
-    x, rows, first = work.x, work.rows, work.pair
+    x = work.x
     d_near, d_far = chain.local[near], chain.local[far]
     outer, beyond = (near, far + 1) if direction > 0 else (near + 1, far)
     count = d_near * d_far
@@ -81,23 +99,14 @@ def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-
     # A gate conserves charge: it mixes only pairs of local states with the same total. For each total and charge of
     # the outer bond, those pairs are n rectangles of the same shape in as many blocks of X.
     for total in range(total_low, total_high + 1):
-        n = 0
-        for s in range(d_near):
-            for t in range(d_far):
-                if chain.charges[near, s] + chain.charges[far, t] == total:
-                    pairs[n, 0], pairs[n, 1] = s, t
-                    pairs[n, 2] = s * d_far + t if direction > 0 else t * d_near + s
-                    n += 1
+        n = _pairs_of(chain, near, far, direction, total, pairs)
         if n == 0:
             continue
         for q in range(chain.span[outer, 0], chain.span[outer, 1] + 1):
             height, width = chain.dims[outer, q], chain.dims[beyond, q + direction * total]
             if height * width == 0:
                 continue
-            for k in range(n):
-                c = q + direction * chain.charges[near, pairs[k, 0]]
-                strides[k] = rows[c]
-                bases[k] = first[c] + work.near[c, pairs[k, 0]] + work.far[c, pairs[k, 1]] * rows[c]
+            _place(chain, work, near, direction, q, pairs[:n], bases, strides)
             if n == 1:
                 u = x.dtype.type(matrix[pairs[0, 2], pairs[0, 2]])
                 for j in range(width):
@@ -119,6 +128,36 @@ def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-
                         u = x.dtype.type(matrix[pairs[t, 2], pairs[k, 2]])
                         for i in range(height):
                             x[target + i] += u * work.column[k * height + i]
+
+
+@jit
+def _density(chain, work, near, far, direction, rho):  # type: ignore[no-untyped-def]
+    """Store the density matrix of a pair of sites at the centre, contracted in `work.x`, up to its trace."""
+    x, count = work.x, chain.local[near] * chain.local[far]
+    outer, beyond = (near, far + 1) if direction > 0 else (near + 1, far)
+    pairs = np.empty((count, 3), np.int64)
+    bases, strides = np.empty(count, np.int64), np.empty(count, np.int64)
+    rho[...] = 0
+    total_low = chain.charges[near, 0] + chain.charges[far, 0]
+    total_high = chain.charges[near, chain.local[near] - 1] + chain.charges[far, chain.local[far] - 1]
+    for total in range(total_low, total_high + 1):
+        n = _pairs_of(chain, near, far, direction, total, pairs)
+        for q in range(chain.span[outer, 0], chain.span[outer, 1] + 1):
+            height, width = chain.dims[outer, q], chain.dims[beyond, q + direction * total]
+            if n * height * width == 0:
+                continue
+            _place(chain, work, near, direction, q, pairs[:n], bases, strides)
+            for k in range(n):
+                for m in range(k + 1):
+                    real, imag = 0.0, 0.0
+                    for j in range(width):
+                        for i in range(height):
+                            a, b = x[bases[k] + j * strides[k] + i], x[bases[m] + j * strides[m] + i]
+                            real += a.real * b.real + a.imag * b.imag
+                            imag += a.imag * b.real - a.real * b.imag
+                    rho[pairs[k, 2], pairs[m, 2]] += complex(real, imag)
+                    if m < k:
+                        rho[pairs[m, 2], pairs[k, 2]] += complex(real, -imag)
 
 
 @jit
@@ -157,7 +196,7 @@ def _contract(chain, work, bond, near_store, far_store):  # type: ignore[no-unty
 
 
 @jit
-def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type: ignore[no-untyped-def]
+def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess, rho):  # type: ignore[no-untyped-def]
     """Apply a gate to the centre and the next site, and truncate; returns the norm and the weight lost.
 
     The norm is taken out. If it is not a positive number, something went wrong.
@@ -174,20 +213,22 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type
     weight = squared_norm(work.x, size)
     if not (weight > 0 and weight < np.inf):
         return np.sqrt(weight), 0.0
+    if rho.size > 0:
+        _density(chain, work, near, far, direction, rho)
     reference, lost, due = chain.reference[bond], 0.0, True
     resolution = 1e-14 if work.x.itemsize == 16 else 1e-8  # of a difference of norms
     complete = is_complete(chain, work, bond)
     limited = reference >= 0 and chain.dims[bond].sum() == max_bond
     # A projection on the old subspace comes first where it loses nothing, or where `max_bond` decides anyway; a
     # decomposition follows if the subspace is too old or loses too much more than the best one did.
-    projects = excess > 0 and max_bond >= SMALL and (complete or limited)
+    projects = excess > 0 and (complete or limited)
     if projects:
         kept = subspace_split(chain, work, bond, near_store, far_store)
         lost = 0.0 if complete else max(0.0, 1 - kept / weight)
         due = chain.age[bond] >= chain.patience[bond] or lost > (1 + GROWTH * excess) * max(reference, resolution)
         chain.age[bond] += 1
     if due:
-        sketch = excess > 0 and max_bond >= SMALL and reference > GRAM_RESOLUTION
+        sketch = excess > 0 and reference > GRAM_RESOLUTION
         least, limited = full_split(chain, work, bond, near_store, far_store, (max_bond, cutoff), sketch, weight)
         if least < 0:
             return np.nan, 0.0
@@ -206,7 +247,7 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess):  # type
     _store_far(chain, work, far, far_store, direction)
     set_span(chain, bond, chain.span[bond, 0], chain.span[bond, 1])
     chain.centre[0], chain.centre[1] = far, direction
-    return np.sqrt(weight * (1 - lost)), lost  # `_store_far` made the state one of unit norm
+    return np.sqrt(weight), lost  # what the gate gave, not what truncation took; `_store_far` made it one of unit norm
 
 
 @jit
@@ -235,7 +276,7 @@ def _store_far(chain, work, far, far_store, direction):  # type: ignore[no-untyp
 
 
 @jit
-def apply_layer(chain, work, where, matrices, max_bond, cutoff, excess, lost):  # type: ignore[no-untyped-def]
+def apply_layer(chain, work, where, matrices, max_bond, cutoff, excess, lost, pairs):  # type: ignore[no-untyped-def]
     """Apply gates in a sweep from the end of the chain that the centre is closer to.
 
     Parameters
@@ -280,7 +321,7 @@ def apply_layer(chain, work, where, matrices, max_bond, cutoff, excess, lost):  
         else:
             if chain.centre[1] != direction:
                 turn(chain, work)
-            norm, weight = _two_site(chain, work, direction, matrices[g], max_bond, cutoff, excess)
+            norm, weight = _two_site(chain, work, direction, matrices[g], max_bond, cutoff, excess, pairs[left])
             lost[left] += weight
         if not (norm > 0 and norm < np.inf):
             return norm, g

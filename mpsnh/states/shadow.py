@@ -1,0 +1,177 @@
+"""A second run beside a truncated one, from whose difference the error of truncation is estimated."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.language.circuit import Gate, Layer
+from mpsnh.states.truncation import Truncation
+from mpsnh.states.workspace import BlockState
+
+COARSER_BOND = 3
+"""How many times smaller the largest bond dimension of a shadow is. A third costs about a sixth of the run."""
+
+
+COARSER_CUTOFF = 100.0
+"""How many times larger the cutoff of a shadow is."""
+
+
+CAUTION = 2.0
+"""By what the estimate is multiplied, chosen so that errors above tolerance go unnoticed in few runs (docs)."""
+
+
+ROUNDING = 10.0
+"""What rounding does to a state between two records, in units of the precision."""
+
+
+class Shadow:
+    """A state that goes through the same gates as another one and is truncated more.
+
+    The error that truncation makes in a state falls with the root of the weight that is discarded. So the distance D
+    of the two states, of which the shadow makes up nearly all, tells the error of the better one: about
+    D √(discarded weight / that of the shadow). What the gates do to errors, be it to forget or to amplify them, they do
+    to both.
+
+    The distance is the largest trace distance of the density matrices of two neighbours: by no more than that do
+    probabilities differ, and expectation values, in units of the operator's spread of eigenvalues.
+
+    Parameters
+    ----------
+    state : BlockState
+        The state where the run begins.
+    truncation : Truncation
+        That of the run.
+
+    Attributes
+    ----------
+    error : float
+        The estimate, from 0 to 1.
+
+    Examples
+    --------
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2).workspace(max_bond=6)
+    >>> Shadow(state, Truncation(max_bond=6)).truncation
+    Truncation(max_bond=2, cutoff=1e-08, excess=0.1)
+    """
+
+    def __init__(self, state: BlockState, truncation: Truncation) -> None:
+        self.truncation = coarser(truncation)
+        self.workspace, lost = _truncated(state, self.truncation)
+        self._weights = np.array([0.0, lost])
+        self.error = float(np.finfo(state.dtype).eps)
+        self._inherited = 0.0
+
+    def follow(self, layers: Sequence[Layer], last: int, lost: NDArray[np.float64], pairs: NDArray[Any]) -> None:
+        """Apply layers that the run has applied, and compare.
+
+        Parameters
+        ----------
+        layers : sequence of Layer
+            The gates.
+        last : int
+            How many of the layers, from the end, are compared.
+        lost : ndarray, shape (L - 1,)
+            Weight that the run discarded in them.
+        pairs : ndarray, shape (L + 1, D, D)
+            What the run made of these pairs, as `swept` returns it.
+        """
+        own_lost, own_pairs = swept(self.workspace, layers, last, self.truncation)
+        self.workspace.move_to(len(lost) // 2)
+        rounding = (ROUNDING * np.finfo(self.workspace.dtype).eps) ** 2
+        self._weights += [lost.max(initial=0.0) + rounding, own_lost.max(initial=0.0) + rounding]
+        ratio = math.sqrt(min(1.0, self._weights[0] / self._weights[1]))
+        distance = float(np.abs(np.linalg.eigvalsh(pairs - own_pairs)).sum(axis=1).max()) / 2
+        self.error = min(1.0, self._inherited + CAUTION * distance * ratio)
+
+    def carry(self) -> dict[str, NDArray[Any]]:
+        """Return what a run must know to go on."""
+        return self.workspace.packed() | {"weights": np.array([*self._weights, self._inherited, self.error])}
+
+    @classmethod
+    def resumed(
+        cls, state: BlockState, truncation: Truncation, carry: Mapping[str, NDArray[Any]], error: float
+    ) -> Self:
+        """Return the shadow that a run left behind, or a new one if it left none that fits.
+
+        Parameters
+        ----------
+        state : BlockState
+            Where the run goes on.
+        truncation : Truncation
+            Its truncation.
+        carry : mapping of str to ndarray
+            What `carry` returned.
+        error : float
+            What was known of the error of the state; a new shadow does not see it.
+        """
+        shadow = cls(state, truncation)
+        if shadow.workspace.unpack(carry):
+            *shadow._weights, shadow._inherited, shadow.error = carry["weights"].tolist()
+        else:
+            shadow._inherited = shadow.error = max(error, shadow.error)
+        return shadow
+
+
+def coarser(truncation: Truncation) -> Truncation:
+    """Return the truncation of a shadow.
+
+    Parameters
+    ----------
+    truncation : Truncation
+        That of the run.
+    """
+    bond = -(-truncation.max_bond // COARSER_BOND)
+    return Truncation(max_bond=bond, cutoff=min(0.1, COARSER_CUTOFF * truncation.cutoff))
+
+
+def swept(
+    state: BlockState, layers: Sequence[Layer], last: int, truncation: Truncation
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Apply layers, and look at each pair of sites where the last ones act.
+
+    Parameters
+    ----------
+    state : BlockState
+        Changed in place.
+    layers : sequence of Layer
+        The gates.
+    last : int
+        How many of them, from the end, are looked at.
+    truncation : Truncation
+        What is kept.
+
+    Returns
+    -------
+    lost : ndarray, shape (L - 1,)
+        Weight discarded at each bond.
+    pairs : ndarray, shape (L + 1, D, D)
+        Density matrix of each pair of neighbours after the last gate on it, by its first site; zero if there is none.
+    """
+    lost = np.zeros(len(state.charges) - 1)
+    D = max(len(a) * len(b) for a, b in itertools.pairwise([*state.charges, (0,)]))
+    pairs = np.zeros((len(state.charges) + 1, D, D), dtype=complex)
+    for k, layer in enumerate(layers):
+        lost += state.apply(layer, truncation, pairs if k >= len(layers) - last else None)
+    trace = np.trace(pairs, axis1=1, axis2=2)
+    return lost, pairs / np.where(trace == 0, 1, trace)[:, None, None]
+
+
+def _truncated(state: BlockState, truncation: Truncation) -> tuple[BlockState, float]:
+    """Return a copy of a state that has no larger bonds than these, and the largest weight that this discards."""
+    widest = max(state.bond_dimensions())
+    copy = BlockState(state.view(), state.charges, state.centre, max(widest, truncation.max_bond), state.dtype)
+    if widest <= truncation.max_bond:
+        return copy, 0.0
+    lost = np.zeros(len(state.charges) - 1)
+    decomposed = Truncation(max_bond=truncation.max_bond, cutoff=truncation.cutoff, excess=0.0)
+    dims = [len(site) for site in state.charges]
+    for first in (0, 1):
+        pairs = [(j, j + 1) for j in range(first, len(dims) - 1, 2)]
+        lost += copy.apply(tuple(Gate(np.eye(dims[i] * dims[j]), (i, j)) for i, j in pairs), decomposed)
+    return BlockState(copy.view(), copy.charges, copy.centre, truncation.max_bond, copy.dtype), float(lost.max())
