@@ -19,7 +19,6 @@ from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.language.circuit import ORDERS, Gate, Layer, repeated
-from mpsnh.language.generator import Generator
 from mpsnh.language.site import Site
 from mpsnh.operators.sector import LEAK
 from mpsnh.states.memory import memory_needed
@@ -146,8 +145,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
         return 2 * sum(memory_needed(charges, bond, self._dtype) for bond in bonds)
 
     @functools.cached_property
-    def _plans(self) -> weakref.WeakKeyDictionary[Generator, _Plan]:
-        return weakref.WeakKeyDictionary()
+    def _plans(self) -> dict[int, tuple[weakref.ref[Model], _Plan]]:
+        return {}
 
     @property
     def truncation(self) -> Truncation:
@@ -157,9 +156,12 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     def _plan(self, model: Model) -> _Plan:
         """Return the gates of a model, which take longer to make than a short run: checks and steps share them."""
-        if model.generator not in self._plans:
-            self._plans[model.generator] = _Plan(model.step(self.dt, self.order), model.sites)
-        return self._plans[model.generator]
+        reference, plan = self._plans.get(id(model), (None, None))
+        if plan is None or reference is None or reference() is not model:
+            plan = _Plan(model.step(self.dt, self.order), model.sites)
+            forget = functools.partial(self._plans.pop, id(model), None)
+            self._plans[id(model)] = weakref.ref(model, lambda _: forget()), plan
+        return plan
 
     @property
     def _dtype(self) -> type[np.complex64 | np.complex128]:

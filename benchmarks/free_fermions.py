@@ -33,7 +33,7 @@ def errors(model: models.NonHermitianXXZ, times: Sequence[float], max_bond: int)
     """Return the largest error of a bond's current, that of the mid current, the discarded weight and CPU seconds."""
     begin = time.process_time()
     algorithm = algorithms.NHTEBD(
-        dt=DT, t_max=times[-1], every=round(times[0] / DT), order=4, max_bond=max_bond, cutoff=1e-14, tolerance=0.99
+        dt=DT, t_max=times[-1], every=round(times[0] / DT), order=4, max_bond=max_bond, cutoff=1e-14, tolerance=None
     )
     named = {"currents": observables.CurrentProfile(), "mid": observables.MidCurrent(half_width=HALF_WIDTH)}
     data = nh.Simulation(model, algorithm, named).run().sel(time=list(times), method="nearest")

@@ -73,7 +73,7 @@ def ours(quench: peers.Quench, start: Snapshot, **options: Any) -> Contestant:
         t_max=quench.dt,
         max_bond=quench.max_bond,
         cutoff=quench.cutoff,
-        tolerance=0.99,
+        tolerance=None,
         **options,
     )
     carry = algorithm.init(quench.model, start)

@@ -1,7 +1,7 @@
 """How well NHTEBD knows its own error: `noise` and `trust_time` against exact circuits, over random runs.
 
-A run is drawn from its seed: the model, the asymmetry, disorder, Trotter order and step, bond dimension, cutoff, time
-and initial state. The exact circuit has the same gates (`tests.oracles.circuits`): all amplitudes for 8 to 14 sites, free
+A run is drawn from its seed: model, asymmetry, disorder, Trotter order and step, bond dimension, cutoff, time and
+initial state. The exact circuit has the same gates (`tests.oracles.circuits`): all amplitudes for 8 to 14 sites, free
 fermions for up to 200; rounding changes it by less than 1e-9, as 64-bit mantissas tell. The error is the largest trace
 distance of the density matrices of two neighbours. None of these runs was used to choose the constants of
 `mpsnh.states.shadow`.

@@ -52,7 +52,7 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        dataclass(frozen=True, kw_only=True)(cls)
+        dataclass(frozen=True, kw_only=True, eq=False)(cls)
 
     def __new__(cls, *arguments: Any, **parameters: Any) -> Self:
         """Refuse parameters that do not exist, with a hint."""
@@ -76,7 +76,23 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         self.validate()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        # All but what is made again on demand.
+        made = {name for name in vars(self) if isinstance(getattr(type(self), name, None), functools.cached_property)}
+        return {name: value for name, value in vars(self).items() if name not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({name: _frozen(value) for name, value in state.items()})
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._key() == other._key()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
+
+    def _key(self) -> tuple[Any, ...]:
+        """Return the parameters as they are compared, arrays by their elements."""
+        values = (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+        return tuple((v.dtype.str, v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values)
 
     def validate(self) -> None:  # noqa: B027 - there may be nothing to check
         """Check conditions between parameters; the fields have their final types here."""
@@ -120,6 +136,8 @@ def _hints(cls: type) -> dict[str, Any]:
 def _checked(name: str, value: Any, hint: Any) -> Any:
     """Return `value` as the plain Python object that `hint` asks for, or raise."""
     origin, options = get_origin(hint), get_args(hint)
+    if isinstance(value, np.ndarray) and value.ndim > 0 and origin is not tuple and hint not in (bool, int, float, str):
+        return _frozen(value)
     if origin in (Union, types.UnionType):
         if value is None and type(None) in options:
             return None
@@ -147,6 +165,14 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         return real
     if hint is str:
         return _of_kind(name, value, str, "a string")
+    return value
+
+
+def _frozen(value: Any) -> Any:
+    """Return a copy of an array that nobody can change, so that what was made of it stays right."""
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.flags.writeable = False
     return value
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import json
 import pickle
 import re
@@ -171,8 +173,8 @@ def test_numbers_become_plain_python_objects(name, given, kept):
 
 
 def test_other_kinds_are_left_alone():
-    array = np.arange(3)
-    assert Trap(anything=array).anything is array
+    kept = object()
+    assert Trap(anything=kept).anything is kept
 
 
 def test_a_name_of_the_enclosing_scope_does_not_switch_off_the_other_checks():
@@ -296,3 +298,40 @@ def test_require():
     require(True, "x", 1, "two")
     with refused(ValueError, "x = 1, but it must be two"):
         require(False, "x", 1, "two")
+
+
+class Pattern(Value):
+    fields: np.ndarray
+
+
+def test_arrays_are_kept_from_changes():
+    fields = np.array([1.0, 2.0])
+    pattern = Pattern(fields=fields)
+    fields[:] = 5
+    assert pattern.fields.tolist() == [1, 2]
+    for kept in (pattern, copy.deepcopy(pattern), pickle.loads(pickle.dumps(pattern))):
+        assert kept == pattern
+        assert hash(kept) == hash(pattern)
+        with pytest.raises(ValueError, match="read-only"):
+            kept.fields[0] = 3
+    assert pattern != Pattern(fields=np.array([1.0, 3.0]))
+    assert pattern != Pattern(fields=np.array([[1.0, 2.0]]))
+
+
+class Tabulated(Value):
+    size: int = 3
+
+    def validate(self):
+        object.__setattr__(self, "table", list(range(self.size)))
+
+    @functools.cached_property
+    def doubled(self):
+        return [2 * number for number in self.table]
+
+
+def test_a_copy_keeps_what_was_stored_and_makes_the_rest_again():
+    first = Tabulated()
+    assert first.doubled == [0, 2, 4]
+    for other in (copy.copy(first), copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
+        assert "doubled" not in vars(other)
+        assert other.doubled == [0, 2, 4]

@@ -80,6 +80,12 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
     def check(self, model: Model) -> None:
         model.check()
         model.check_time_step(self.dt)
+        generator = model.generator
+        if any(generator.at(t) is not generator for t in (self.dt, self.t_max)):
+            raise ValueError(
+                f"the generator of {type(model).__name__} depends on time, which {type(self).__name__} does not know; "
+                "write a circuit whose layers are the steps of one period (mpsnh.FloquetModel)"
+            )
 
     @abstractmethod
     def init(self, model: Model, after: Snapshot | None) -> C:

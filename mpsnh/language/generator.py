@@ -6,14 +6,15 @@ Whatever is made of it, a gate, a matrix, a matrix-product operator or a propaga
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.language.circuit import Layer
+from mpsnh.language.circuit import Gate, Layer
 from mpsnh.language.opsum import OpSum
 
 
@@ -94,6 +95,8 @@ class Circuit:
 
     Raises
     ------
+    TypeError
+        If a layer is not a sequence of gates.
     ValueError
         If gates of one layer share a site.
 
@@ -108,6 +111,7 @@ class Circuit:
     circle: ClassVar[float | None] = 2 * np.pi
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(map(_layer, count(), self.layers)))  # iterators are used up only once
         for k, layer in enumerate(self.layers):
             where = [j for gate in layer for j in gate.where]
             twice = sorted({j for j in where if where.count(j) > 1})
@@ -131,6 +135,15 @@ class Circuit:
         """Return the phases arg λ, from -π to π."""
         phases: NDArray[np.float64] = np.angle(values)
         return phases
+
+
+def _layer(number: int, gates: Any) -> Layer:
+    layer = () if isinstance(gates, Gate) or not isinstance(gates, Iterable) else tuple(gates)
+    if isinstance(gates, Gate) or not isinstance(gates, Iterable) or not all(isinstance(g, Gate) for g in layer):
+        raise TypeError(
+            f"layer {number} of the circuit is {gates!r}, but it must be a sequence of Gate, such as [gate]"
+        )
+    return layer
 
 
 def unknown(generator: Any, what: str) -> TypeError:

@@ -51,7 +51,9 @@ def product_matrix(site: Site, names: tuple[str, ...]) -> Array:
     array([[1., 0.],
            [0., 0.]])
     """
-    return functools.reduce(np.matmul, (site.op(name) for name in names), np.eye(site.dim, dtype=complex))
+    product = functools.reduce(np.matmul, (site.op(name) for name in names), np.eye(site.dim, dtype=complex))
+    product.flags.writeable = False  # it is remembered
+    return product
 
 
 def localise(op: OpSum, sites: Sequence[Site]) -> list[LocalTerm]:

@@ -25,7 +25,7 @@ from mpsnh.states.symmetric import SymmetricMPS
 from tests.oracles.dense_tebd import apply_layer, truncated_rank
 from tests.support import peers
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*noise amplified by:RuntimeWarning")  # truncated on purpose
+pytestmark = pytest.mark.filterwarnings("ignore:NHTEBD. truncation may:RuntimeWarning")  # truncated on purpose
 
 UNTRUNCATED = {"max_bond": 2**20, "cutoff": 0.0}
 SPINS = (nh.Spin(0.5),) * 8

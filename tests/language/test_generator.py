@@ -107,3 +107,17 @@ def test_gates_of_a_layer_must_not_overlap():
     for algorithm in (*evolutions, algorithms.ExactDiag()):
         with pytest.raises(ValueError, match="layer 0 has more than one gate on site 0"):
             nh.Simulation(Overlapping(L=3), algorithm, {}).run()
+
+
+def test_layers_may_be_iterators():
+    flip = nh.Gate(np.array([[0, 1], [1, 0]], dtype=complex), (0,))
+    for layers in ([(gate for gate in (flip,))], iter([[flip]]), [iter([flip])], (tuple(reversed([flip])),)):
+        circuit = Circuit(layers)
+        assert [[gate.where for gate in layer] for layer in circuit.layers] == [[(0,)]]
+        assert [[gate.where for gate in layer] for layer in circuit.layers] == [[(0,)]]
+
+
+@pytest.mark.parametrize("layer", [nh.Gate(np.eye(2), (0,)), 3, ["gate"]])
+def test_a_layer_is_a_sequence_of_gates(layer):
+    with pytest.raises(TypeError, match=r"(?s)layer 1 of the circuit is .* must be a sequence of Gate"):
+        Circuit([(), layer])

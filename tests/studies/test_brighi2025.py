@@ -37,7 +37,7 @@ TINY = replace(
 )
 
 # small bond dimensions are there to be seen to fail
-pytestmark = pytest.mark.filterwarnings("ignore:NHTEBD. noise amplified:RuntimeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:NHTEBD. truncation may:RuntimeWarning")
 
 
 @pytest.fixture(autouse=True)
