@@ -112,7 +112,8 @@ class Shadow:
         """
         shadow = cls(state, truncation)
         if shadow.workspace.unpack(carry):
-            *shadow._weights, shadow._inherited, shadow.error = carry["weights"].tolist()
+            shadow._weights = carry["weights"][:2].copy()
+            shadow._inherited, shadow.error = carry["weights"][2:].tolist()
         else:
             shadow._inherited = shadow.error = max(error, shadow.error)
         return shadow
