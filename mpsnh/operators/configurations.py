@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +16,9 @@ from mpsnh.language.site import Site
 
 WORD = 2**62
 """Bound on the configurations of those neighbouring sites whose local states share an integer."""
+
+LARGEST = 10**300
+"""Number up to which integers become floats."""
 
 SAMPLE = 1000
 """Configurations that are looked at where an estimate is enough."""
@@ -67,7 +71,7 @@ class Configurations:
         self.dims = tuple(site.dim for site in self.sites)
         self.charges = [(0,) * site.dim if charge is None else site.charges for site in self.sites]
         largest = sum(max(map(abs, local)) for local in self.charges)
-        require(largest < WORD, "sum of the largest charges", largest, "less than 2^62")
+        require(largest < 2**62, "sum of the largest charges", largest, "less than 2^62")
         self._total = charge or 0
         self._ways = _ways(self.charges, self._total)
         self.dim = self._ways[0].get(self._total, 0)
@@ -76,9 +80,9 @@ class Configurations:
             raise ValueError(f"charge = {charge}, but {len(self.sites)} sites of {set(self.sites)} have: {have}")
         self._places = _places(self.dims)
         words = self._places[-1][0] + 1
-        size = float(min(self.dim, 10**300))
         what = f"{len(self.sites)} sites" + ("" if charge is None else f" with charge {charge}")
-        require_memory(size * (56 + 8 * words), f"the basis of {what} ({size:.3g} states)")
+        about = f"{self.dim:.3g}" if self.dim < LARGEST else f"10^{math.log10(self.dim):.0f}"
+        require_memory(as_float(self.dim) * (56 + 8 * words), f"the basis of {what} ({about} states)")
         for seed in itertools.count():
             self.weights = [stride for _, stride in self._places] if words == 1 else _random_weights(self.dims, seed)
             self._words, self.keys = self._enumerate()
@@ -223,6 +227,17 @@ class Configurations:
             states = np.bincount(self._words[word, some] // stride % d)
             count += 1 - states.max() / states.sum()
         return count
+
+
+def as_float(number: int) -> float:
+    """Return a whole number as a float, infinite if it is too large for one.
+
+    Examples
+    --------
+    >>> as_float(2**10000), as_float(3)
+    (inf, 3.0)
+    """
+    return float(number) if number < LARGEST else math.inf
 
 
 def _ways(charges: Sequence[tuple[int, ...]], total: int) -> list[dict[int, int]]:

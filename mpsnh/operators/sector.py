@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mpsnh.checks import require, require_memory
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
-from mpsnh.operators.configurations import WORD, Configurations
+from mpsnh.operators.configurations import Configurations, as_float
 from mpsnh.operators.localise import localise, product_matrix
 
 LEAK = 1e-12
@@ -65,8 +65,10 @@ class Sector(Configurations):
         ValueError
             If the whole space is too large for such an index.
         """
-        whole = math.prod(self.dims)
-        require(whole < WORD, "dimension of the whole space", whole, "less than 2^62: use `digits` for larger ones")
+        if self._order is not None:
+            raise ValueError(
+                f"the whole space of {len(self.dims)} sites is too large for indices of 64 bits; use `digits`"
+            )
         return self.keys
 
     def embed(self, vector: NDArray[np.complex128]) -> NDArray[np.complex128]:
@@ -89,8 +91,7 @@ class Sector(Configurations):
         """
         require(vector.shape == (self.dim,), "vector shape", vector.shape, f"({self.dim},)")
         size = math.prod(self.dims)
-        nbytes = float(min(size, 10**300)) * vector.itemsize
-        require_memory(nbytes, f"a vector of the whole space of {len(self.dims)} sites")
+        require_memory(as_float(size) * vector.itemsize, f"a vector of the whole space of {len(self.dims)} sites")
         whole = np.zeros(size, dtype=vector.dtype)
         whole[self.codes] = vector
         return whole
