@@ -7,9 +7,9 @@ in a Krylov space, the number of vectors does not rise; and unlike with a real f
 matter. Of a real matrix, the upper one of each conjugate pair is found.
 
 No level above those found can be missed: a block of m random vectors lacks a level by a factor ε with probability
-about ε²ᵐ, and amplifies it by more than those found. To check it, another random block is evolved with the transposed
-matrix. It must show the same levels, and its vectors, which are the left ones, tell how far rounding and residuals can
-move them.
+about ε²ᵐ, and amplifies it by more than those found. To check it, new random vectors are evolved with the transposed
+matrix, for so long that they would have grown into anything else. They must show the same levels; and being the left
+vectors of these, they tell how far rounding and residuals can move them.
 """
 
 from __future__ import annotations
@@ -33,8 +33,14 @@ from mpsnh.linalg.matrix import Matrix
 SPARE = 14
 """Vectors in the block besides one for each level. The more, the sooner the levels stand out from the others."""
 
+NEW = 6
+"""Random vectors that are evolved with the transposed matrix."""
+
 ROUGH = 1e-3
 """Residual of the left vectors, relative to half the width of the spectrum, at which they tell condition numbers."""
+
+SURE = 1e-2
+"""Error of the levels that the transposed matrix shows, to which they must be the same, in the same unit."""
 
 MAGNIFIED = 1e3
 """Largest estimated error of a level in units of the residual that is allowed."""
@@ -140,16 +146,20 @@ def growing_levels(
     if found is None:
         return None
     mirror = _Search(matrix.array.T.tocsr(), around, math.ceil(work * dim))
-    block, allowed = _random(rng, dim, size), tolerance if left else max(ROUGH, tolerance)
+    # of a normal matrix, the conjugate vectors are the left ones
+    block = np.hstack([found.vectors[:, :k].conj(), _random(rng, dim, SPARE if left else NEW)])
+    allowed = tolerance if left else max(ROUGH, tolerance)
+    # until a vector with a weight of 1/n in a level is nothing but that level
+    time = math.log(100 * dim) / (found.values[k - 1].imag - search.average)
     while True:
-        mirrored = mirror.iterate(block, k, allowed * scale)
+        mirrored = mirror.iterate(block, k, allowed * scale, time)
         if mirrored is None:
             return None
         conditions = np.maximum(found.conditions, _conditions(found, mirrored))[:k]
-        needed = max(ROUGH / conditions.max(), tolerance)
+        needed = max(SURE / conditions.max(), tolerance)
         if allowed <= needed:
             break
-        block, allowed = mirrored.basis, needed / 2
+        block, allowed, time = mirrored.basis, needed, 0.0
     errors = conditions * (found.residuals[:k] + ROUNDING * scale)
     partners = _left_vectors(found, mirrored, errors, 10 * tolerance * scale) if left else None
     if left and partners is None:
@@ -247,19 +257,27 @@ class _Search:
         )
         self.average = float(matrix.trace().imag) / matrix.shape[0]
 
-    def iterate(self, block: NDArray[np.complex128], k: int, largest_residual: float) -> _Ritz | None:
-        """Evolve a block until the first levels have converged; None if that is too much work."""
+    def iterate(
+        self, block: NDArray[np.complex128], k: int, largest_residual: float, time: float | None = None
+    ) -> _Ritz | None:
+        """Evolve a block until the first levels have converged; None if that is too much work.
+
+        If a time is given, it is evolved for that at least. New random vectors may seem to grow for a while, so that
+        all of the work is theirs.
+        """
+        evolved = 0.0
         while True:
             found = self.levels(block)
             rates = found.values[:k].imag - self.average
             residuals = found.residuals[:k]
             # the growth must be known not to be that of the average level, as it is in a real spectrum
-            if residuals.max() <= largest_residual and (residuals < rates / 2).all():
+            if evolved >= (time or 0.0) and residuals.max() <= largest_residual and (residuals < rates / 2).all():
                 return found
-            if self.left < 0 or self.is_late(rates.clip(min=EPS), residuals, largest_residual):
+            if self.left < 0 or (time is None and self.is_late(rates.clip(min=EPS), residuals, largest_residual)):
                 return None
             block = chebyshev_step(self.scaled, self.coefficients, found.basis)
             self.left -= len(self.coefficients)
+            evolved += self.time
 
     def levels(self, block: NDArray[np.complex128]) -> _Ritz:
         """Return the levels in the space of a block."""
