@@ -76,7 +76,14 @@ class GrowingLevels(Eigenpairs):
     Parameters
     ----------
     left : ndarray, shape (dim, k), optional
-        Left eigenvectors, biorthonormal to the right ones.
+        Left eigenvectors of unit norm.
+
+    Examples
+    --------
+    >>> matrix = models.NonHermitianXXZ(L=10, h=0.5, boundary="periodic", seed=3).matrix()
+    >>> found = growing_levels(matrix, 2, work=50.0, left=True)
+    >>> float(np.abs(matrix.T @ found.left.conj() - found.left.conj() * found.values).max()) < 1e-8
+    True
     """
 
     left: NDArray[np.complex128] | None = field(default=None, repr=False)

@@ -132,6 +132,12 @@ class Sector(Configurations):
         ------
         ValueError
             If these differ by more than rounding.
+
+        Examples
+        --------
+        >>> Sector([nh.Spin(0.5)] * 2, 0).require_inside(0.75, 1.0)
+        Traceback (most recent call last):
+        ValueError: the state has weight 0.25 outside of the sector of charge 0; set the model's charge to that ...
         """
         if weight - kept > LEAK * weight:
             raise ValueError(
@@ -221,7 +227,13 @@ class Sector(Configurations):
         return image
 
     def matrix_bytes(self) -> float:
-        """Estimate the memory in which a sparse matrix of hops and interactions in this sector can be made."""
+        """Estimate the memory in which a sparse matrix of hops and interactions in this sector can be made.
+
+        Examples
+        --------
+        >>> round(Sector([nh.Spin(0.5)] * 1000, -998).matrix_bytes() / 1000)
+        400
+        """
         # for each hop an element and a few copies of it, while the parts are put together
         return self.dim * (200 + 200 * self.excitations())
 
