@@ -168,7 +168,7 @@ class SteadyState(Diagonalisation):
         left = None
         if found.left is not None:
             try:
-                left = biorthonormal(found.values, found.left, found.right)
+                left = biorthonormal(found.values, found.left, found.vectors)
             except ArithmeticError as error:
                 return None, str(error)
         right = None if self.vectors == "none" else found.right
