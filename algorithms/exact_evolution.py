@@ -66,14 +66,15 @@ class ExactEvolution(TimeEvolution[Vector]):
 
     @override
     def bytes_needed(self, model: Model) -> float:
-        # the initial vector in the whole space, and the matrix and work vectors of the sector (at most as large)
-        return 16 * float(np.prod([site.dim for site in model.sites], dtype=float)) * (8 + 2 * model.L)
+        if model.generator.period is not None:  # gates act on vectors of the whole space
+            return 4 * 16 * float(np.prod([site.dim for site in model.sites], dtype=float))
+        return model.sector.matrix_bytes() + 8 * 16 * model.sector.dim  # and vectors to work with
 
     @override
     def init(self, model: Model, after: Snapshot | None) -> Vector:
         if after is None:
-            vector = model.sector.project(self.initial_state(model).to_vector())
-            return Vector(model, vector / np.linalg.norm(vector), 0.0, {})
+            start = ExactState.from_mps(self.initial_state(model), model.sector)
+            return Vector(model, start.vector, 0.0, {})
         if not isinstance(after.state, ExactState):
             raise TypeError(f"ExactEvolution continues an ExactState, not {type(after.state).__name__}")
         theirs, ours = after.state.sector, model.sector

@@ -22,7 +22,10 @@ from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.subspace import growing_levels
 
 SMALL = 1000
-"""Largest dimension at which dense diagonalisation is tried first."""
+"""Largest dimension at which dense diagonalisation of a real matrix is tried first."""
+
+SMALL_COMPLEX = 200
+"""The same of a complex one, which takes longer."""
 
 LARGEST_DENSE = 4000
 """Largest dimension at which dense diagonalisation, which takes about 20 s for it, is tried at all."""
@@ -34,22 +37,19 @@ TINY = 1e-11
 """|Im E|, relative to half the width of the spectrum, below which an eigenvalue of a real matrix counts as real."""
 
 
-TIE = 1e-6
-"""Distance, relative to the largest element, below which eigenvalues of the matrix and its transpose are the same."""
-
-
 class SteadyState(Diagonalisation):
     """The k levels of largest Im E, and whether the spectrum is entirely real.
 
     Levels with the same complex E count as often as they occur, and of the conjugate pairs of a real matrix only the
     upper one counts. In an entirely real spectrum they are those of smallest E, as for `ExactDiag`.
 
-    Small sectors are diagonalised. In large ones all eigenvalues are found and certified by their number and the traces
-    of H and H² (`mpsnh.linalg.filter.spectrum`) where that is fast, near the real axis. Farther from it, as at weak
-    disorder, a block of random vectors is evolved until it consists of the levels that grow fastest
-    (`mpsnh.linalg.subspace`); if they do not stand out, all eigenvalues are found after all. Only from all of them is a
-    spectrum called entirely real: when no |Im E| exceeds 1e-11 of half its width. If no method is certain of its
-    result, a dense matrix of dimension up to 4000 is diagonalised; else there is an error.
+    Small sectors are diagonalised. In large ones of a real matrix all eigenvalues are found and certified by their
+    number and the traces of H and H² (`mpsnh.linalg.filter.spectrum`) where that is fast, near the real axis. Farther
+    from it, as at weak disorder, and if the matrix is complex, a block of random vectors is evolved until it consists
+    of the levels that grow fastest, and the transposed matrix is asked for the same ones (`mpsnh.linalg.subspace`). If
+    they do not stand out, all eigenvalues of a real matrix are found after all. Only from all of them is a spectrum
+    called entirely real: when no |Im E| exceeds 1e-11 of half its width. If no method is certain of its result, a dense
+    matrix of dimension up to 4000 is diagonalised; else there is an error.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class SteadyState(Diagonalisation):
     ------
     ValueError
         If a parameter is out of range, or the model has no square sparse matrix or one that is not supported:
-        complex and Hermitian matrices are only diagonalised densely.
+        Hermitian matrices are only diagonalised densely.
     ArithmeticError
         If no method is certain of its result.
 
@@ -111,22 +111,23 @@ class SteadyState(Diagonalisation):
         dim = model.sector.dim
         if dim <= SMALL:
             return self._dense.bytes_needed(model)
-        # about three terms a site in each row, and a few copies while the parts of H are made; six blocks
-        return float(dim) * (100 * model.L + 6 * 16 * (self.k + 16))
+        return model.sector.matrix_bytes() + 6 * 16.0 * dim * (self.k + 16)  # and six blocks
 
     @override
     def spectrum(self, model: Model, matrix: Matrix) -> Spectrum:
         require(matrix.sparse, f"matrix of {model!r}", type(matrix.array).__name__, "sparse")
-        if matrix.dim <= SMALL:
+        if matrix.dim <= (SMALL if matrix.real else SMALL_COMPLEX):
             return self._diagonalised(model, matrix)
-        if matrix.hermitian or not matrix.real:
-            kind = "Hermitian, so that its spectrum is real" if matrix.hermitian else "complex"
-            allowed = f"at most {LARGEST_DENSE} for a matrix that is {kind}"
+        if matrix.hermitian:
+            allowed = f"at most {LARGEST_DENSE} for a matrix that is Hermitian, so that its spectrum is real"
             require(matrix.dim <= LARGEST_DENSE, "dimension", matrix.dim, allowed)
             return self._diagonalised(model, matrix)
+        if not matrix.real:
+            evolved, doubt = self._evolved(model, matrix)
+            return evolved or self._diagonalised_for_certain(model, matrix, doubt)
         found = filter_spectrum(matrix, seed=self.seed, attempts=1, largest_block=FEW_FILTERED)
         if not found.certified:
-            evolved = self._evolved(model, matrix)
+            evolved, _ = self._evolved(model, matrix)
             if evolved is not None:
                 return evolved
             found = filter_spectrum(matrix, seed=self.seed)
@@ -144,27 +145,36 @@ class SteadyState(Diagonalisation):
         require(self.k <= counted.sum(), "k", self.k, f"at most the number of levels, {counted.sum()}")
         chosen = np.flatnonzero(counted)[: self.k]
         right, left = (None if v is None else np.asarray(v)[:, chosen] for v in (everything.right, everything.left))
-        largest = float(np.abs(everything.values.imag).max())
-        return self._spectrum(model, everything.values[chosen], right, left, None, largest)
+        return self._spectrum(
+            model,
+            everything.values[chosen],
+            right,
+            left,
+            certified=everything.certified,
+            largest_imag=float(np.abs(everything.values.imag).max()),
+        )
 
-    def _evolved(self, model: Model, matrix: Matrix) -> Spectrum | None:
-        """Find the levels by subspace iteration, or return None if they do not stand out."""
+    def _evolved(self, model: Model, matrix: Matrix) -> tuple[Spectrum | None, str]:
+        """Find the levels by subspace iteration, or say why not."""
+        together = "they do not stand out from the others"
         if self.k > matrix.dim // 20:
-            return None
-        found = growing_levels(matrix, self.k, tolerance=self.tolerance, seed=self.seed)
+            return None, together
+        both = self.vectors == "both"
+        found = growing_levels(matrix, self.k, tolerance=self.tolerance, seed=self.seed, left=both)
         if found is None:
-            return None
+            return None, together
+        if not found.certified:
+            return None, f"they are {found.certificate}"
         left = None
-        if self.vectors == "both":
-            mirrored = growing_levels(matrix.array.T.tocsr(), self.k, tolerance=self.tolerance, seed=self.seed + 1)
-            if mirrored is None:
-                return None
-            distances = np.abs(found.values[:, None] - mirrored.values).min(axis=1)
-            if distances.max() > TIE * abs(matrix.array).max():
-                return None  # more levels than k have the smallest of the Im E, so that the choice is arbitrary
-            left = biorthonormal(found.values, mirrored.vectors.conj(), found.vectors)
+        if found.left is not None:
+            try:
+                left = biorthonormal(found.values, found.left, found.vectors)
+            except ArithmeticError as error:
+                return None, str(error)
         right = None if self.vectors == "none" else found.right
-        return self._spectrum(model, found.values, right, left, found.residuals)
+        # of a complex matrix, the levels that decay fastest are not known
+        largest = float(found.values[0].imag) if matrix.real else None
+        return self._spectrum(model, found.values, right, left, residuals=found.residuals, largest_imag=largest), ""
 
     def _filtered(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
@@ -188,14 +198,18 @@ class SteadyState(Diagonalisation):
                         largest_residual=self.tolerance * scale,
                         seed=self.seed,
                     )
-                return self._spectrum(model, values, right, left, residuals)
+                largest = float(values[0].imag)
+                return self._spectrum(model, values, right, left, residuals=residuals, largest_imag=largest)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 doubt = f"{doubt}, but {error}"
+        return self._diagonalised_for_certain(model, matrix, f"they do not stand out from the others, and {doubt}")
+
+    def _diagonalised_for_certain(self, model: Model, matrix: Matrix, doubt: str) -> Spectrum:
+        """Diagonalise a matrix whose levels are not certain otherwise, unless it is too large."""
         if matrix.dim <= LARGEST_DENSE:
             return self._diagonalised(model, matrix)
         raise ArithmeticError(
-            f"the levels of largest Im E are not certain: they do not stand out from the others, and {doubt}; "
-            "try another seed or a larger tolerance"
+            f"the levels of largest Im E are not certain: {doubt}; try another seed or a larger tolerance"
         )
 
     @staticmethod
@@ -204,16 +218,7 @@ class SteadyState(Diagonalisation):
         values: NDArray[Any],
         right: NDArray[Any] | None,
         left: NDArray[Any] | None,
-        residuals: NDArray[np.float64] | None,
-        largest_imag: float | None = None,
+        certified: bool = True,
+        **details: Any,
     ) -> Spectrum:
-        return Spectrum.of_matrices(
-            values,
-            model.sector,
-            right,
-            left,
-            residuals=residuals,
-            order="growth",
-            certified=True,
-            largest_imag=float(values[0].imag) if largest_imag is None else largest_imag,
-        )
+        return Spectrum.of_matrices(values, model.sector, right, left, order="growth", certified=certified, **details)

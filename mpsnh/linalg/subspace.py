@@ -1,4 +1,4 @@
-"""The levels of largest Im E of a large real matrix, by evolving a block of random vectors.
+"""The levels of largest Im E of a large matrix, by evolving a block of random vectors.
 
 exp(-i H t) amplifies each level as exp(t Im E), so that a block of vectors, made orthonormal again and again, turns
 into the space of those that grow fastest, and the levels are found in it (Rayleigh and Ritz). This is subspace
@@ -7,13 +7,16 @@ in a Krylov space, the number of vectors does not rise; and unlike with a real f
 matter. Of a real matrix, the upper one of each conjugate pair is found.
 
 No level above those found can be missed: a block of m random vectors lacks a level by a factor ε with probability
-about ε²ᵐ, and amplifies it by more than those found. To check it, new random vectors join them and are evolved in turn
-for so long that they would have grown into anything else.
+about ε²ᵐ, and amplifies it by more than those found. To check it, new random vectors are evolved with the transposed
+matrix, for so long that they would have grown into anything else. They must show the same levels; and being the left
+vectors of these, they tell how far rounding and residuals can move them.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -31,7 +34,19 @@ SPARE = 14
 """Vectors in the block besides one for each level. The more, the sooner the levels stand out from the others."""
 
 NEW = 6
-"""Random vectors that join the levels found."""
+"""Random vectors that are evolved with the transposed matrix."""
+
+ROUGH = 1e-3
+"""Residual of the left vectors, relative to half the width of the spectrum, at which they tell condition numbers."""
+
+SURE = 1e-2
+"""Error of the levels that the transposed matrix shows, to which they must be the same, in the same unit."""
+
+MAGNIFIED = 1e3
+"""Largest estimated error of a level in units of the residual that is allowed."""
+
+ROUNDING = 10 * EPS
+"""Error of a product with the matrix, relative to half the width of the spectrum, about."""
 
 GROWTH = 35.0
 """Logarithm of the bound on Chebyshev polynomials in one series.
@@ -54,15 +69,41 @@ PACE = 0.5
 """How fast residuals must fall from then on, in units of what is needed at least to converge in time."""
 
 
+@dataclass(frozen=True)
+class GrowingLevels(Eigenpairs):
+    """Levels by decreasing Im E, with errors.
+
+    Parameters
+    ----------
+    left : ndarray, shape (dim, k), optional
+        Left eigenvectors of unit norm.
+
+    Examples
+    --------
+    >>> matrix = models.NonHermitianXXZ(L=10, h=0.5, boundary="periodic", seed=3).matrix()
+    >>> found = growing_levels(matrix, 2, work=50.0, left=True)
+    >>> float(np.abs(matrix.T @ found.left.conj() - found.left.conj() * found.values).max()) < 1e-8
+    True
+    """
+
+    left: NDArray[np.complex128] | None = field(default=None, repr=False)
+
+
 def growing_levels(
-    matrix: Matrix | scipy.sparse.csr_matrix, k: int, *, tolerance: float = 1e-9, seed: int = 0, work: float = WORK
-) -> Eigenpairs | None:
-    """Return the complex levels of largest Im E of a real sparse matrix, of conjugate ones the upper.
+    matrix: Matrix | scipy.sparse.csr_matrix,
+    k: int,
+    *,
+    tolerance: float = 1e-9,
+    seed: int = 0,
+    work: float = WORK,
+    left: bool = False,
+) -> GrowingLevels | None:
+    """Return the levels of largest Im E of a sparse matrix; of conjugate ones of a real matrix, the upper.
 
     Parameters
     ----------
     matrix : csr_matrix, shape (n, n)
-        Real, and large compared to k.
+        Real or complex, and large compared to k.
     k : int
         Number of levels.
     tolerance : float
@@ -70,19 +111,22 @@ def growing_levels(
     seed : int
         Of the random vectors.
     work : float
-        Products of the matrix and the block to spend, relative to n.
+        Products of the matrix and the block to spend, relative to n, and as many of the transposed one.
+    left : bool
+        Whether left eigenvectors are wanted too.
 
     Returns
     -------
-    Eigenpairs or None
-        By decreasing Im E; certified, since new random vectors did not grow into anything else. None if they did not
-        converge, because they are not complex or stand out too little: the block can't tell apart more than about
-        k + 14 levels that have the same Im E.
+    GrowingLevels or None
+        By decreasing Im E; certified, since the transposed matrix shows the same ones, and estimated errors are at most
+        1000 times the largest residual allowed. None if they did not converge: because they have the growth rate of the
+        average level, or stand out too little (the block can't tell apart more than about k + 14 levels that have the
+        same Im E), or are too sensitive to rounding.
 
     Raises
     ------
     ValueError
-        If the matrix is complex or too small, or a number is out of range.
+        If the matrix is too small, or a number is out of range.
 
     Examples
     --------
@@ -95,24 +139,93 @@ def growing_levels(
     matrix = Matrix.of(matrix)
     dim = matrix.dim
     size = k + SPARE
-    matrix.require_real_sparse()
+    require(matrix.sparse, "matrix", type(matrix.array).__name__, "a sparse matrix")
     require(k >= 1, "k", k, "at least 1")
     require(size <= dim, "matrix dimension", dim, f"at least {size} for {k} levels")
     require(1e-13 <= tolerance < 1, "tolerance", tolerance, "at least 1e-13 and less than 1")
     around = matrix.range
     if around.height == 0:
-        return None  # a symmetric matrix
+        return None  # all levels grow alike
     rng = np.random.default_rng(seed)
-    search = _Search(matrix.array, around, k, tolerance, math.ceil(work * dim))
-    levels = search.iterate(_random(rng, dim, size), 0.0)
-    while levels is not None:
-        # Until a vector with a weight of 1/n in a level is nothing but that level.
-        time = math.log(100 * dim) / levels.values[-1].imag
-        checked = search.iterate(np.hstack([levels.vectors, _random(rng, dim, NEW)]), time)
-        if checked is None or np.abs(checked.values.imag - levels.values.imag).max() <= 100 * search.largest_residual:
-            return checked
-        levels = checked
-    return None
+    scale = max(around.width, around.height)
+    search = _Search(matrix.array, around, math.ceil(work * dim))
+    found = search.iterate(_random(rng, dim, size), k, tolerance * scale)
+    if found is None:
+        return None
+    mirror = _Search(matrix.array.T.tocsr(), around, math.ceil(work * dim))
+    # of a normal matrix, the conjugate vectors are the left ones
+    block = np.hstack([found.vectors[:, :k].conj(), _random(rng, dim, SPARE if left else NEW)])
+    allowed = tolerance if left else max(ROUGH, tolerance)
+    # until a vector with a weight of 1/n in a level is nothing but that level
+    time = math.log(100 * dim) / (found.values[k - 1].imag - search.average)
+    while True:
+        mirrored = mirror.iterate(block, k, allowed * scale, time)
+        if mirrored is None:
+            return None
+        conditions = np.maximum(found.conditions, _conditions(found, mirrored))[:k]
+        needed = max(SURE / conditions.max(), tolerance)
+        if allowed <= needed:
+            break
+        block, allowed, time = mirrored.basis, needed, 0.0
+    errors = conditions * (found.residuals[:k] + ROUNDING * scale)
+    partners = _left_vectors(found, mirrored, errors, 10 * tolerance * scale) if left else None
+    if left and partners is None:
+        return None
+    certificate = _certificate(found, mirrored, errors, conditions, MAGNIFIED * tolerance * scale)
+    return GrowingLevels(
+        found.values[:k],
+        certificate,
+        found.vectors[:, :k],
+        found.residuals[:k],
+        errors,
+        left=partners,
+    )
+
+
+def _conditions(found: _Ritz, mirrored: _Ritz) -> NDArray[np.float64]:
+    """Return the condition number of each level with those left vectors that may be its own."""
+    conditions = np.empty(len(found.values))
+    for i, value in enumerate(found.values):
+        distances = np.abs(mirrored.values - value)
+        nearest = distances.argmin()
+        own = mirrored.vectors[:, distances <= 2 * (distances[nearest] + mirrored.residuals[nearest])].conj()
+        overlap = np.linalg.norm(np.linalg.qr(own)[0].conj().T @ found.vectors[:, i])
+        conditions[i] = 1 / max(float(overlap), EPS)
+    return conditions
+
+
+def _left_vectors(
+    found: _Ritz, mirrored: _Ritz, errors: NDArray[np.float64], largest_residual: float
+) -> NDArray[np.complex128] | None:
+    """Return the left vectors of the first levels, or None if they are not among those that have converged.
+
+    That happens if more levels than were asked for have the smallest of the Im E, so that the choice is arbitrary.
+    """
+    free, chosen = list(range(len(mirrored.values))), []
+    for value, error in zip(found.values[: len(errors)], errors, strict=True):
+        distances = np.abs(mirrored.values[free] - value)
+        nearest = free[distances.argmin()]
+        if distances.min() > 10 * error or mirrored.residuals[nearest] > largest_residual:
+            return None
+        free.remove(nearest)
+        chosen.append(nearest)
+    return mirrored.vectors[:, chosen].conj()
+
+
+def _certificate(
+    found: _Ritz, mirrored: _Ritz, errors: NDArray[np.float64], conditions: NDArray[np.float64], allowed: float
+) -> Certificate:
+    """Say whether the transposed matrix shows the same growth rates, and these are accurate."""
+    k = len(errors)
+    distances = np.abs(found.values[:k].imag - mirrored.values[:k].imag)
+    unlike = distances > 3 * conditions * mirrored.residuals[:k] + errors
+    if unlike.any():
+        seen = mirrored.values[:k].imag[unlike][0]
+        return Certificate(False, f"the transposed matrix has a level with Im E = {seen:.6g}")
+    if not errors.max() <= allowed:
+        reason = f"errors up to {errors.max():.1g} are estimated from condition numbers up to {conditions.max():.1g}"
+        return Certificate(False, f"{reason}, but {allowed:.1g} is allowed")
+    return Certificate(True, f"estimated errors up to {errors.max():.1g}")
 
 
 def _random(rng: np.random.Generator, dim: int, count: int) -> NDArray[np.complex128]:
@@ -122,14 +235,21 @@ def _random(rng: np.random.Generator, dim: int, count: int) -> NDArray[np.comple
     return block
 
 
+class _Ritz(NamedTuple):
+    """What a block knows of the levels, by decreasing Im E."""
+
+    basis: NDArray[np.complex128]
+    values: NDArray[np.complex128]
+    vectors: NDArray[np.complex128]
+    residuals: NDArray[np.float64]
+    conditions: NDArray[np.float64]
+    """Condition numbers of the levels within the space of the block."""
+
+
 class _Search:
     """Evolution of a block, and how much of it may still be done."""
 
-    def __init__(
-        self, matrix: scipy.sparse.csr_matrix, around: NumericalRange, k: int, tolerance: float, work: int
-    ) -> None:
-        self.k = k
-        self.largest_residual = tolerance * max(around.width, around.height)
+    def __init__(self, matrix: scipy.sparse.csr_matrix, around: NumericalRange, work: int) -> None:
         self.left = self.work = work
         radius = around.width + around.height
         self.time = min(GROWTH / around.axes(radius)[1], LONGEST / radius)
@@ -138,31 +258,49 @@ class _Search:
         self.coefficients = coefficients[: np.flatnonzero(np.abs(coefficients) > EPS)[-1] + 1]
         identity = scipy.sparse.identity(matrix.shape[0], format="csr")
         self.matrix = BlockOperator(matrix)
-        self.scaled = BlockOperator((matrix - around.centre.real * identity) / radius)
+        is_complex = np.iscomplexobj(matrix.data)
+        self.scaled = BlockOperator(
+            (matrix - (around.centre if is_complex else around.centre.real) * identity) / radius
+        )
+        self.average = float(matrix.trace().imag) / matrix.shape[0]
 
-    def iterate(self, block: NDArray[np.complex128], time: float) -> Eigenpairs | None:
-        """Evolve a block for a time at least, and until the levels have converged; None if that is too much work."""
-        checking = time > 0
+    def iterate(
+        self, block: NDArray[np.complex128], k: int, largest_residual: float, time: float | None = None
+    ) -> _Ritz | None:
+        """Evolve a block until the first levels have converged; None if that is too much work.
+
+        If a time is given, it is evolved for that at least. New random vectors may seem to grow for a while, so that
+        all of the work is theirs.
+        """
+        evolved = 0.0
         while True:
-            vectors = np.ascontiguousarray(scipy.linalg.qr(block, mode="economic", check_finite=False)[0])
-            images = np.empty_like(vectors)
-            self.matrix.apply(vectors.view(np.float64), images.view(np.float64))
-            values, ritz = np.linalg.eig(vectors.conj().T @ images)
-            first = np.argsort(-values.imag)[: self.k]
-            values, ritz = values[first], ritz[:, first]
-            residuals = np.linalg.norm(images @ ritz - (vectors @ ritz) * values, axis=0)
-            complex_ones = residuals < values.imag / 2
-            if time <= 0 and complex_ones.all() and residuals.max() <= self.largest_residual:
-                largest = f"residuals up to {residuals.max():.1g}"
-                return Eigenpairs(values, Certificate(checking, largest), vectors @ ritz, residuals)
-            # New random vectors may seem to grow for a while; the work that remains is theirs.
-            if self.left < 0 or (not checking and self.is_late(values.imag.clip(min=EPS), residuals)):
+            found = self.levels(block)
+            rates = found.values[:k].imag - self.average
+            residuals = found.residuals[:k]
+            # the growth must be known not to be that of the average level, as it is in a real spectrum
+            if evolved >= (time or 0.0) and residuals.max() <= largest_residual and (residuals < rates / 2).all():
+                return found
+            if self.left < 0 or (time is None and self.is_late(rates.clip(min=EPS), residuals, largest_residual)):
                 return None
-            block = chebyshev_step(self.scaled, self.coefficients, vectors)
+            block = chebyshev_step(self.scaled, self.coefficients, found.basis)
             self.left -= len(self.coefficients)
-            time -= self.time
+            evolved += self.time
 
-    def is_late(self, rates: NDArray[np.float64], residuals: NDArray[np.float64]) -> bool:
+    def levels(self, block: NDArray[np.complex128]) -> _Ritz:
+        """Return the levels in the space of a block."""
+        vectors = np.ascontiguousarray(scipy.linalg.qr(block, mode="economic", check_finite=False)[0])
+        images = np.empty_like(vectors)
+        self.matrix.apply(vectors.view(self.matrix.dtype), images.view(self.matrix.dtype))
+        values, left, right = scipy.linalg.eig(vectors.conj().T @ images, left=True)
+        order = np.argsort(-values.imag)
+        values, left, right = values[order], left[:, order], right[:, order]
+        ritz = vectors @ right
+        residuals = np.linalg.norm(images @ right - ritz * values, axis=0)
+        with np.errstate(divide="ignore"):
+            conditions = 1 / np.abs(np.sum(left.conj() * right, axis=0))
+        return _Ritz(vectors, values, ritz, residuals, conditions)
+
+    def is_late(self, rates: NDArray[np.float64], residuals: NDArray[np.float64], largest_residual: float) -> bool:
         """Tell whether the levels will not converge with the work that is left.
 
         Once the levels show, their residuals fall exponentially.
@@ -170,5 +308,5 @@ class _Search:
         spent = 1 - self.left / self.work
         if spent < SHOWN:
             return False
-        due = rates / 2 * (self.largest_residual / rates) ** (PACE * (spent - SHOWN))
+        due = rates / 2 * (largest_residual / rates) ** (PACE * (spent - SHOWN))
         return bool((residuals > due).any())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -13,14 +15,21 @@ from numpy.typing import NDArray
 from mpsnh.checks import require, require_memory
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
+from mpsnh.operators.configurations import Configurations, as_float
 from mpsnh.operators.localise import localise, product_matrix
 
 LEAK = 1e-12
 """Matrix elements that leave a sector, relative to the largest one, below which they count as rounding."""
 
+CACHED = 2**28
+"""Bytes of local states of all configurations that are kept while a matrix is made."""
 
-class Sector:
-    """Product basis of all configurations of a chain that have a given total charge.
+FEWEST = 16
+"""Sites of which they are kept in any case."""
+
+
+class Sector(Configurations):
+    """Product basis of all configurations of a chain that have a given total charge, of which there may be any number.
 
     Use `sector`, which keeps the last few, instead of building the same one again.
 
@@ -31,16 +40,12 @@ class Sector:
     charge : int or None
         Total charge; ``None`` takes the whole space.
 
-    Attributes
-    ----------
-    codes : ndarray of int64, shape (dim,)
-        The configurations in increasing order, each as the index of its product state in the whole space
-        (the first site is the most significant digit).
-
     Raises
     ------
     ValueError
         If no configuration has this charge; the message lists the charges that exist.
+    MemoryError
+        If there are too many configurations.
 
     Examples
     --------
@@ -49,62 +54,22 @@ class Sector:
     (6, [3, 5, 6, 9, 10, 12])
     """
 
-    def __init__(self, sites: Sequence[Site], charge: int | None) -> None:
-        self.sites = tuple(sites)
-        self.charge = charge
-        self.dims = tuple(site.dim for site in self.sites)
-        total = float(np.prod(self.dims, dtype=float))
-        if total >= 2**62:
-            raise ValueError(f"a chain of {len(self.sites)} sites has {total:.2g} states, too many for exact methods")
-        strides = np.cumprod((1, *self.dims[:0:-1]), dtype=np.int64)[::-1]
-        self._strides: list[int] = strides.tolist()
-        if charge is None:
-            require_memory(16 * total, f"the basis of {len(self.sites)} sites ({total:.3g} states)")
-            self.codes = np.arange(int(total))
-        else:
-            self.codes = self._configurations(charge)
-
-    def _configurations(self, charge: int) -> NDArray[np.int64]:
-        # For each charge that the sites from some site to the end can have, in how many ways.
-        reachable: list[dict[int, int]] = [{0: 1}]
-        for site in reversed(self.sites):
-            ways: dict[int, int] = {}
-            for q, (rest, count) in itertools.product(site.charges, reachable[-1].items()):
-                ways[q + rest] = ways.get(q + rest, 0) + count
-            reachable.append(ways)
-        if charge not in reachable[-1]:
-            listed = sorted(reachable[-1])
-            shown = ", ".join(map(str, listed if len(listed) <= 8 else [*listed[:4], "…", *listed[-4:]]))
-            raise ValueError(f"charge = {charge}, but {len(self.sites)} sites of {set(self.sites)} have: {shown}")
-        count = reachable[-1][charge]
-        require_memory(64 * count, f"the basis of {len(self.sites)} sites with charge {charge} ({count:.3g} states)")
-        codes, charges = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-        for j, site in enumerate(self.sites):
-            codes = (codes[:, None] * site.dim + np.arange(site.dim)).ravel()
-            charges = (charges[:, None] + np.array(site.charges)).ravel()
-            possible = np.isin(charge - charges, list(reachable[len(self.sites) - 1 - j]))
-            codes, charges = codes[possible], charges[possible]
-        return codes
-
     @property
-    def dim(self) -> int:
-        """Number of configurations."""
-        return len(self.codes)
+    def codes(self) -> NDArray[np.int64]:
+        """The configurations in increasing order, each as the index of its product state in the whole space.
 
-    def digits(self, site: int) -> NDArray[np.int64]:
-        """Return the local state of one site in each configuration.
+        The first site is the most significant digit.
 
-        Parameters
-        ----------
-        site : int
-            The site, counted from 0.
-
-        Examples
-        --------
-        >>> Sector([nh.Spin(0.5)] * 2, 0).digits(0)
-        array([0, 1])
+        Raises
+        ------
+        ValueError
+            If the whole space is too large for such an index.
         """
-        return self.codes // self._strides[site] % self.dims[site]
+        if self._order is not None:
+            raise ValueError(
+                f"the whole space of {len(self.dims)} sites is too large for indices of 64 bits; use `digits`"
+            )
+        return self.keys
 
     def embed(self, vector: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Return a sector vector as a vector of the whole space.
@@ -114,13 +79,20 @@ class Sector:
         vector : ndarray, shape (dim,)
             Amplitudes in the sector.
 
+        Raises
+        ------
+        MemoryError
+            If the whole space is too large.
+
         Examples
         --------
         >>> Sector([nh.Spin(0.5)] * 2, 0).embed(np.array([1, 2]))
         array([0, 1, 2, 0])
         """
         require(vector.shape == (self.dim,), "vector shape", vector.shape, f"({self.dim},)")
-        whole = np.zeros(int(np.prod(self.dims)), dtype=vector.dtype)
+        size = math.prod(self.dims)
+        require_memory(as_float(size) * vector.itemsize, f"a vector of the whole space of {len(self.dims)} sites")
+        whole = np.zeros(size, dtype=vector.dtype)
         whole[self.codes] = vector
         return whole
 
@@ -143,13 +115,35 @@ class Sector:
         array([1, 2])
         """
         inside = vector[self.codes]
-        weight, kept = np.linalg.norm(vector) ** 2, np.linalg.norm(inside) ** 2
+        self.require_inside(float(np.linalg.norm(inside)) ** 2, float(np.linalg.norm(vector)) ** 2)
+        return inside
+
+    def require_inside(self, kept: float, weight: float) -> None:
+        """Raise unless all of a state lies in this sector.
+
+        Parameters
+        ----------
+        kept : float
+            Its weight in the sector.
+        weight : float
+            Its whole weight, the square of its norm.
+
+        Raises
+        ------
+        ValueError
+            If these differ by more than rounding.
+
+        Examples
+        --------
+        >>> Sector([nh.Spin(0.5)] * 2, 0).require_inside(0.75, 1.0)
+        Traceback (most recent call last):
+        ValueError: the state has weight 0.25 outside of the sector of charge 0; set the model's charge to that ...
+        """
         if weight - kept > LEAK * weight:
             raise ValueError(
                 f"the state has weight {1 - kept / weight:.3g} outside of the sector of charge {self.charge}; "
                 "set the model's charge to that of the state (charge=None takes the whole space)"
             )
-        return inside
 
     def operator(self, op: OpSum, *, projected: bool = False) -> scipy.sparse.csr_matrix:
         """Return an operator in this sector as a sparse matrix.
@@ -178,59 +172,94 @@ class Sector:
         array([[0. , 0.5],
                [0.5, 0. ]])
         """
+        every = np.arange(self.dim)
         diagonal = np.zeros(self.dim, dtype=complex)
-        rows, columns, values = [], [], []
-        lost_codes, lost_columns, lost_values = [], [], []
-        for shift, where, amplitudes in self._moves(op):
-            if shift == 0:
-                diagonal[where] += amplitudes
-                continue
-            targets = self.codes[where] + shift
-            found = np.minimum(np.searchsorted(self.codes, targets), self.dim - 1)
-            inside = self.codes[found] == targets
-            rows.append(found[inside])
-            columns.append(where[inside])
-            values.append(amplitudes[inside])
-            if not projected and not inside.all():
-                lost_codes.append(targets[~inside])
-                lost_columns.append(where[~inside])
-                lost_values.append(amplitudes[~inside])
-        if lost_codes:
+        rows, columns, values, lost = [], [], [], []
+        for move in self._moves(op, projected):
+            if move.change:
+                lost.append((self.keys[move.where] + move.shift, every[move.where], move.amplitudes))
+            elif move.shift == 0:
+                diagonal[move.where] += move.amplitudes
+            else:
+                rows.append(self.find(self.keys[move.where] + move.shift))
+                columns.append(every[move.where])
+                values.append(move.amplitudes)
+        if lost:
             # Terms may leave the sector one by one and cancel in the sum, as in Sx Sx + Sy Sy.
-            keys = np.stack([np.concatenate(lost_codes), np.concatenate(lost_columns)])
+            keys = np.stack([np.concatenate([part[k] for part in lost]) for k in range(2)])
             _, which = np.unique(keys, axis=1, return_inverse=True)
-            lost = np.zeros(which.max() + 1, dtype=complex)
-            np.add.at(lost, which.ravel(), np.concatenate(lost_values))
-            largest = max(np.abs(part).max(initial=0.0) for part in (diagonal, *values, *lost_values))
-            if np.abs(lost).max() > LEAK * largest:
+            summed = np.zeros(which.max(initial=-1) + 1, dtype=complex)
+            np.add.at(summed, which.ravel(), np.concatenate([part[2] for part in lost]))
+            largest = max(np.abs(part).max(initial=0.0) for part in (diagonal, *values, *(part[2] for part in lost)))
+            if np.abs(summed).max(initial=0.0) > LEAK * largest:
                 raise ValueError(
                     f"the operator {_shortened(op)} does not conserve the charge {self.charge}; "
                     "use charge=None for the whole space"
                 )
-        every = np.arange(self.dim)
-        data = np.concatenate([diagonal, *values])
+        data = np.concatenate([diagonal if diagonal.imag.any() else diagonal.real, *values])
         index = (np.concatenate([every, *rows]), np.concatenate([every, *columns]))
         matrix = scipy.sparse.csr_matrix((data, index), shape=(self.dim, self.dim))
         matrix.sum_duplicates()  # imaginary parts may cancel between terms
-        if not np.any(matrix.data.imag):
+        if np.iscomplexobj(matrix.data) and not np.any(matrix.data.imag):
             matrix = scipy.sparse.csr_matrix((matrix.data.real, matrix.indices, matrix.indptr), shape=matrix.shape)
         matrix.eliminate_zeros()
         return matrix
 
-    def _moves(self, op: OpSum) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.complex128]]]:
-        """Yield (change of the code, configurations it acts on, amplitudes) for all elementary moves of a sum."""
-        digits = functools.lru_cache(maxsize=None)(self.digits)
+    def apply(self, op: OpSum, vector: NDArray[Any]) -> NDArray[np.complex128]:
+        """Return the part in this sector of an operator times a vector of it, without the matrix.
+
+        Parameters
+        ----------
+        op : OpSum
+            Any operator.
+        vector : ndarray, shape (dim,)
+            Amplitudes.
+
+        Examples
+        --------
+        >>> Sector([nh.Spin(0.5)] * 2, 0).apply(OpSum() + (0.5, "Sp", 0, "Sm", 1), np.array([1.0, 2.0])).real
+        array([1., 0.])
+        """
+        image = np.zeros(self.dim, dtype=complex)
+        for move in self._moves(op, projected=True):
+            where = move.where if move.shift == 0 else self.find(self.keys[move.where] + move.shift)
+            image[where] += move.amplitudes * vector[move.where]  # no two configurations become the same one
+        return image
+
+    def matrix_bytes(self) -> float:
+        """Estimate the memory in which a sparse matrix of hops and interactions in this sector can be made.
+
+        Examples
+        --------
+        >>> round(Sector([nh.Spin(0.5)] * 1000, -998).matrix_bytes() / 1000)
+        400
+        """
+        # for each hop an element and a few copies of it, while the parts are put together
+        return self.dim * (200 + 200 * self.excitations())
+
+    def _moves(self, op: OpSum, projected: bool) -> Iterator[_Move]:
+        """Yield all elementary moves of a sum; if it is to be projected, without those that leave the sector."""
+        digits = functools.lru_cache(maxsize=max(FEWEST, CACHED // (8 * self.dim)))(self.digits)
         for term in localise(op, self.sites):
-            factors = [(j, _monomials(product_matrix(self.sites[j], names))) for j, names in term.matrices.items()]
-            for choice in itertools.product(*(monomials for _, monomials in factors)):
-                amplitudes = np.full(self.dim, term.term.coefficient, dtype=complex)
+            factors = [_monomials(self.sites[j], names) for j, names in term.matrices.items()]
+            number = complex(term.term.coefficient)
+            for choice in itertools.product(*factors):
+                change = 0 if self.charge is None else sum(monomial.change for monomial in choice)
+                if change and projected:
+                    continue
                 shift = 0
-                for (j, _), (step, weights) in zip(factors, choice, strict=True):
-                    amplitudes *= weights[digits(j)]
-                    shift += step * self._strides[j]
-                where = np.flatnonzero(amplitudes)
-                if len(where):
-                    yield shift, where, amplitudes[where]
+                where: NDArray[np.intp] | slice = slice(None)
+                amplitudes = np.broadcast_to(number if number.imag else number.real, self.dim)
+                for j, monomial in zip(term.matrices, choice, strict=True):
+                    shift += monomial.step * self.weights[j]
+                    states = digits(j)[where]
+                    if not monomial.support.all():
+                        kept = np.flatnonzero(monomial.support[states])
+                        where = kept if isinstance(where, slice) else where[kept]
+                        states, amplitudes = states[kept], amplitudes[kept]
+                    amplitudes = amplitudes * monomial.weights[states]
+                if len(amplitudes):
+                    yield _Move(_signed(shift), change, where, amplitudes)
 
     def __repr__(self) -> str:
         return f"Sector(L={len(self.sites)}, charge={self.charge}, dim={self.dim})"
@@ -255,16 +284,46 @@ def sector(sites: tuple[Site, ...], charge: int | None) -> Sector:
     return Sector(sites, charge)
 
 
-def _monomials(matrix: NDArray[np.complex128]) -> list[tuple[int, NDArray[np.complex128]]]:
-    """Split a matrix into its diagonals, as (row - column, weight of each column)."""
-    d = len(matrix)
-    diagonals = []
-    for step in range(-d + 1, d):
-        weights = np.zeros(d, dtype=complex)
-        weights[max(0, -step) : d - max(0, step)] = np.diagonal(matrix, -step)
-        if weights.any():
-            diagonals.append((step, weights))
-    return diagonals
+class _Move(NamedTuple):
+    """What a product of monomials does to the configurations it acts on."""
+
+    shift: int
+    """What it adds to their keys."""
+    change: int
+    """What it adds to their charge."""
+    where: NDArray[np.intp] | slice
+    """Their numbers."""
+    amplitudes: NDArray[Any]
+
+
+class _Monomial(NamedTuple):
+    """The part of a local operator that adds the same numbers to the local state and to the charge."""
+
+    step: int
+    change: int
+    support: NDArray[np.bool_]
+    """Local states on which it acts."""
+    weights: NDArray[Any]
+
+
+@functools.lru_cache(maxsize=4096)
+def _monomials(site: Site, names: tuple[str, ...]) -> list[_Monomial]:
+    """Split a product of operators of one site."""
+    matrix = product_matrix(site, names)
+    charges = np.array(site.charges)
+    parts: dict[tuple[int, int], NDArray[np.complex128]] = {}
+    for row, column in np.argwhere(matrix):
+        move = int(row - column), int(charges[row] - charges[column])
+        parts.setdefault(move, np.zeros(site.dim, dtype=complex))[column] = matrix[row, column]
+    return [
+        _Monomial(step, change, weights != 0, weights if weights.imag.any() else weights.real)
+        for (step, change), weights in parts.items()
+    ]
+
+
+def _signed(number: int) -> int:
+    """Return what an integer of 64 bits is after overflow."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def _shortened(op: OpSum, length: int = 80) -> str:

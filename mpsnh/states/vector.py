@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ from typing_extensions import override
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.operators.sector import Sector
+from mpsnh.states.canonical import right_canonical
+from mpsnh.states.mps import MPS
 from mpsnh.states.state import Pure, each_operator, entropy
 
 
@@ -49,9 +52,39 @@ class ExactState(Pure):
         if not (np.isfinite(norm) and norm > 0):
             raise ValueError(f"the state has norm {norm}, but it must be finite and positive")
 
+    @classmethod
+    def from_mps(cls, state: MPS, sector: Sector) -> Self:
+        """Return a matrix-product state, normalised, by its amplitudes in the sector that it lies in.
+
+        Parameters
+        ----------
+        state : MPS
+            On the sites of the sector.
+        sector : Sector
+            The basis, of any size; the whole space may be as large as it likes.
+
+        Raises
+        ------
+        ValueError
+            If the state has weight outside of the sector.
+        FloatingPointError
+            If its norm is zero or not finite.
+
+        Examples
+        --------
+        >>> sites = [nh.Boson(2)] * 100
+        >>> ExactState.from_mps(MPS.product(sites, ["1"] + ["0"] * 99), Sector(sites, 1)).sector.dim
+        100
+        """
+        tensors, _ = right_canonical(state.site_tensors())
+        vector = sector.amplitudes(tensors)
+        kept = float(np.linalg.norm(vector))
+        sector.require_inside(kept**2, 1.0)
+        return cls(vector / kept, sector)
+
     @override
     def expect(self, op: OpSum) -> complex:
-        image = self.sector.operator(op, projected=True) @ self.vector
+        image = self.sector.apply(op, self.vector)
         return complex(np.vdot(self.vector, image) / np.vdot(self.vector, self.vector))
 
     @override
@@ -73,12 +106,11 @@ class ExactState(Pure):
     def entanglement_entropy(self, bond: int) -> float:
         dims = self.sector.dims
         require(0 <= bond < len(dims) - 1, "bond", bond, f"from 0 to {len(dims) - 2}")
-        matrix = self.sector.embed(self.vector).reshape(int(np.prod(dims[: bond + 1])), -1)
-        return entropy(np.linalg.svd(matrix, compute_uv=False))
+        return _entropy(next(itertools.islice(self.sector.halves(self.vector), bond, None)))
 
     @override
     def entanglement_profile(self) -> NDArray[np.float64]:
-        return np.array([self.entanglement_entropy(bond) for bond in range(len(self.sector.dims) - 1)])
+        return np.array([_entropy(blocks) for blocks in self.sector.halves(self.vector)])
 
     def to_vector(self) -> NDArray[Any]:
         """Return the amplitudes in the whole space, as `mpsnh.MPS.to_vector` does."""
@@ -91,6 +123,11 @@ class ExactState(Pure):
     @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         return replace(self, vector=arrays["vector"])
+
+
+def _entropy(blocks: Sequence[NDArray[Any]]) -> float:
+    """Return the entropy across a bond, given the amplitudes by charge of the left part."""
+    return entropy(np.concatenate([np.linalg.svd(block, compute_uv=False) for block in blocks]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ LONG = {
     "tests/algorithms/test_nhtebd.py",
     "tests/algorithms/test_slow_mode.py",
     "tests/observables/test_resonance.py",
-    "tests/operators/test_bonds.py",
     "tests/oracles/test_oracles.py",
     "tests/project/test_bad_input.py",
     "tests/run/test_store.py",
@@ -27,6 +26,8 @@ LONG = {
 
 SUBJECTS = {
     "algorithms/test_exact.py": ["algorithms/exact_diag.py", "algorithms/exact_evolution.py"],
+    "algorithms/test_few_particles.py": ["algorithms/exact_evolution.py", "mpsnh/operators/configurations.py"],
+    "algorithms/test_steady_state_complex.py": ["algorithms/steady_state.py", "mpsnh/linalg/subspace.py"],
     "algorithms/test_slow_mode.py": ["algorithms/open_system.py", "algorithms/degenerate_perturbation.py"],
     "observables/test_spectra.py": ["observables/levels.py", "observables/level_statistics.py"],
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],
