@@ -33,6 +33,7 @@ SUBJECTS = {
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],
     "run/test_names.py": ["mpsnh/run/provenance.py", "mpsnh/value.py"],
     "run/test_old_data.py": ["mpsnh/run/store.py", "mpsnh/run/checkpoint.py"],
+    "states/test_shadow.py": ["mpsnh/states/shadow.py", "algorithms/nhtebd.py"],
     "statistics/test_statistics.py": ["mpsnh/statistics"],
 }
 """Tests of more than one file, by what they test."""
