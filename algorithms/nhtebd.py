@@ -201,7 +201,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         carry.discarded += float(lost.sum())
         carry.discarded_step = float(lost.sum()) / steps
         if carry.shadow is not None and self.tolerance is not None:
-            carry.shadow.follow(layers, last, lost, pairs)
+            carry.shadow.follow(layers, last, lost, pairs, carry.plan.growth * steps)
             carry.noise = carry.shadow.error
             if carry.noise > self.tolerance and carry.trust_time == NEVER:
                 carry.trust_time = t
@@ -254,7 +254,7 @@ class Sweep:
 
 
 class _Plan:
-    """The gates of a step, and whether they conserve the charge of the sites."""
+    """The gates of a step, whether they conserve the charge of the sites, and by how much they amplify errors."""
 
     def __init__(self, step: list[Layer], sites: Sequence[Site]) -> None:
         self.sites, self.step = sites, step
@@ -271,6 +271,17 @@ class _Plan:
                 return gate, int(charges[into]), int(charges[out])
         return None
 
+    @functools.cached_property
+    def growth(self) -> float:
+        """The largest logarithm of the product of condition numbers of the gates of a step on the same sites."""
+        logarithms: dict[tuple[int, ...], float] = {}
+        for gate in (gate for layer in self.step for gate in layer):
+            singular = np.linalg.svd(gate.matrix, compute_uv=False)
+            with np.errstate(divide="ignore"):
+                spread = float(np.log(singular[0] / singular[-1])) if singular[0] > 0 else 0.0
+            logarithms[gate.where] = logarithms.get(gate.where, 0.0) + spread
+        return min(max(logarithms.values(), default=0.0), _PROJECTOR)
+
     @property
     def conserves(self) -> bool:
         return self._broken is None and any(any(site.charges) for site in self.sites)
@@ -283,6 +294,10 @@ class _Plan:
                 f"the gate on sites {gate.where} takes a state of charge {before} to one of charge {after}, but the "
                 f"model has charge = {charge}; use charge=None if none is conserved"
             )
+
+
+_PROJECTOR = 50.0
+"""Logarithm of a growth in one step that turns rounding into an error of order one."""
 
 
 _SMALL = 16

@@ -52,7 +52,7 @@ class Cooling(models.NonHermitianXXZ):
 
 def converging(seed: int) -> tuple[dict[str, Any], nh.Model, algorithms.NHTEBD, Exact]:
     """Return a run like `drawn`, to a steady state."""
-    rng = np.random.default_rng([seed, 17])
+    rng = np.random.default_rng([seed, 18])
     L, h, V, gamma = (rng.choice(c) for c in ((8, 10, 12), (0.5, 1.0, 2.0), (0.5, 1.1, 2.0), (2.0, 3.0, 4.0)))
     order, dt, chi, cutoff = (
         rng.choice((1, 2, 4)),
@@ -78,7 +78,7 @@ def converging(seed: int) -> tuple[dict[str, Any], nh.Model, algorithms.NHTEBD, 
 
 def drawn(seed: int) -> tuple[dict[str, Any], nh.Model, algorithms.NHTEBD, Exact]:
     """Return the description of a run, its model and algorithm, and the exact state where it begins."""
-    rng = np.random.default_rng([seed, 13])
+    rng = np.random.default_rng([seed, 14])
 
     def pick(*choices: Any) -> Any:
         return choices[rng.integers(len(choices))]

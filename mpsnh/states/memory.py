@@ -39,6 +39,18 @@ def sparse_memory(elements: int, dtype: np.dtype[Any]) -> Array:
     """Return zeros that take up memory where they are written to, page by page.
 
     Tensors seldom fill their places, and numpy would ask for pages of 2 MB, which leave no gap free.
+
+    Parameters
+    ----------
+    elements : int
+        How many.
+    dtype : dtype
+        Of what kind.
+
+    Examples
+    --------
+    >>> sparse_memory(10**9, np.dtype(complex))[-1].tolist()
+    0j
     """
     pages = mmap.mmap(-1, elements * dtype.itemsize)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):  # Linux
@@ -54,6 +66,20 @@ def tensor_sizes(
 
     A state that is given may have bonds (`present`) that are larger than those that it needs.
     With n local states of each charge, a tensor between bonds of dimensions a and b has at most n a b elements.
+
+    Parameters
+    ----------
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+    max_bond : int
+        Largest bond dimension.
+    present : sequence of int
+        Dimensions of the bonds of a state.
+
+    Examples
+    --------
+    >>> tensor_sizes([(0, 0)] * 3, max_bond=2)[0]
+    [4, 8, 4]
     """
     dims = [len(site) for site in charges]
     left, right = [1], [1]

@@ -26,6 +26,10 @@ CAUTION = 2.0
 """By what the estimate is multiplied, chosen so that errors above tolerance go unnoticed in few runs (docs)."""
 
 
+LOST = 0.3
+"""Distance at which a shadow is so far off that it does not show any more how errors grow."""
+
+
 ROUNDING = 10.0
 """What rounding does to a state between two records, in units of the precision."""
 
@@ -36,7 +40,8 @@ class Shadow:
     The error that truncation makes in a state falls with the root of the weight that is discarded. So the distance D
     of the two states, of which the shadow makes up nearly all, tells the error of the better one: about
     D √(discarded weight / that of the shadow). What the gates do to errors, be it to forget or to amplify them, they do
-    to both.
+    to both. A shadow that is lost, as the distance cannot grow beyond 1, does not show it any more: from then on errors
+    are taken to grow as fast as the gates let them, up to the distance itself.
 
     The distance is the largest trace distance of the density matrices of two neighbours: by no more than that do
     probabilities differ, and expectation values, in units of the operator's spread of eigenvalues.
@@ -64,10 +69,13 @@ class Shadow:
         self.truncation = coarser(truncation)
         self.workspace, lost = _truncated(state, self.truncation)
         self._weights = np.array([0.0, lost])
+        self._grown = 0.0
         self.error = float(np.finfo(state.dtype).eps)
         self._inherited = 0.0
 
-    def follow(self, layers: Sequence[Layer], last: int, lost: NDArray[np.float64], pairs: NDArray[Any]) -> None:
+    def follow(
+        self, layers: Sequence[Layer], last: int, lost: NDArray[np.float64], pairs: NDArray[Any], growth: float
+    ) -> None:
         """Apply layers that the run has applied, and compare.
 
         Parameters
@@ -80,18 +88,24 @@ class Shadow:
             Weight that the run discarded in them.
         pairs : ndarray, shape (L + 1, D, D)
             What the run made of these pairs, as `swept` returns it.
+        growth : float
+            Logarithm of the factor by which the layers can make an error grow.
         """
         own_lost, own_pairs = swept(self.workspace, layers, last, self.truncation)
         self.workspace.move_to(len(lost) // 2)
         rounding = (ROUNDING * np.finfo(self.workspace.dtype).eps) ** 2
         self._weights += [lost.max(initial=0.0) + rounding, own_lost.max(initial=0.0) + rounding]
-        ratio = math.sqrt(min(1.0, self._weights[0] / self._weights[1]))
         distance = float(np.abs(np.linalg.eigvalsh(pairs - own_pairs)).sum(axis=1).max()) / 2
-        self.error = min(1.0, self._inherited + CAUTION * distance * ratio)
+        if self._grown > 0 or distance > LOST:
+            self._grown += growth
+        ratio = min(0.0, math.log(self._weights[0] / self._weights[1]) / 2 + self._grown)
+        self.error = min(1.0, self._inherited + CAUTION * distance * math.exp(ratio))
 
     def carry(self) -> dict[str, NDArray[Any]]:
         """Return what a run must know to go on."""
-        return self.workspace.packed() | {"weights": np.array([*self._weights, self._inherited, self.error])}
+        return self.workspace.packed() | {
+            "weights": np.array([*self._weights, self._grown, self._inherited, self.error])
+        }
 
     @classmethod
     def resumed(
@@ -113,7 +127,7 @@ class Shadow:
         shadow = cls(state, truncation)
         if shadow.workspace.unpack(carry):
             shadow._weights = carry["weights"][:2].copy()
-            shadow._inherited, shadow.error = carry["weights"][2:].tolist()
+            shadow._grown, shadow._inherited, shadow.error = carry["weights"][2:].tolist()
         else:
             shadow._inherited = shadow.error = max(error, shadow.error)
         return shadow
@@ -126,6 +140,11 @@ def coarser(truncation: Truncation) -> Truncation:
     ----------
     truncation : Truncation
         That of the run.
+
+    Examples
+    --------
+    >>> coarser(Truncation(max_bond=64, cutoff=1e-10))
+    Truncation(max_bond=22, cutoff=1e-08, excess=0.1)
     """
     bond = -(-truncation.max_bond // COARSER_BOND)
     return Truncation(max_bond=bond, cutoff=min(0.1, COARSER_CUTOFF * truncation.cutoff))
@@ -153,6 +172,13 @@ def swept(
         Weight discarded at each bond.
     pairs : ndarray, shape (L + 1, D, D)
         Density matrix of each pair of neighbours after the last gate on it, by its first site; zero if there is none.
+
+    Examples
+    --------
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).workspace(max_bond=2)
+    >>> lost, pairs = swept(state, [(nh.Gate(np.eye(4), (0, 1)),)], 1, Truncation(max_bond=2))
+    >>> np.diag(pairs[0]).real.tolist()  # down down, down up, up down, up up
+    [0.0, 0.0, 1.0, 0.0]
     """
     lost = np.zeros(len(state.charges) - 1)
     D = max(len(a) * len(b) for a, b in itertools.pairwise([*state.charges, (0,)]))

@@ -123,6 +123,7 @@ def test_the_trust_time_is_the_last_record_before_the_alarm():
     assert all(record.trust_time == records[alarm - 1].time for record in records[alarm:])
 
 
+@QUIET
 def test_the_estimate_can_be_turned_off():
     model = models.NonHermitianXXZ(L=10, gamma=0.1)
     on, off = (tebd(model, 0.1, 60, max_bond=6, tolerance=t) for t in (0.99, None))
@@ -139,6 +140,19 @@ def test_a_shadow_of_a_large_state_is_truncated_first():
     assert coarser(Truncation(max_bond=16)).max_bond == 6
     assert max(shadow.workspace.bond_dimensions()) == 6
     assert max(state.bond_dimensions()) == 16
+
+
+@QUIET
+def test_a_lost_shadow_is_not_believed():
+    """Néel, in a parity sector that is not that of the steady state: noise in the other one grows from 1e-6 to 1."""
+    L = 10
+    terms = [(-4.0, "Sx", j, "Sx", j + 1) for j in range(L - 1)] + [(-1.0, "Sz", j) for j in range(L)]
+    jumps = tuple(nh.OpSum() + (2.0, "Sm", j) for j in range(L))
+    model = models.NoClick(L=L, hamiltonian=nh.OpSum(terms), jumps=jumps)
+    algorithm = algorithms.NHTEBD(dt=0.1, t_max=30.0, every=5, order=1, max_bond=24, cutoff=2e-11)
+    time, error, _, trust = errors(model, algorithm)
+    assert error.max() > 0.1
+    assert not (error[time <= trust[-1]] > algorithm.tolerance).any()
 
 
 @QUIET
