@@ -38,9 +38,14 @@ def main() -> int:
         refused.update(report.refused)
         truncated += report.truncated
         bad += bool(report.wrong)
-        for what, text in report.wrong:
-            print(f"WRONG seed {given.seed} case {number} {case.algorithm} {case.model}: {what}: {text}", flush=True)
-            wrong[what] += 1
+        wrong.update({what for what, _ in report.wrong})
+        if report.wrong:
+            what, text = report.wrong[0]
+            others = sorted({other for other, _ in report.wrong} - {what})
+            also = f" (and {', '.join(others)})" if others else ""
+            print(
+                f"WRONG seed {given.seed} case {number} {case.algorithm} {case.model}: {what}: {text}{also}", flush=True
+            )
             if wrong[what] <= given.scripts:
                 print(script(shrunk(case, what), what), flush=True)
     print(f"\n{given.cases} cases in {time.time() - begun:.0f} s: {sum(compared.values())} numbers or arrays compared")

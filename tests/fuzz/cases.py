@@ -53,7 +53,7 @@ class Case:
 
 
 SPINS = ("1/2",)
-LARGEST = {"ExactEvolution": 1000, "NHTEBD": 260, "ExactDiag": 300, "SteadyState": 300, "OpenSystem": 9}
+LARGEST = {"ExactEvolution": 1000, "NHTEBD": 260, "ExactDiag": 520, "SteadyState": 520, "OpenSystem": 9}
 """Largest dimension of the whole space for each algorithm; 130 for what is not listed."""
 
 WEIGHTS = {
@@ -76,7 +76,7 @@ def random_case(rng: np.random.Generator, algorithm: str | None = None) -> Case:
     model = _pick(rng, {"terms": 6, "circuit": 2, "xxz": 2, "noclick": 1, "random circuit": 0.5})
     if algorithm == "SteadyState" and model in ("circuit", "random circuit") and rng.random() < 0.9:
         model = "terms"
-    kinds = _kinds(rng, model, LARGEST.get(algorithm, 130))
+    kinds = _kinds(rng, model, algorithm)
     case = _model(rng, model, kinds, algorithm)
     initial = _initial(rng, case, algorithm)
     path = str(rng.choice(PATHS, p=[0.45, 0.25, 0.1, 0.1, 0.1]))
@@ -95,11 +95,13 @@ def _pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
     return str(rng.choice(list(weights), p=p / p.sum()))
 
 
-def _kinds(rng: np.random.Generator, model: str, largest: int) -> tuple[str, ...]:
+def _kinds(rng: np.random.Generator, model: str, algorithm: str) -> tuple[str, ...]:
+    largest = LARGEST.get(algorithm, 130)
     while True:
         L = int(rng.integers(2, 7))
-        if model in ("xxz", "random circuit") or rng.random() < 0.35:
-            kinds = SPINS * L
+        bath = algorithm in ("DegeneratePerturbationSolver", "OpenSystem")  # of Pauli matrices
+        if model in ("xxz", "random circuit") or rng.random() < (0.8 if bath else 0.35):
+            kinds = SPINS * (L + 3 * (model == "xxz" and rng.random() < 0.2))
         elif model == "noclick" or rng.random() < 0.5:
             kinds = (str(rng.choice(KINDS)),) * L
         else:
@@ -117,7 +119,7 @@ def _model(rng: np.random.Generator, model: str, kinds: tuple[str, ...], algorit
     conserving = charge is not None or rng.random() < 0.2
     if model == "xxz":
         boundary = "periodic" if L > 2 and rng.random() < 0.5 else "open"
-        gamma = round(float(rng.choice([0, 0.1, 0.3, 0.6, 0.9, -0.5])), 3) * (not closed)
+        gamma = round(float(rng.choice([0, 0.1, 0.3, 0.6, 0.8, 0.9, -0.5])), 3) * (not closed)
         given = {"gamma": gamma, "V": round(float(rng.choice([0, 1.1, -0.7])), 3), "boundary": boundary}
         given |= {"h": round(float(rng.choice([0, 0.5, 3.0])), 3), "seed": int(rng.integers(0, 1000))}
         if rng.random() < 0.2:
@@ -161,11 +163,14 @@ def _initial(rng: np.random.Generator, case: Case, algorithm: str) -> tuple | No
     if rng.random() < 0.03:
         charge = int(rng.choice(charges))  # perhaps a wrong one
     inside = np.arange(len(charges)) if charge is None else np.flatnonzero(charges == charge)
-    way = _pick(rng, {"names": 3, "amplitudes": 2 * (charge is None), "vector": 3, "tensors": 2, "quimb": 1, "sum": 1})
+    way = _pick(
+        rng,
+        {"names": 3, "amplitudes": 2 * (charge is None), "vector": 3, "tensors": 2, "quimb": 1, "sum": 1, "charge": 1},
+    )
     if way == "names":
         digits = np.unravel_index(int(rng.choice(inside)), dims_of(case.kinds))
         return way, tuple(space(kind).states[d] for kind, d in zip(case.kinds, digits, strict=True))
-    scale = float(rng.choice([1, 1, 1, 1e-3, 50.0, 1e-14, 1e60, 1e-60]))
+    scale = float(rng.choice([1, 1, 1, 1, 1e-3, 50.0, 1e-14, 1e60, 1e-60, 1e90, 1e-160]))
     return way, seed, charge, scale
 
 

@@ -115,8 +115,7 @@ def _judge(session: Session, record: Any, moment: Moment, values: dict[str, Any]
 
 def _stated(record: Any) -> float:
     """The error that a record admits, if it has a field for that."""
-    known = [float(getattr(record, name)) for name in ("error", "noise") if getattr(record, name, None) is not None]
-    return max(known, default=0.0)
+    return max((float(getattr(record, name, 0.0)) for name in ("error", "log_norm_error", "noise")), default=0.0)
 
 
 def _truncates(session: Session, records: list[Any]) -> bool:

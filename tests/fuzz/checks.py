@@ -172,10 +172,14 @@ def check_dataset(session: Session, values: dict[str, Any], records: list[Any]) 
     if case.path == "records" or not values:
         return
     names = list(values)
-    if case.path == "sweep":
-        data = session.attempt("sweep", lambda: product.swept(case, names))
-    else:
-        data = session.attempt("Simulation.run", lambda: product.run(case, names))
+    work = product.swept if case.path == "sweep" else product.run
+    try:
+        data = session.attempt(work.__name__, lambda: work(case, names))
+    except RefusedError:  # a ring has one bond more that carries current than a chain has between its halves
+        if not {"CurrentProfile", "EntropyProfile"} <= set(names):
+            raise
+        names.remove("EntropyProfile")
+        data = session.attempt(work.__name__, lambda: work(case, names))
     axis = "time" in data.sizes
     if axis:
         session.compare("time of the dataset", data["time"].values, [r.time for r in records], 1e-12)

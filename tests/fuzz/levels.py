@@ -76,14 +76,50 @@ def levels(matrix: np.ndarray) -> Levels:
     norm = float(np.linalg.norm(matrix, 2))
     if np.abs(matrix - matrix.conj().T).max() <= 1e-15 * norm:
         return Levels(np.linalg.eigvalsh(matrix).astype(complex), matrix, 1.0, exact=True)
+    similar = symmetrised(matrix)
+    if similar is not None:
+        return Levels(np.linalg.eigvalsh(similar).astype(complex), matrix, eigenvalue_condition(matrix), exact=True)
     values, left, right = scipy.linalg.eig(matrix, left=True)
-    overlaps = np.abs(np.sum(left.conj() * right, axis=0))
-    condition = float(1 / max(overlaps.min(), 1e-300))
+    condition = float(1 / max(np.abs(np.sum(left.conj() * right, axis=0)).min(), 1e-300))
     if condition < 1e3:
         return Levels(values, matrix, condition, exact=True)
     if len(matrix) > LARGEST_PRECISE:
         return Levels(values, matrix, condition, exact=False)
     return Levels(precise(matrix), matrix, condition, exact=True)
+
+
+def eigenvalue_condition(matrix: np.ndarray) -> float:
+    """The largest condition number of an eigenvalue, as far as LAPACK knows it."""
+    _, left, right = scipy.linalg.eig(matrix, left=True)
+    return float(1 / max(np.abs(np.sum(left.conj() * right, axis=0)).min(), 1e-300))
+
+
+def symmetrised(matrix: np.ndarray) -> np.ndarray | None:
+    """The symmetric matrix that a real one is similar to by a diagonal matrix, if there is one.
+
+    That is so if H_ij and H_ji have the same sign and the ratios H_ij / H_ji multiply to 1 along every circle: then
+    the elements of the symmetric matrix are ±√(H_ij H_ji).
+    """
+    if matrix.imag.any():
+        return None
+    h, n = matrix.real, len(matrix)
+    if np.any((h * h.T < 0) | ((h != 0) != (h.T != 0))):
+        return None
+    potential = np.full(n, np.nan)
+    for root in range(n):
+        if not np.isnan(potential[root]):
+            continue
+        potential[root], stack = 0.0, [root]
+        while stack:
+            i = stack.pop()
+            for j in np.flatnonzero(h[i]):
+                step = potential[i] + np.log(h[i, j] / h[j, i]) / 2
+                if np.isnan(potential[j]):
+                    potential[j] = step
+                    stack.append(j)
+                elif abs(potential[j] - step) > 1e-9:
+                    return None
+    return np.sign(h) * np.sqrt(np.abs(h * h.T))
 
 
 def precise(matrix: np.ndarray) -> np.ndarray:

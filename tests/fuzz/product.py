@@ -11,6 +11,7 @@ import numpy as np
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
+from mpsnh.states.symmetric import symmetric
 from tests.fuzz.cases import Case
 from tests.fuzz.hamiltonians import gate_matrix
 from tests.fuzz.spaces import space
@@ -90,6 +91,8 @@ def state(case: Case, sites: tuple[nh.Site, ...]) -> nh.MPS:
     plain = nh.MPS.from_tensors(initial_tensors(case), sites)
     if way == "quimb":
         return nh.MPS.from_quimb(plain.to_quimb(), sites)
+    if way == "charge":
+        return symmetric(plain)
     if way == "sum":
         return 0.25 * plain + 0.75 * plain
     return plain

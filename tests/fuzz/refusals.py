@@ -157,6 +157,10 @@ def vanishes(world: World) -> bool:
     return not np.isfinite(log_norm) or abs(log_norm) > 300
 
 
+def is_ring(world: World) -> bool:
+    return world.case.parameter("boundary") == "periodic"
+
+
 def dim_below(n: int) -> Callable[[World], bool]:
     return lambda world: len(world.inside) < n
 
@@ -221,6 +225,11 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
         "few vectors were asked for",
         lambda w: {"k", "leading"} & set(dict(w.case.settings)) != set(),
     ),
+    (
+        r"dimension 'bond'|'bond'.*sizes?",
+        "a ring has more bonds than a chain",
+        lambda w: w.case.parameter("boundary") == "periodic",
+    ),
     (r"^pair = .* is one of a SlowMode", "the record is a spectrum", always),
     (r"^jump = ", "the bath has no such jump", lambda w: "bath" in dict(w.case.settings)),
     (r"(SteadyState|ExactDiag).* as it is set does not give|which this \w+ does not give", "not asked for", always),
@@ -228,7 +237,7 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (r"has only one distinct level", "there is only one distinct level", always),
     (r"^jumps = |^charge = .* None, since the bath", "the bath does not fit", bath_is_bad),
     (r"pairs of neighbouring levels .* are closer", "levels are degenerate", degenerate_levels),
-    (r"does not connect|not connected", "the bath does not connect the states", disconnected),
+    (r"does not connect|not connected|does not resolve", "the bath does not connect the states", disconnected),
     (r"SteadyState needs the sparse matrix", "the model is a circuit", lambda w: w.floquet),
     (r"method = 'filter'", "not a matrix for the filter", lambda w: not_filterable(w) or few_for_filter(w)),
     (r"filter diagonalisation (is|found|finds)", "the filter fails", few_for_filter),

@@ -230,17 +230,25 @@ def initial_tensors(case: Case) -> list[np.ndarray]:
     for d in dims[:-1]:
         u, s, vh = np.linalg.svd(rest.reshape(rest.shape[0] * d, -1), full_matrices=False)
         keep = max(1, int(np.sum(s > 1e-15 * s[0])))
-        if way == "tensors" and rng.random() < 0.7:  # any gauge: the bond is mixed by a random matrix
-            mix = np.linalg.qr(rng.normal(size=(keep, keep)))[0] * np.exp(rng.normal(size=keep))
-            u, vh = u[:, :keep] @ mix, np.linalg.inv(mix) @ (s[:keep, None] * vh[:keep])
-        else:
-            u, vh = u[:, :keep], s[:keep, None] * vh[:keep]
-        tensors.append(u.reshape(-1, d, keep))
-        rest = vh
+        tensors.append(u[:, :keep].reshape(-1, d, keep))
+        rest = s[:keep, None] * vh[:keep]
     tensors.append(rest.reshape(-1, dims[-1], 1))
+    if way == "tensors":
+        _change_gauge(tensors, rng)
     first, last = (0, -1) if rng.random() < 0.5 else (-1, 0)
     tensors[first], tensors[last] = tensors[first] * scale, tensors[last] / scale**0.5
     return tensors
+
+
+def _change_gauge(tensors: list[np.ndarray], rng: np.random.Generator) -> None:
+    """Mix the states of all bonds at random, or scale them by any powers of 2, which no number loses a digit by."""
+    scaled = rng.random() < 0.4
+    for j in range(len(tensors) - 1):
+        keep = tensors[j].shape[2]
+        mix = np.linalg.qr(rng.normal(size=(keep, keep)))[0] * np.exp(rng.normal(size=keep))
+        mix = np.diag(2.0 ** rng.integers(-50, 50, size=keep)) if scaled else mix
+        tensors[j] = tensors[j] @ mix
+        tensors[j + 1] = np.tensordot(np.linalg.inv(mix), tensors[j + 1], 1)
 
 
 def contracted(tensors: list[np.ndarray]) -> np.ndarray:
