@@ -140,6 +140,7 @@ class World:
         charge = self.case.initial[2]
         if charge is not None and self.case.initial[0] != "amplitudes":  # what rounding has left of other charges
             vector[self.charges != charge] = 0
+        vector = vector / np.abs(vector).max()  # whose squares neither over- nor underflow
         return vector / np.linalg.norm(vector)
 
     @cached_property
