@@ -98,6 +98,8 @@ class Session:
         got = self.attempt(name, measure, expected)
         if isinstance(expected, Skip):
             self.report.skipped[f"{name}: {expected.why}"] += 1
+        elif isinstance(expected, Refuse) and not np.all(np.isfinite(np.asarray(got))):
+            self.report.refused.append((f"{name}: {_short(got)}", expected.why))
         elif isinstance(expected, Refuse):
             self.report.add(f"{name}: not refused", f"{_short(got)}, but {expected.why} {note}")
         else:

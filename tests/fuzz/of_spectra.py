@@ -123,14 +123,28 @@ def steady_state_condition_number(found: Found, **_: Any) -> Expected:
     if found.vectors != "both":
         return Refuse("there are no left eigenvectors")
     leader = _one_leader(found)
-    if isinstance(leader, Refuse) and found.world.levels.normal and found.world.levels.exact:
-        return Right([1.0])
+    if isinstance(leader, Refuse):
+        return _condition_of_degenerate(found, complex(found.leaders()[0]))
     if not isinstance(leader, complex):
         return leader
     _, _, condition = _vectors(found, leader)
     if condition > 1e5:
         return Skip("the vector is too sensitive")
     return Right([condition], tolerance=1e-4 * condition)
+
+
+def _condition_of_degenerate(found: Found, value: complex) -> Expected:
+    """The norm of the projector on the eigenspace of a level, along the others: infinite for a defective level."""
+    known = found.world.levels
+    u, sizes, vh = np.linalg.svd(known.matrix - value * np.eye(len(known.matrix)))
+    count = known.multiplicity(value)
+    if len(found.leaders()) != count:
+        return Skip("levels grow alike")
+    if np.count_nonzero(sizes < 1e-7 * known.norm) != count:
+        return Refuse("the level is defective")
+    left, right = u[:, -count:], vh[-count:].conj().T
+    condition = float(np.linalg.norm(np.linalg.inv(left.conj().T @ right), 2))
+    return Right([condition], tolerance=1e-4 * condition) if condition < 1e5 else Skip("the vector is too sensitive")
 
 
 def _imaginary_parts(found: Found, threshold: float) -> np.ndarray | Skip:
