@@ -12,6 +12,8 @@ import scipy.linalg
 from tests.fuzz import dense
 from tests.fuzz.answers import Expected, Refuse, Right, Skip
 from tests.fuzz.levels import CLOSE
+from tests.fuzz.of_slow_modes import demixing
+from tests.fuzz.spaces import space
 from tests.fuzz.world import World
 
 
@@ -254,6 +256,36 @@ def complex_spacing_ratio(found: Found, threshold: float | None = None) -> Expec
     return Right([[np.mean(np.abs(ratios)), cosine]], tolerance=1e-5)
 
 
+def demixing_angle(found: Found, pair: tuple[int, int] = (0, 1)) -> Expected:
+    """That of two levels in the order of the spectrum, which the reference knows for energies only."""
+    known, world = found.world.levels, found.world
+    if not all("Z" in space(kind).operators for kind in world.kinds) or max(pair) >= len(known.values):
+        return Refuse("there are no such levels, or no Pauli matrices")
+    if found.vectors == "none":
+        return Refuse("there are no eigenvectors")
+    if not known.hermitian:
+        return Skip("the order of the levels is not that of energies") if known.normal else _overlapping(found, pair)
+    values, vectors = np.linalg.eigh(known.matrix)
+    if any(known.multiplicity(values[n]) > 1 for n in pair) or known.doubtful():
+        return Skip("levels are nearly degenerate")
+    mixed = demixing(world, vectors[:, pair[0]], vectors[:, pair[1]])
+    return mixed if isinstance(mixed, Skip) else Right([[mixed[0], np.tan(mixed[0] / 2)]], tolerance=1e-5)
+
+
+def _overlapping(found: Found, pair: tuple[int, int]) -> Expected:
+    """Two eigenvectors of a matrix that is not normal have a demixing angle only if they happen to be orthogonal."""
+    if skip := _known(found):
+        return skip
+    values, growth = found.world.levels.values, found.world.growth(found.world.levels.values)
+    order = np.lexsort((values.real, -growth))
+    if np.min(np.diff(np.sort(growth)), initial=np.inf) < CLOSE * found.world.levels.norm:
+        return Skip("levels grow alike")
+    (one, _, first), (other, _, second) = (_vectors(found, complex(values[order[n]])) for n in pair)
+    if max(first, second) > 1e5:
+        return Skip("the vector is too sensitive")
+    return Refuse("the vectors are not orthogonal") if abs(np.vdot(one, other)) > 1e-6 else Skip("orthogonal by chance")
+
+
 OF_SPECTRA: dict[str, Callable[..., Expected]] = {
     "Eigenvalues": eigenvalues,
     "GrowthRate": growth_rate,
@@ -266,4 +298,5 @@ OF_SPECTRA: dict[str, Callable[..., Expected]] = {
     "GapRatio": gap_ratio,
     "SingularValueGapRatio": singular_value_gap_ratio,
     "ComplexSpacingRatio": complex_spacing_ratio,
+    "DemixingAngle": demixing_angle,
 }
