@@ -7,11 +7,12 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd oracle memory noise clean
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd oracle memory noise clean fuzz
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
 	@echo "make test       run the test suite"
+	@echo "make fuzz       compare random cases with a dense reference (SEED=1 CASES=2000; ten minutes)"
 	@echo "make lint       check format and style"
 	@echo "make types      check types, and that a planted error is found"
 	@echo "make wheel      build the wheel and use it from outside of the checkout"
@@ -40,6 +41,13 @@ reproduce: $(STAMP)
 
 test: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 10
+
+# Another seed makes other cases; FIRST is the number of the first one, to see one again.
+SEED ?= 1
+CASES ?= 2000
+FIRST ?= 0
+fuzz: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m tests.fuzz --seed $(SEED) --cases $(CASES) --first $(FIRST)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
