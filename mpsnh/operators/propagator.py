@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from mpsnh.checks import require
 from mpsnh.language.generator import Circuit, Hamiltonian, unknown
@@ -17,10 +15,7 @@ from mpsnh.operators.matrix import apply_layers, matrix
 from mpsnh.operators.sector import Sector
 
 DENSE_PROPAGATOR = 512
-"""Largest sector dimension for which exp(-i H t) is made as a dense matrix."""
-
-MOST_GROWTH = 200.0
-"""Largest logarithm of the norm of that matrix, which is far from where its square overflows."""
+"""Largest sector dimension for which a factor of exp(-i H t) is made as a dense matrix."""
 
 
 @functools.singledispatch
@@ -61,14 +56,7 @@ def propagator(generator: Any, sector: Sector, t: float, dt: float) -> Propagato
 
 @propagator.register
 def _(generator: Hamiltonian, sector: Sector, t: float, dt: float) -> Propagator:
-    hamiltonian = matrix(generator, sector, t)
-    if hamiltonian.shape[0] > DENSE_PROPAGATOR:
-        return ChebyshevPropagator(hamiltonian, dt)
-    dense = hamiltonian.toarray()
-    growth = np.abs(np.linalg.eigvalsh((dense - dense.conj().T) / 2j)).max()
-    times = max(1, math.ceil(growth * abs(dt) / MOST_GROWTH))
-    evolution = scipy.linalg.expm(-1j * dt / times * dense)
-    return Propagator(lambda vector: evolution @ vector, times)
+    return ChebyshevPropagator(matrix(generator, sector, t), dt, dense=sector.dim <= DENSE_PROPAGATOR)
 
 
 @propagator.register
