@@ -272,7 +272,7 @@ class ChebyshevPropagator(Propagator):
         self.expansion = Expansion.cheapest(around, time, tolerance)
         centre = around.centre.real if hamiltonian.real else around.centre
         identity = scipy.sparse.identity(hamiltonian.dim, format="csr")
-        self._operator = BlockOperator((hamiltonian.array - centre * identity) / self.expansion.radius)
+        self._operator = BlockOperator((hamiltonian.array - centre * identity) if centre else hamiltonian.array)
         steps = self.expansion.steps
         self._noise = ROUNDING * EPS * len(self.expansion.coefficients) * phases(hamiltonian.dim)
         step = self._dense_step() if dense else self._step_by_series
@@ -281,7 +281,7 @@ class ChebyshevPropagator(Propagator):
     def _step_by_series(self, pair: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Advance by one factor, with the rounding of all its terms."""
         even, odd, squares = self._operator.chebyshev_series(
-            self.expansion.coefficients, np.ascontiguousarray(pair).view(self._operator.dtype), sizes=True
+            self.expansion.coefficients, np.ascontiguousarray(pair).view(self._operator.dtype), half=self.expansion.radius, sizes=True
         )
         advanced: NDArray[np.complex128] = even.view(complex) - 1j * odd.view(complex)
         advanced[:, 1] += self._noise * np.sqrt(squares[:, 0] + squares[:, 1])
@@ -290,7 +290,7 @@ class ChebyshevPropagator(Propagator):
     def _dense_step(self) -> Callable[[NDArray[np.complex128]], NDArray[np.complex128]]:
         """Return a function that does the same with a matrix that is made once."""
         identity = np.eye(self._operator.dim, dtype=self._operator.dtype)
-        even, odd, squares = self._operator.chebyshev_series(self.expansion.coefficients, identity, sizes=True)
+        even, odd, squares = self._operator.chebyshev_series(self.expansion.coefficients, identity, half=self.expansion.radius, sizes=True)
         if np.iscomplexobj(identity):
             squares = squares[:, ::2] + squares[:, 1::2]
         parts = even.real + odd.imag, even.imag - odd.real, squares
