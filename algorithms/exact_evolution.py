@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from typing_extensions import override
@@ -12,13 +12,14 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import ExactSnapshot, Snapshot
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.nilpotent import TerminatingPropagator
 from mpsnh.linalg.propagator import Evolving, Propagator
 from mpsnh.states.vector import ExactState
 
 
 @dataclass(frozen=True)
 class Vector:
-    """An exact state on its way, and the propagators for the numbers of steps that were needed so far.
+    """An exact state on its way, where it began, and the propagators for the numbers of steps that were needed so far.
 
     Examples
     --------
@@ -29,7 +30,14 @@ class Vector:
 
     model: Model
     evolving: Evolving
-    propagators: dict[int, Propagator]
+    origin: Evolving
+    begun: float
+    propagators: dict[int, Propagator] = field(default_factory=dict)
+
+    @property
+    def returns(self) -> bool:
+        """Whether states are made from where it began, since steps would add up rounding that a longer one has not."""
+        return any(isinstance(propagator, TerminatingPropagator) for propagator in self.propagators.values())
 
 
 class ExactEvolution(TimeEvolution[Vector]):
@@ -84,7 +92,8 @@ class ExactEvolution(TimeEvolution[Vector]):
     def init(self, model: Model, after: Snapshot | None) -> Vector:
         if after is None:
             vector = model.sector.project(self.initial_state(model).to_vector())
-            return Vector(model, Evolving.of(vector), {})
+            start = Evolving.of(vector)
+            return Vector(model, start, start, 0.0)
         if not isinstance(after.state, ExactState):
             raise TypeError(f"ExactEvolution continues an ExactState, not {type(after.state).__name__}")
         theirs, ours = after.state.sector, model.sector
@@ -92,24 +101,36 @@ class ExactEvolution(TimeEvolution[Vector]):
         require(same, "sector of the state", theirs, f"{ours}, as the model has, on the same sites")
         vector, log_norm, carried = after.state.vector, after.log_norm or 0.0, after.carry
         if not carried:  # as of a snapshot that something else made
-            return Vector(model, replace(Evolving.of(vector), log_norm=log_norm), {})
-        pair = np.stack([vector, carried["sample"]], axis=1)
-        return Vector(model, Evolving(pair, log_norm, float(carried["slack"])), {})
+            start = replace(Evolving.of(vector), log_norm=log_norm)
+            return Vector(model, start, start, after.time)
+        now = Evolving(np.stack([vector, carried["sample"]], axis=1), log_norm, float(carried["slack"]))
+        if "origin" not in carried:
+            return Vector(model, now, now, after.time)
+        begun, *numbers = carried["begun"].tolist()
+        return Vector(model, now, Evolving(carried["origin"], *numbers), begun)
 
     @override
     def advance(self, carry: Vector, t: float, dt: float, steps: int) -> Vector:
         if steps not in carry.propagators:
             carry.propagators[steps] = carry.model.propagator(steps * dt, t)
-        return replace(carry, evolving=carry.propagators[steps].advance(carry.evolving))
+        propagator = carry.propagators[steps]
+        if isinstance(propagator, TerminatingPropagator):
+            now = propagator.to(t + steps * dt - carry.begun).advance(carry.origin)
+        else:
+            now = propagator.advance(carry.evolving)
+        return replace(carry, evolving=now)
 
     @override
     def record(self, carry: Vector, t: float) -> ExactSnapshot:
-        now = carry.evolving
+        now, origin = carry.evolving, carry.origin
+        carried = {"sample": now.pair[:, 1].copy(), "slack": np.array(now.slack)}
+        if carry.returns:
+            carried |= {"origin": origin.pair, "begun": np.array([carry.begun, origin.log_norm, origin.slack])}
         return ExactSnapshot(
             t,
             ExactState(now.vector.copy(), carry.model.sector),
             now.log_norm,
-            {"sample": now.pair[:, 1].copy(), "slack": np.array(now.slack)},
+            carried,
             error=now.error,
             log_norm_error=now.log_norm_error,
         )

@@ -15,6 +15,8 @@ from mpsnh.language.generator import Circuit, Hamiltonian, unknown
 from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.chebyshev import ChebyshevPropagator
 from mpsnh.linalg.local import act
+from mpsnh.linalg.matrix import Matrix
+from mpsnh.linalg.nilpotent import TerminatingPropagator
 from mpsnh.linalg.propagator import Propagator, phases
 from mpsnh.operators.matrix import matrix
 from mpsnh.operators.sector import Sector
@@ -61,7 +63,9 @@ def propagator(generator: Any, sector: Sector, t: float, dt: float) -> Propagato
 
 @propagator.register
 def _(generator: Hamiltonian, sector: Sector, t: float, dt: float) -> Propagator:
-    return ChebyshevPropagator(matrix(generator, sector, t), dt, dense=sector.dim <= DENSE_PROPAGATOR)
+    hamiltonian = Matrix.of(matrix(generator, sector, t))
+    ending = TerminatingPropagator.of(hamiltonian, dt)
+    return ending or ChebyshevPropagator(hamiltonian, dt, dense=sector.dim <= DENSE_PROPAGATOR)
 
 
 @propagator.register
