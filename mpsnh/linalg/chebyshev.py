@@ -31,7 +31,7 @@ MAGNIFICATION = 1e3
 """How much cancellation in one factor magnifies rounding, at most."""
 
 
-ROUNDING = 0.2
+ROUNDING = 0.5
 """Error of an element by a factor, relative to the terms that it sums up, in units of ε times their number."""
 
 

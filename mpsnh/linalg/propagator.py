@@ -170,7 +170,7 @@ class Evolving:
         vector, sample = self.pair.T
         size = SAFETY * float(np.linalg.norm(sample))
         along = SAFETY * abs(complex(np.vdot(vector, sample)))
-        return self.slack + (LARGEST_ERROR if self.lost else min(along + size**2, LARGEST_ERROR))
+        return self.slack + SAFETY * EPS + (LARGEST_ERROR if self.lost else min(along + size**2, LARGEST_ERROR))
 
 class Propagator:
     """A linear map of vectors that is a step repeated many times, each so short that the norm stays in range.
@@ -223,7 +223,7 @@ class Propagator:
             pair = self._step(pair)
             more, sample = normalise(pair)
             growth += more
-            slack += EPS * abs(growth) + (self._spread if SAFETY * sample >= 1 else 0.0)
+            slack += EPS * (4 + abs(growth)) + (self._spread if SAFETY * sample >= 1 else 0.0)
         log_norm = start.log_norm + growth + factor.real
         slack += EPS * (abs(log_norm) + abs(growth) + 2 * abs(factor.real))
         return Evolving(pair * np.exp(1j * factor.imag), log_norm, slack)

@@ -201,6 +201,7 @@ def test_the_numerical_range_lies_in_the_rectangle(gamma, make):
     [
         ((np.eye(2), np.nan), "time = nan, but it must be finite"),
         ((np.eye(2), 1.0, 1e-18), "tolerance = 1e-18, but it must be at least 1e-17 and less than 1"),
+        ((np.diag([0.0, 20.0]), 1e13), "time = 10000000000000.0, but it must be at most 1e\\+12 with a Hamiltonian of"),
         ((np.eye(2), 1.0, 1.0), "tolerance = 1.0, but it must be at least 1e-17 and less than 1"),
         ((np.ones((2, 3)), 1.0), r"matrix shape = \(2, 3\), but it must be square"),
         ((np.diag([1.0, np.inf]), 1.0), "the matrix has elements that are not finite"),
