@@ -126,11 +126,6 @@ class ExactEvolution(TimeEvolution[Vector]):
         carried = {"sample": now.pair[:, 1].copy(), "slack": np.array(now.slack)}
         if carry.returns:
             carried |= {"origin": origin.pair, "begun": np.array([carry.begun, origin.log_norm, origin.slack])}
-        return ExactSnapshot(
-            t,
-            ExactState(now.vector.copy(), carry.model.sector),
-            now.log_norm,
-            carried,
-            error=now.error,
-            log_norm_error=now.log_norm_error,
-        )
+        state = ExactState(now.vector.copy(), carry.model.sector)
+        error, log_norm_error = now.errors
+        return ExactSnapshot(t, state, now.log_norm, carried, error=error, log_norm_error=log_norm_error)

@@ -32,18 +32,24 @@ def index_of_nilpotency(matrix: scipy.sparse.csr_matrix) -> int | None:
     >>> index_of_nilpotency(scipy.sparse.csr_matrix([[1j, 1], [1, -1j]])), index_of_nilpotency(scipy.sparse.eye(2))
     (2, None)
     """
-    size = float(abs(matrix).max())
+    size = float(np.abs(matrix.data).max(initial=0.0))
     if size == 0:
         return 1
     unit = matrix / 2.0 ** round(math.log2(size))  # so that nothing over- or underflows, and integers stay what they are
-    if abs(unit.multiply(unit.T).sum()) > 1e-8 * abs(unit.multiply(unit.conj()).sum()):
-        return None  # the trace of the square, which is zero
     vectors = np.random.default_rng(0).choice([-1.0, 1.0], (matrix.shape[0], 2))
     for index in range(1, LONGEST_SERIES + 1):
         vectors = unit @ vectors
         if not vectors.any():
             return index
     return None
+
+
+def _can_be_nilpotent(matrix: scipy.sparse.csr_matrix, level: complex) -> bool:
+    """Tell whether the trace of (H - level)² vanishes to rounding, which takes no longer than one product."""
+    size = float(np.abs(matrix.data).max(initial=0.0)) or 1.0
+    unit = matrix / size
+    trace = unit.multiply(unit.T).sum() - matrix.shape[0] * (level / size) ** 2
+    return abs(trace) <= 1e-8 * float(np.vdot(unit.data, unit.data).real)
 
 
 class TerminatingPropagator(Propagator):
@@ -90,6 +96,8 @@ class TerminatingPropagator(Propagator):
         """
         diagonal = matrix.array.diagonal()
         level = complex(diagonal[0] + np.mean(diagonal - diagonal[0]))
+        if not _can_be_nilpotent(matrix.array, level):
+            return None
         shift = level if level.imag else level.real
         nilpotent = (matrix.array - shift * scipy.sparse.identity(matrix.dim, format="csr")).tocsr()
         index = index_of_nilpotency(nilpotent)
