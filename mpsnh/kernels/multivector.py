@@ -173,14 +173,14 @@ def _apply(indptr, indices, values, x, out, scale, shift, keep):  # type: ignore
 
 
 @numba.njit(cache=True, nogil=True)
-def _chebyshev(indptr, indices, values, half, centre, coefficients, block, other, even, odd, squares):  # type: ignore[no-untyped-def]
+def _chebyshev(indptr, indices, values, half, coefficients, block, other, even, odd, squares):  # type: ignore[no-untyped-def]
     """Add b_k T_k(A) V to `even` or `odd`, and its squared elements to `squares` unless that is empty."""
     size = block.size
     for k in range(len(coefficients)):
         if k == 1:
-            _apply(indptr, indices, values, block, other, 1.0 / half, centre, 0.0)
+            _apply(indptr, indices, values, block, other, 1.0 / half, 0.0, 0.0)
         elif k > 1:
-            _apply(indptr, indices, values, block, other, 2.0 / half, centre, -1.0)
+            _apply(indptr, indices, values, block, other, 2.0 / half, 0.0, -1.0)
         if k > 0:
             block, other = other, block
         total, terms, sizes = (odd if k % 2 else even).ravel(), block.ravel(), squares.ravel()
@@ -306,9 +306,14 @@ class BlockOperator:
         return out
 
     def chebyshev_series(
-        self, coefficients: NDArray[np.float64], x: NDArray[Any], half: float = 1.0, centre: float = 0.0, sizes: bool = False
+        self,
+        coefficients: NDArray[np.float64],
+        x: NDArray[Any],
+        half: float = 1.0,
+        centre: float = 0.0,
+        sizes: bool = False,
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-        """Return the sums of b_k T_k(A) x over even and over odd k, without leaving compiled code.
+        """Return the sums of b_k T_k(A / half) x over even and over odd k, without leaving compiled code.
 
         Parameters
         ----------
@@ -316,6 +321,8 @@ class BlockOperator:
             The b_k.
         x : ndarray, shape (n, m)
             The vectors, in double precision and of the dtype of the operator.
+        half : float
+            What the matrix is divided by.
         sizes : bool
             Whether the size of the terms is wanted as well, which tells how much of it cancels.
 
@@ -338,7 +345,8 @@ class BlockOperator:
         start = np.array(x, order="C").view(np.float64)
         other, even, odd = np.empty_like(start), np.zeros_like(start), np.zeros_like(start)
         squares = np.zeros(start.shape if sizes else (0, 0))
-        _chebyshev(self._indptr, self._indices, self._values, half, centre, coefficients, start, other, even, odd, squares)
+        rows = self._indptr, self._indices, self._values
+        _chebyshev(*rows, half, coefficients, start, other, even, odd, squares)
         return even.view(self.dtype), odd.view(self.dtype), squares
 
     def __repr__(self) -> str:

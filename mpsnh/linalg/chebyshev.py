@@ -278,11 +278,14 @@ class ChebyshevPropagator(Propagator):
         step = self._dense_step() if dense else self._step_by_series
         super().__init__(step, steps, -1j * centre * time, 2 * around.height * abs(time) / steps)
 
+    def _series(self, vectors: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        """Return the even and the odd part of a factor times vectors, and the squares of all terms."""
+        chosen = self.expansion
+        return self._operator.chebyshev_series(chosen.coefficients, vectors, chosen.radius, sizes=True)
+
     def _step_by_series(self, pair: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Advance by one factor, with the rounding of all its terms."""
-        even, odd, squares = self._operator.chebyshev_series(
-            self.expansion.coefficients, np.ascontiguousarray(pair).view(self._operator.dtype), half=self.expansion.radius, sizes=True
-        )
+        even, odd, squares = self._series(np.ascontiguousarray(pair).view(self._operator.dtype))
         advanced: NDArray[np.complex128] = even.view(complex) - 1j * odd.view(complex)
         advanced[:, 1] += self._noise * np.sqrt(squares[:, 0] + squares[:, 1])
         return advanced
@@ -290,7 +293,7 @@ class ChebyshevPropagator(Propagator):
     def _dense_step(self) -> Callable[[NDArray[np.complex128]], NDArray[np.complex128]]:
         """Return a function that does the same with a matrix that is made once."""
         identity = np.eye(self._operator.dim, dtype=self._operator.dtype)
-        even, odd, squares = self._operator.chebyshev_series(self.expansion.coefficients, identity, half=self.expansion.radius, sizes=True)
+        even, odd, squares = self._series(identity)
         if np.iscomplexobj(identity):
             squares = squares[:, ::2] + squares[:, 1::2]
         parts = even.real + odd.imag, even.imag - odd.real, squares

@@ -35,7 +35,9 @@ def index_of_nilpotency(matrix: scipy.sparse.csr_matrix) -> int | None:
     size = float(np.abs(matrix.data).max(initial=0.0))
     if size == 0:
         return 1
-    unit = matrix / 2.0 ** round(math.log2(size))  # so that nothing over- or underflows, and integers stay what they are
+    unit = matrix / 2.0 ** round(
+        math.log2(size)
+    )  # so that nothing over- or underflows, and integers stay what they are
     vectors = np.random.default_rng(0).choice([-1.0, 1.0], (matrix.shape[0], 2))
     for index in range(1, LONGEST_SERIES + 1):
         vectors = unit @ vectors
@@ -49,7 +51,7 @@ def _can_be_nilpotent(matrix: scipy.sparse.csr_matrix, level: complex) -> bool:
     size = float(np.abs(matrix.data).max(initial=0.0)) or 1.0
     unit = matrix / size
     trace = unit.multiply(unit.T).sum() - matrix.shape[0] * (level / size) ** 2
-    return abs(trace) <= 1e-8 * float(np.vdot(unit.data, unit.data).real)
+    return bool(abs(trace) <= 1e-8 * np.vdot(unit.data, unit.data).real)
 
 
 class TerminatingPropagator(Propagator):

@@ -39,7 +39,8 @@ def phases(dim: int) -> Vector:
     >>> bool(np.allclose(abs(phases(5)), 1)), phases(5) is phases(5)
     (True, True)
     """
-    return np.exp(2j * np.pi * np.random.default_rng(dim).random(dim))
+    chosen: Vector = np.exp(2j * np.pi * np.random.default_rng(dim).random(dim))
+    return chosen
 
 
 def normalise(pair: NDArray[np.complex128]) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ from mpsnh.operators.sector import Sector
 
 DENSE_PROPAGATOR = 512
 """Largest sector dimension for which a factor of exp(-i H t) is made as a dense matrix."""
+
+LARGEST_LEAK = 1e-12
+"""Largest part of a vector that a period may bring out of its sector by rounding, which counts as an error of it."""
 
 
 @functools.singledispatch
@@ -96,9 +100,15 @@ def _period(gates: Sequence[Gate], sector: Sector) -> Callable[[NDArray[np.compl
         whole[sector.codes] = pair
         for matrix, offsets, bases, noise in steps:
             act(matrix, offsets, bases, whole, noise)
-        inside = np.stack([sector.project(whole[:, 0]), whole[sector.codes, 1]], axis=1)
-        if leak := float(np.linalg.norm(whole[outside, 0])):  # at rounding level, else it is refused
-            inside[:, 1] += leak / np.linalg.norm(inside[:, 0]) * changes[sector.codes] * inside[:, 0]
+        inside, leak = whole[sector.codes], float(np.linalg.norm(whole[outside, 0]))
+        if leak > 0:
+            kept = float(np.linalg.norm(inside[:, 0]))
+            if leak > LARGEST_LEAK * kept:
+                raise ValueError(
+                    f"the gates do not conserve the charge {sector.charge}: a period leaves an amplitude of "
+                    f"{leak / math.hypot(leak, kept):.3g} outside; use charge=None for the whole space"
+                )
+            inside[:, 1] += leak / kept * changes[sector.codes] * inside[:, 0]
         return inside
 
     return period
