@@ -27,7 +27,7 @@ LONGEST = 400.0
 """Largest argument of the Bessel functions. Nothing is gained by a longer expansion."""
 
 
-MAGNIFICATION = 1e3
+MAGNIFICATION = 2e3
 """How much cancellation in one factor magnifies rounding, at most."""
 
 

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def act(matrix, offsets, bases, pair, noise):  # type: ignore[no-untyped-def]
     """Apply a gate to a vector and a sample of its error, in place.
 

@@ -105,8 +105,9 @@ def _period(gates: Sequence[Gate], sector: Sector) -> Callable[[NDArray[np.compl
             kept = float(np.linalg.norm(inside[:, 0]))
             if leak > LARGEST_LEAK * kept:
                 raise ValueError(
-                    f"the gates do not conserve the charge {sector.charge}: a period leaves an amplitude of "
-                    f"{leak / math.hypot(leak, kept):.3g} outside; use charge=None for the whole space"
+                    f"the gates do not conserve the charge: a period brings an amplitude of "
+                    f"{leak / math.hypot(leak, kept):.3g} outside of the sector of charge {sector.charge}; use "
+                    "charge=None for the whole space"
                 )
             inside[:, 1] += leak / kept * changes[sector.codes] * inside[:, 0]
         return inside
