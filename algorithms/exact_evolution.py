@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.base.evolution import TimeEvolution
+from mpsnh.base.evolution import LOG_NORM, TimeEvolution
 from mpsnh.base.model import Model
-from mpsnh.base.snapshot import Snapshot
+from mpsnh.base.records import Diagnostic
+from mpsnh.base.snapshot import ExactSnapshot, Snapshot
 from mpsnh.checks import require, require_memory
-from mpsnh.linalg.propagator import Propagator
+from mpsnh.linalg.nilpotent import TerminatingPropagator
+from mpsnh.linalg.propagator import Evolving, Propagator
 from mpsnh.states.vector import ExactState
 
 
 @dataclass(frozen=True)
 class Vector:
-    """An exact state on its way, and the propagators for the numbers of steps that were needed so far.
+    """An exact state on its way, where it began, and the propagators for the numbers of steps that were needed so far.
 
     Examples
     --------
     >>> evolution = ExactEvolution(dt=0.5, t_max=2.0)
-    >>> round(float(np.linalg.norm(evolution.init(models.NonHermitianXXZ(L=4), None).amplitudes)), 12)
+    >>> round(float(np.linalg.norm(evolution.init(models.NonHermitianXXZ(L=4), None).evolving.vector)), 12)
     1.0
     """
 
     model: Model
-    amplitudes: NDArray[np.complex128]
-    log_norm: float
-    propagators: dict[int, Propagator]
+    evolving: Evolving
+    origin: Evolving
+    begun: float
+    propagators: dict[int, Propagator] = field(default_factory=dict)
+
+    @property
+    def returns(self) -> bool:
+        """Whether states are made from where it began, since steps would add up rounding that a longer one has not."""
+        return any(isinstance(propagator, TerminatingPropagator) for propagator in self.propagators.values())
 
 
 class ExactEvolution(TimeEvolution[Vector]):
     """Evolution of an exact vector in the model's charge sector, without Trotter error.
+
+    Rounding remains, which non-Hermitian Hamiltonians can amplify without limit. Each record says how far it may have
+    led the state and `log_norm` astray: `ExactSnapshot.error` and `ExactSnapshot.log_norm_error` are estimated with a
+    random change of the Hamiltonian by rounding, whose effect evolves beside the state (see
+    `mpsnh.linalg.propagator.Evolving`), and are rarely below the true errors. An error of 2 means that the state is
+    lost in rounding.
 
     Parameters
     ----------
@@ -58,6 +71,12 @@ class ExactEvolution(TimeEvolution[Vector]):
     2.0
     """
 
+    yields = ExactSnapshot
+    diagnostics = LOG_NORM | {
+        "error": Diagnostic("error", "estimated error of the normalised state"),
+        "log_norm_error": Diagnostic("log_norm_error", "estimated error of log_norm"),
+    }
+
     @override
     def check(self, model: Model) -> None:
         super().check(model)
@@ -73,22 +92,40 @@ class ExactEvolution(TimeEvolution[Vector]):
     @override
     def init(self, model: Model, after: Snapshot | None) -> Vector:
         if after is None:
-            start = ExactState.from_mps(self.initial_state(model), model.sector)
-            return Vector(model, start.vector, 0.0, {})
+            start = Evolving.of(ExactState.from_mps(self.initial_state(model), model.sector).vector)
+            return Vector(model, start, start, 0.0)
         if not isinstance(after.state, ExactState):
             raise TypeError(f"ExactEvolution continues an ExactState, not {type(after.state).__name__}")
         theirs, ours = after.state.sector, model.sector
         same = (theirs.sites, theirs.charge) == (ours.sites, ours.charge)
         require(same, "sector of the state", theirs, f"{ours}, as the model has, on the same sites")
-        return Vector(model, after.state.vector, after.log_norm or 0.0, {})
+        vector, log_norm, carried = after.state.vector, after.log_norm or 0.0, after.carry
+        if not carried:  # as of a snapshot that something else made
+            start = replace(Evolving.of(vector), log_norm=log_norm)
+            return Vector(model, start, start, after.time)
+        now = Evolving(np.stack([vector, carried["sample"]], axis=1), log_norm, float(carried["slack"]))
+        if "origin" not in carried:
+            return Vector(model, now, now, after.time)
+        begun, *numbers = carried["begun"].tolist()
+        return Vector(model, now, Evolving(carried["origin"], *numbers), begun)
 
     @override
     def advance(self, carry: Vector, t: float, dt: float, steps: int) -> Vector:
         if steps not in carry.propagators:
             carry.propagators[steps] = carry.model.propagator(steps * dt, t)
-        vector, growth = carry.propagators[steps].evolve(carry.amplitudes)
-        return replace(carry, amplitudes=vector, log_norm=carry.log_norm + growth)
+        propagator = carry.propagators[steps]
+        if isinstance(propagator, TerminatingPropagator):
+            now = propagator.to(t + steps * dt - carry.begun).advance(carry.origin)
+        else:
+            now = propagator.advance(carry.evolving)
+        return replace(carry, evolving=now)
 
     @override
-    def record(self, carry: Vector, t: float) -> Snapshot:
-        return Snapshot(t, ExactState(carry.amplitudes, carry.model.sector), carry.log_norm)
+    def record(self, carry: Vector, t: float) -> ExactSnapshot:
+        now, origin = carry.evolving, carry.origin
+        carried = {"sample": now.pair[:, 1].copy(), "slack": np.array(now.slack)}
+        if carry.returns:
+            carried |= {"origin": origin.pair, "begun": np.array([carry.begun, origin.log_norm, origin.slack])}
+        state = ExactState(now.vector.copy(), carry.model.sector)
+        error, log_norm_error = now.errors
+        return ExactSnapshot(t, state, now.log_norm, carried, error=error, log_norm_error=log_norm_error)

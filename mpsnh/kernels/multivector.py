@@ -172,6 +172,29 @@ def _apply(indptr, indices, values, x, out, scale, shift, keep):  # type: ignore
         _apply_to_columns(1, first, indptr, indices, values, x, out, scale, shift, keep)
 
 
+@numba.njit(cache=True, nogil=True)
+def _chebyshev(indptr, indices, values, half, coefficients, block, other, even, odd, squares):  # type: ignore[no-untyped-def]
+    """Add b_k T_k(A) V to `even` or `odd`, and its squared elements to `squares` unless that is empty."""
+    size = block.size
+    for k in range(len(coefficients)):
+        if k == 1:
+            _apply(indptr, indices, values, block, other, 1.0 / half, 0.0, 0.0)
+        elif k > 1:
+            _apply(indptr, indices, values, block, other, 2.0 / half, 0.0, -1.0)
+        if k > 0:
+            block, other = other, block
+        total, terms, sizes = (odd if k % 2 else even).ravel(), block.ravel(), squares.ravel()
+        coefficient = coefficients[k]
+        if sizes.size:
+            for i in range(size):
+                term = coefficient * terms[i]
+                total[i] += term
+                sizes[i] += term * term
+        else:
+            for i in range(size):
+                total[i] += coefficient * terms[i]
+
+
 class BlockOperator:
     """A sparse matrix applied to many vectors at once.
 
@@ -281,6 +304,50 @@ class BlockOperator:
         coefficients = [self._real.type(number) for number in (scale, shift, keep)]
         _apply(self._indptr, self._indices, self._values, x.view(self._real), out.view(self._real), *coefficients)
         return out
+
+    def chebyshev_series(
+        self,
+        coefficients: NDArray[np.float64],
+        x: NDArray[Any],
+        half: float = 1.0,
+        centre: float = 0.0,
+        sizes: bool = False,
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        """Return the sums of b_k T_k(A / half) x over even and over odd k, without leaving compiled code.
+
+        Parameters
+        ----------
+        coefficients : ndarray
+            The b_k.
+        x : ndarray, shape (n, m)
+            The vectors, in double precision and of the dtype of the operator.
+        half : float
+            What the matrix is divided by.
+        sizes : bool
+            Whether the size of the terms is wanted as well, which tells how much of it cancels.
+
+        Returns
+        -------
+        even, odd : ndarray, shape (n, m)
+            The two sums.
+        squares : ndarray, shape (n, m), or (n, 2 m) if the operator is complex
+            Squared elements of all terms, added up; real and imaginary parts are columns of their own. Empty if they
+            are not wanted.
+
+        Examples
+        --------
+        >>> import scipy.sparse
+        >>> A = BlockOperator(scipy.sparse.diags([0.5]).tocsr())
+        >>> even, odd, squares = A.chebyshev_series(np.array([1.0, 2.0, 3.0]), np.ones((1, 1)), sizes=True)
+        >>> float(even[0, 0]), float(odd[0, 0]), float(squares[0, 0])
+        (-0.5, 1.0, 4.25)
+        """
+        start = np.array(x, order="C").view(np.float64)
+        other, even, odd = np.empty_like(start), np.zeros_like(start), np.zeros_like(start)
+        squares = np.zeros(start.shape if sizes else (0, 0))
+        rows = self._indptr, self._indices, self._values
+        _chebyshev(*rows, half, coefficients, start, other, even, odd, squares)
+        return even.view(self.dtype), odd.view(self.dtype), squares
 
     def __repr__(self) -> str:
         return f"BlockOperator(dim={self.dim}, nnz={len(self._indices)}, dtype={self.dtype})"

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numba
 import numpy as np
-import scipy.linalg
 import scipy.sparse
-import scipy.special
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
 from mpsnh.kernels.multivector import BlockOperator
 from mpsnh.linalg.bounds import EPS, NumericalRange
 from mpsnh.linalg.matrix import Matrix
-from mpsnh.linalg.propagator import Propagator
+from mpsnh.linalg.propagator import Propagator, phases
 
 CROUZEIX = 1 + math.sqrt(2)
 """‖f(H)‖ is at most this times the largest |f| on the numerical range (Crouzeix & Palencia, SIMAX 38, 649 (2017))."""
@@ -27,6 +25,18 @@ CROUZEIX = 1 + math.sqrt(2)
 
 LONGEST = 400.0
 """Largest argument of the Bessel functions. Nothing is gained by a longer expansion."""
+
+
+MAGNIFICATION = 2e3
+"""How much cancellation in one factor magnifies rounding, at most."""
+
+
+ROUNDING = 0.5
+"""Error of an element by a factor, relative to the terms that it sums up, in units of ε times their number."""
+
+
+LONGEST_ARGUMENT = 1e13
+"""Largest time in units of the inverse width of the spectrum: rounding it changes phases by a thousandth."""
 
 
 STRETCHES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -51,10 +61,27 @@ def bessel_coefficients(argument: float, orders: int) -> NDArray[np.float64]:
     True
     """
     k = np.arange(orders)
-    with np.errstate(under="ignore"):
-        coefficients: NDArray[np.float64] = 2 * (-1.0) ** (k // 2 % 2) * scipy.special.jv(k, argument)
+    signs = (-1.0) ** (k // 2 % 2) * np.where(argument < 0, (-1.0) ** k, 1.0)
+    coefficients: NDArray[np.float64] = 2 * signs * _bessel(abs(argument), orders)
     coefficients[0] /= 2
     return coefficients
+
+
+@numba.njit(cache=True, nogil=True)
+def _bessel(z, orders):  # type: ignore[no-untyped-def]
+    """Return J_k(z) by downward recurrence (J. C. P. Miller), which library functions are less accurate than."""
+    first = int(max(orders, z + 12 * z ** (1 / 3))) + 20
+    first += first % 2
+    values = np.zeros(first + 2)
+    if z < 1e-40:
+        values[0], values[1] = 1.0, z / 2
+        return values[:orders]
+    values[first] = 1e-300
+    for k in range(first, 0, -1):
+        values[k - 1] = 2 * k / z * values[k] - values[k + 1]
+        if abs(values[k - 1]) > 1e250:
+            values[k - 1 :] /= 1e250
+    return values[:orders] / (values[0] + 2 * values[2::2].sum())
 
 
 def chebyshev_blocks(
@@ -112,20 +139,9 @@ def chebyshev_step(
     True
     """
     start = np.ascontiguousarray(vectors).reshape(len(vectors), -1).view(operator.dtype)
-    even, odd = np.zeros_like(start), np.zeros_like(start)
-    blocks = chebyshev_blocks(operator, [start.copy(), np.empty_like(start)])
-    for k, (coefficient, block) in enumerate(zip(coefficients, blocks, strict=False)):
-        _add((odd if k % 2 else even).view(np.float64), block.view(np.float64), coefficient)
+    even, odd, _ = operator.chebyshev_series(coefficients, start)
     total: NDArray[np.complex128] = even.view(complex) - 1j * odd.view(complex)
     return total.reshape(vectors.shape)
-
-
-@numba.njit(cache=True, nogil=True)
-def _add(total, term, factor):  # type: ignore[no-untyped-def]
-    """Add a multiple of a block to another one, without a temporary."""
-    for i in range(total.shape[0]):
-        for j in range(total.shape[1]):
-            total[i, j] += factor * term[i, j]
 
 
 @dataclass(frozen=True)
@@ -133,9 +149,9 @@ class Expansion:
     """How exp(-i H t) is split: `steps` equal factors, each a Chebyshev series in (H - centre) / `radius`.
 
     The series converges in ellipses with foci centre ± radius, on the one of which around the numerical range
-    Chebyshev polynomials grow as ρᵏ. With the error of a truncated series goes that of rounding, which cancellation
-    magnifies by exp(growth) where it grows and shrinks again; factors are so many that both stay small relative to
-    the smallest norm that the result can have.
+    Chebyshev polynomials grow as ρᵏ. Cancellation in a factor magnifies rounding by exp(growth), where it grows and
+    shrinks again, `MAGNIFICATION` at most; longer times have more factors, not longer ones, so that the error at a
+    time does not depend on how it was reached.
 
     Parameters
     ----------
@@ -173,7 +189,7 @@ class Expansion:
         time : float
             The time t.
         tolerance : float
-            Relative error for each unit of time, or in all if the time is shorter.
+            Relative error of a factor by truncation.
         """
         radii = {around.width + stretch * around.height for stretch in STRETCHES} - {0.0}
         if not radii or time == 0:
@@ -187,12 +203,7 @@ class Expansion:
         axes = around.axes(radius)
         rho = sum(axes) / radius
         growth = axes[1] + around.height
-        allowed = tolerance * max(abs(time), 1.0) / 2  # half for truncation, half for rounding
-        steps, needed = 0, 1
-        while steps < needed:
-            steps = needed
-            room = math.log(max(allowed / (EPS * steps), 2.0))
-            needed = math.ceil(abs(time) * max(growth / room, radius / LONGEST))
+        steps = math.ceil(abs(time) * max(growth / math.log(MAGNIFICATION), radius / LONGEST))
         argument = radius * time / steps
         # J_k(z) ≤ (z/2)ᵏ/k!, so that terms beyond the last order are below exp(-60)
         coefficients = bessel_coefficients(argument, math.ceil(math.e * rho * abs(argument) / 2) + 60)
@@ -201,12 +212,12 @@ class Expansion:
         sizes[kept] = np.exp(np.log(sizes[kept]) + kept * math.log(rho))
         tails = CROUZEIX * np.cumsum(sizes[::-1])[::-1]
         smallest_norm = math.exp(-around.height * abs(time) / steps)
-        count = max(int(np.count_nonzero(tails > allowed / steps * smallest_norm)), 1)
+        count = max(int(np.count_nonzero(tails > tolerance * smallest_norm)), 1)
         return cls(steps, radius, coefficients[:count])
 
 
 class ChebyshevPropagator(Propagator):
-    """The function v ↦ exp(-i H t) v of a sparse matrix, which need not be Hermitian.
+    """The function v ↦ exp(-i H t) v of a sparse matrix, which need not be normal or have a basis of eigenvectors.
 
     It is a product of Chebyshev expansions (Tal-Ezer & Kosloff, J. Chem. Phys. 81, 3967 (1984)), each so short that a
     non-unitary factor does not spoil it; see `Expansion`. A real matrix is applied in real arithmetic.
@@ -218,8 +229,9 @@ class ChebyshevPropagator(Propagator):
     time : float
         The time t, of either sign.
     tolerance : float
-        Relative error for each unit of time, or in all if the time is shorter; at least 1e-14. Errors of the vector
-        that grow faster than the vector itself do so here as well.
+        Relative error of a factor by truncation; at least 1e-17, which is nothing beside rounding.
+    dense : bool
+        Whether a factor is made as a dense matrix first, which is faster for many factors of a small matrix.
 
     Attributes
     ----------
@@ -229,7 +241,8 @@ class ChebyshevPropagator(Propagator):
     Raises
     ------
     ValueError
-        If the matrix is not square or not finite, or a number is out of range.
+        If the matrix is not square or not finite, a number is out of range, or the time is so long that its own
+        rounding makes phases unknown.
 
     Examples
     --------
@@ -241,17 +254,75 @@ class ChebyshevPropagator(Propagator):
     (0.866, 1.0)
     """
 
-    def __init__(self, matrix: Matrix | scipy.sparse.csr_matrix, time: float, tolerance: float = 1e-12) -> None:
+    def __init__(
+        self,
+        matrix: Matrix | scipy.sparse.csr_matrix,
+        time: float,
+        tolerance: float = 1e-16,
+        dense: bool = False,
+    ) -> None:
         require(math.isfinite(time), "time", time, "finite")
-        require(1e-14 <= tolerance < 1, "tolerance", tolerance, "at least 1e-14 and less than 1")
+        require(1e-17 <= tolerance < 1, "tolerance", tolerance, "at least 1e-17 and less than 1")
         hamiltonian = Matrix.of(matrix)
         around = hamiltonian.range
+        size = around.width + around.height
+        if abs(time) * size > LONGEST_ARGUMENT:
+            require(False, "time", time, f"at most {LONGEST_ARGUMENT / size:.3g} with a Hamiltonian of this size")
         self.time = time
         self.expansion = Expansion.cheapest(around, time, tolerance)
         centre = around.centre.real if hamiltonian.real else around.centre
         identity = scipy.sparse.identity(hamiltonian.dim, format="csr")
-        self._operator = BlockOperator((hamiltonian.array - centre * identity) / self.expansion.radius)
-        super().__init__(self._advance, self.expansion.steps, -1j * centre * time)
+        self._operator = BlockOperator((hamiltonian.array - centre * identity) if centre else hamiltonian.array)
+        steps = self.expansion.steps
+        self._noise = ROUNDING * EPS * len(self.expansion.coefficients) * phases(hamiltonian.dim)
+        step = self._dense_step() if dense else self._step_by_series
+        super().__init__(step, steps, -1j * centre * time, 2 * around.height * abs(time) / steps)
 
-    def _advance(self, vector: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        return chebyshev_step(self._operator, self.expansion.coefficients, vector)
+    def _series(self, vectors: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        """Return the even and the odd part of a factor times vectors, and the squares of all terms."""
+        chosen = self.expansion
+        return self._operator.chebyshev_series(chosen.coefficients, vectors, chosen.radius, sizes=True)
+
+    def _step_by_series(self, pair: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        """Advance by one factor, with the rounding of all its terms."""
+        even, odd, squares = self._series(np.ascontiguousarray(pair).view(self._operator.dtype))
+        advanced: NDArray[np.complex128] = even.view(complex) - 1j * odd.view(complex)
+        advanced[:, 1] += self._noise * np.sqrt(squares[:, 0] + squares[:, 1])
+        return advanced
+
+    def _dense_step(self) -> Callable[[NDArray[np.complex128]], NDArray[np.complex128]]:
+        """Return a function that does the same with a matrix that is made once."""
+        identity = np.eye(self._operator.dim, dtype=self._operator.dtype)
+        even, odd, squares = self._series(identity)
+        if np.iscomplexobj(identity):
+            squares = squares[:, ::2] + squares[:, 1::2]
+        parts = even.real + odd.imag, even.imag - odd.real, squares
+
+        def step(pair: NDArray[np.complex128]) -> NDArray[np.complex128]:
+            advanced: NDArray[np.complex128] = _multiplied(*parts, pair, self._noise)
+            return advanced
+
+        return step
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _multiplied(real, imag, squares, pair, noise):  # type: ignore[no-untyped-def]
+    """Multiply a vector and the sample of its error by a matrix, and add the rounding of this to the sample."""
+    n = len(pair)
+    parts, advanced = np.empty((5, n)), np.empty((n, 2), np.complex128)
+    for j in range(n):
+        vector, sample = pair[j, 0], pair[j, 1]
+        parts[0, j], parts[1, j], parts[2, j], parts[3, j] = vector.real, vector.imag, sample.real, sample.imag
+        parts[4, j] = vector.real**2 + vector.imag**2
+    for i in range(n):
+        x = y = u = v = size = 0.0
+        for j in range(n):
+            a, b = real[i, j], imag[i, j]
+            x += a * parts[0, j] - b * parts[1, j]
+            y += a * parts[1, j] + b * parts[0, j]
+            u += a * parts[2, j] - b * parts[3, j]
+            v += a * parts[3, j] + b * parts[2, j]
+            size += squares[i, j] * parts[4, j]
+        advanced[i, 0] = complex(x, y)
+        advanced[i, 1] = complex(u, v) + noise[i] * math.sqrt(size)
+    return advanced

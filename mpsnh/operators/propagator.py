@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.linalg
+from numpy.typing import NDArray
 
 from mpsnh.checks import require
+from mpsnh.language.circuit import Gate
 from mpsnh.language.generator import Circuit, Hamiltonian, unknown
+from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.chebyshev import ChebyshevPropagator
-from mpsnh.linalg.propagator import Propagator
-from mpsnh.operators.matrix import apply_layers, matrix
+from mpsnh.linalg.local import act
+from mpsnh.linalg.matrix import Matrix
+from mpsnh.linalg.nilpotent import TerminatingPropagator
+from mpsnh.linalg.propagator import Propagator, phases
+from mpsnh.operators.matrix import matrix
 from mpsnh.operators.sector import Sector
 
 DENSE_PROPAGATOR = 512
-"""Largest sector dimension for which exp(-i H t) is made as a dense matrix."""
+"""Largest sector dimension for which a factor of exp(-i H t) is made as a dense matrix."""
 
-MOST_GROWTH = 200.0
-"""Largest logarithm of the norm of that matrix, which is far from where its square overflows."""
+LARGEST_LEAK = 1e-12
+"""Largest part of a vector that a period may bring out of its sector by rounding, which counts as an error of it."""
 
 
 @functools.singledispatch
@@ -41,7 +47,7 @@ def propagator(generator: Any, sector: Sector, t: float, dt: float) -> Propagato
     Returns
     -------
     Propagator
-        With a relative error of at most 1e-12 per unit time.
+        Exact but for rounding, whose effect it samples.
 
     Raises
     ------
@@ -61,18 +67,55 @@ def propagator(generator: Any, sector: Sector, t: float, dt: float) -> Propagato
 
 @propagator.register
 def _(generator: Hamiltonian, sector: Sector, t: float, dt: float) -> Propagator:
-    hamiltonian = matrix(generator, sector, t)
-    if hamiltonian.shape[0] > DENSE_PROPAGATOR:
-        return ChebyshevPropagator(hamiltonian, dt)
-    dense = hamiltonian.toarray()
-    growth = np.abs(np.linalg.eigvalsh((dense - dense.conj().T) / 2j)).max()
-    times = max(1, math.ceil(growth * abs(dt) / MOST_GROWTH))
-    evolution = scipy.linalg.expm(-1j * dt / times * dense)
-    return Propagator(lambda vector: evolution @ vector, times)
+    hamiltonian = Matrix.of(matrix(generator, sector, t))
+    ending = TerminatingPropagator.of(hamiltonian, dt)
+    return ending or ChebyshevPropagator(hamiltonian, dt, dense=sector.dim <= DENSE_PROPAGATOR)
 
 
 @propagator.register
 def _(generator: Circuit, sector: Sector, t: float, dt: float) -> Propagator:
-    layers = generator.at(t).layers
     require(dt >= 0 and float(dt).is_integer(), "time", dt, "a whole number of periods")
-    return Propagator(lambda vector: sector.project(apply_layers(sector.embed(vector), layers, sector.dims)), int(dt))
+    gates = [gate for layer in generator.at(t).layers for gate in layer]
+    spread = sum(_spread(gate.matrix) for gate in gates)
+    return Propagator(_period(gates, sector), int(dt), spread=spread)
+
+
+def _period(gates: Sequence[Gate], sector: Sector) -> Callable[[NDArray[np.complex128]], NDArray[np.complex128]]:
+    """Return what takes a vector of the sector, with a sample of its error, through a period."""
+    size = int(np.prod(sector.dims))
+    numbers = np.arange(size).reshape(sector.dims)
+    outside = np.setdiff1d(np.arange(size), sector.codes)
+    changes = phases(size)
+    steps = []
+    for gate in gates:
+        local = np.moveaxis(numbers, gate.where, range(len(gate.where)))
+        d = int(np.prod(local.shape[: len(gate.where)]))
+        require(gate.matrix.shape == (d, d), f"gate shape on {gate.where}", gate.matrix.shape, f"({d}, {d})")
+        places = local.reshape(d, -1)
+        matrix = np.ascontiguousarray(gate.matrix, dtype=complex)
+        steps.append((matrix, places[:, 0].copy(), places[0].copy(), d * EPS * changes))
+
+    def period(pair: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        whole = np.zeros((size, 2), dtype=complex)
+        whole[sector.codes] = pair
+        for matrix, offsets, bases, noise in steps:
+            act(matrix, offsets, bases, whole, noise)
+        inside, leak = whole[sector.codes], float(np.linalg.norm(whole[outside, 0]))
+        if leak > 0:
+            kept = float(np.linalg.norm(inside[:, 0]))
+            if leak > LARGEST_LEAK * kept:
+                raise ValueError(
+                    f"the gates do not conserve the charge: a period brings an amplitude of "
+                    f"{leak / math.hypot(leak, kept):.3g} outside of the sector of charge {sector.charge}; use "
+                    "charge=None for the whole space"
+                )
+            inside[:, 1] += leak / kept * changes[sector.codes] * inside[:, 0]
+        return inside
+
+    return period
+
+
+def _spread(gate: NDArray[np.complex128]) -> float:
+    """Return how far apart a gate can drive the logarithms of two norms; one that is singular, as far as floats go."""
+    values = np.linalg.svd(gate, compute_uv=False)
+    return float(np.log(values[0] / max(values[-1], 1e-300 * values[0])))

@@ -185,8 +185,9 @@ class Checkpoint:
         rows, record = self.progress.rows, self.progress.record
         yield ABOUT, np.array(json.dumps(self.described))
         yield LABELS, np.array(self.progress.labels)
-        # an earlier version may have measured more than the last rows have
-        yield from ((ROW + name, np.stack([np.asarray(row[name]) for row in rows])) for name in rows[-1])
+        # an earlier version may have measured more than the last rows have, or less
+        names = [name for name in rows[-1] if name in rows[0]]
+        yield from ((ROW + name, np.stack([np.asarray(row[name]) for row in rows])) for name in names)
         if record is not None:
             yield from ((RECORD + name, array) for name, array in record.arrays())
 

@@ -50,6 +50,8 @@ class Form:
         Dimensions, labels and attributes, by name.
     attrs : mapping
         Attributes of the whole.
+    later : set of str
+        Variables that results have, but are left out: the version that wrote the store did not know them yet.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class Form:
     parts: Mapping[str, Part]
     coords: Mapping[str, Variable] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    later: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, data: Mapping[str, Variable], coords: Mapping[str, Variable] | None = None, attrs: Any = None) -> Form:
@@ -85,14 +88,15 @@ class Form:
         return cls(parts, labels, attrs or {})
 
     def only(self, names: Collection[str]) -> Form:
-        """Leave out variables that have another name.
+        """Leave out variables that have another name, and from then on those of these names that are not there.
 
         Examples
         --------
         >>> list(Form.of({"gap": ((), 0.5, {}), "noise": ((), 0.0, {})}).only(["gap"]).parts)
         ['gap']
         """
-        return replace(self, parts={name: part for name, part in self.parts.items() if name in names})
+        parts = {name: part for name, part in self.parts.items() if name in names}
+        return replace(self, parts=parts, later=frozenset(names) - parts.keys())
 
     def require_same(
         self, point: Mapping[str, Any], data: Mapping[str, Variable], coords: Mapping[str, Variable]
@@ -117,7 +121,7 @@ class Form:
         Traceback (most recent call last):
         mpsnh.run.form.FormError: the result 'x' at {'h': 1.0} has the type float64, but at the first point it has ...
         """
-        fits = data.keys() == self.parts.keys()
+        fits = data.keys() - self.later == self.parts.keys()
         for name, (_, values, _) in data.items():
             part = self.parts.get(name)
             if part is None:

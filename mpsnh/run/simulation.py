@@ -219,7 +219,10 @@ class Simulation(Generic[R]):
             for name, observable in self.observables.items()
         }
         data, coords = {}, dict[str, Any]()
+        begun = rows[0].keys()  # by an earlier version perhaps, which did not know all diagnostics yet
         for name, (dims, attributes) in variables.items():
+            if name not in begun:
+                continue
             values = np.stack([np.asarray(row[name]) for row in rows])
             if values.ndim - 1 != len(dims):
                 raise ValueError(f"observable {name!r} returned shape {values.shape[1:]}, but its dims are {dims}")

@@ -121,8 +121,8 @@ class Outcome:
 
     def put(self, place: Index, result: PointResult) -> None:
         """Take over the result of a point."""
-        for name, (_, values, _) in result.data.items():
-            self.values[name][place] = values
+        for name, values in self.values.items():
+            values[place] = result.data[name][1]
         self.status[place] = DONE
         if result.checkpoint is not None:
             self.checkpoints.append(result.checkpoint)

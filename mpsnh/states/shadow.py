@@ -177,8 +177,8 @@ def swept(
     --------
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).workspace(max_bond=2)
     >>> lost, pairs = swept(state, [(nh.Gate(np.eye(4), (0, 1)),)], 1, Truncation(max_bond=2))
-    >>> np.diag(pairs[0]).real.tolist()  # down down, down up, up down, up up
-    [0.0, 0.0, 1.0, 0.0]
+    >>> np.diag(pairs[0]).real.tolist()  # up up, up down, down up, down down
+    [0.0, 1.0, 0.0, 0.0]
     """
     lost = np.zeros(len(state.charges) - 1)
     D = max(len(a) * len(b) for a, b in itertools.pairwise([*state.charges, (0,)]))

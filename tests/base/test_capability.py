@@ -96,7 +96,7 @@ def test_a_norm_that_is_not_known_is_not_one():
 def test_datasets_hold_only_the_diagnostics_of_their_algorithm():
     chain = models.NonHermitianXXZ(L=4)
     for algorithm, expected in (
-        (algorithms.ExactEvolution(dt=0.1, t_max=0.1), {"log_norm"}),
+        (algorithms.ExactEvolution(dt=0.1, t_max=0.1), {"log_norm", "error", "log_norm_error"}),
         (
             algorithms.NHTEBD(dt=0.1, t_max=0.1),
             {"log_norm", "discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"},

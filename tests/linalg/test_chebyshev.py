@@ -87,7 +87,7 @@ def test_the_tolerance_controls_the_error(gamma):
 
 def test_truncation_is_what_limits_the_error():
     """Fewer terms than chosen are not enough: the error grows as fast as the Bessel functions do."""
-    propagator = ChebyshevPropagator(ring(10, gamma=0.0).matrix(), 3.0)
+    propagator = ChebyshevPropagator(ring(10, gamma=0.0).matrix(), 3.0, 1e-12)
     vector = random_vector(252)
     exact = propagator(vector)
     chosen, errors = propagator.expansion, []
@@ -200,8 +200,9 @@ def test_the_numerical_range_lies_in_the_rectangle(gamma, make):
     ("arguments", "message"),
     [
         ((np.eye(2), np.nan), "time = nan, but it must be finite"),
-        ((np.eye(2), 1.0, 1e-16), "tolerance = 1e-16, but it must be at least 1e-14 and less than 1"),
-        ((np.eye(2), 1.0, 1.0), "tolerance = 1.0, but it must be at least 1e-14 and less than 1"),
+        ((np.eye(2), 1.0, 1e-18), "tolerance = 1e-18, but it must be at least 1e-17 and less than 1"),
+        ((np.diag([0.0, 20.0]), 1e13), "time = 10000000000000.0, but it must be at most 1e\\+12 with a Hamiltonian of"),
+        ((np.eye(2), 1.0, 1.0), "tolerance = 1.0, but it must be at least 1e-17 and less than 1"),
         ((np.ones((2, 3)), 1.0), r"matrix shape = \(2, 3\), but it must be square"),
         ((np.diag([1.0, np.inf]), 1.0), "the matrix has elements that are not finite"),
     ],
