@@ -16,7 +16,7 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require
-from mpsnh.states.blocks import environments
+from mpsnh.states.environments import environments
 from mpsnh.states.mps import MPS
 
 InitialState = Literal["neel"] | Callable[[Model], MPS]
