@@ -72,7 +72,7 @@ class ExactEvolution(TimeEvolution[Vector]):
     @override
     def init(self, model: Model, after: Snapshot | None) -> Vector:
         if after is None:
-            vector = model.sector.project(self.initial_state(model).to_vector())
+            vector = model.sector.project(self.initial_vector(model))
             return Vector(model, vector / np.linalg.norm(vector), 0.0, {})
         if not isinstance(after.state, ExactState):
             raise TypeError(f"ExactEvolution continues an ExactState, not {type(after.state).__name__}")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.base.evolution import LOG_NORM, TimeEvolution
@@ -22,9 +21,9 @@ from mpsnh.checks import require, require_memory
 from mpsnh.language.circuit import ORDERS, Gate, Layer, repeated
 from mpsnh.language.generator import Generator
 from mpsnh.language.site import Site
-from mpsnh.operators.sector import LEAK
+from mpsnh.operators.sector import LEAK, joint_charges
 from mpsnh.states.mps import MPS
-from mpsnh.states.symmetric import from_blocks, symmetric
+from mpsnh.states.symmetric import SymmetricMPS, from_blocks, symmetric
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState, memory_needed
 
@@ -165,19 +164,31 @@ class NHTEBD(TimeEvolution["Sweep"]):
         plan = self._plan(model)
         if after is None:
             initial = self.initial_state(model)
-            normalised = (symmetric(initial) if plan.conserves else initial).workspace()
+            normalised = self._suited(initial, plan).workspace()
             normalised.move_to(0)
             after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=_EPS[self.precision])
         state = after.state
         if not isinstance(state, MPS):
             raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
-        require(state.L == model.L, "number of sites of the state", state.L, f"{model.L}, as the model has")
-        state = symmetric(state) if plan.conserves else state
+        state = self._suited(state.on_sites(model.sites, "the state", "the model"), plan)
         workspace = state.workspace(self.max_bond, self._dtype)
         workspace.log_norm += after.log_norm or 0.0
         workspace.recall(after.carry)
         known = {name: getattr(after, name) for name in Sweep.KEPT if hasattr(after, name)}
         return Sweep(model, plan, workspace, **known)
+
+    @staticmethod
+    def _suited(state: MPS, plan: _Plan) -> MPS:
+        """Return a state by charge if the gates conserve it, else a dense one."""
+        if plan.conserves:
+            return symmetric(state)
+        if isinstance(state, SymmetricMPS):
+            warnings.warn(
+                "NHTEBD: the gates break the charge by which the state is stored; it goes on with dense tensors",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+        return state.to_mps()
 
     @override
     def advance(self, carry: Sweep, t: float, dt: float, steps: int) -> Sweep:
@@ -247,7 +258,7 @@ class _Plan:
     def _broken(self) -> tuple[Gate, int, int] | None:
         """The first gate that takes a state of one charge to one of another, and these charges."""
         for gate in (gate for layer in self.step for gate in layer):
-            charges = _pair_charges(self.sites, gate)
+            charges = joint_charges([self.sites[j].charges for j in gate.where])
             breaks = np.abs(gate.matrix) * (charges[:, None] != charges) > LEAK * np.abs(gate.matrix).max()
             if breaks.any():
                 out, into = np.argwhere(breaks)[0]
@@ -278,13 +289,6 @@ _EPS = {"double": float(np.finfo(np.float64).eps), "single": float(np.finfo(np.f
 def _visible(workspace: BlockState, model: Model) -> MPS:
     """Return the state of a workspace, without copying it."""
     return from_blocks(workspace.view(), model.sites, (workspace.centre, workspace.centre + 1))
-
-
-def _pair_charges(sites: Sequence[Site], gate: Gate) -> NDArray[np.int64]:
-    charges = np.zeros(1, dtype=np.int64)
-    for j in gate.where:
-        charges = np.add.outer(charges, sites[j].charges).ravel()
-    return charges
 
 
 def _amplification(step: list[Layer]) -> float:

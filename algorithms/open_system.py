@@ -188,7 +188,7 @@ class OpenSystem(TimeEvolution[Mixture]):
     @override
     def init(self, model: Model, after: Snapshot | None) -> Mixture:
         if after is None:
-            vector = self.initial_state(model).to_vector()
+            vector = self.initial_vector(model)
             vector = vector / np.linalg.norm(vector)
             state = DensityMatrix(np.outer(vector, vector.conj()), model.sector)
         elif isinstance(after.state, DensityMatrix):

@@ -19,6 +19,25 @@ LEAK = 1e-12
 """Matrix elements that leave a sector, relative to the largest one, below which they count as rounding."""
 
 
+def joint_charges(charges: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Return the charge of each product state of a few sites, the first of which is the most significant digit.
+
+    Parameters
+    ----------
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+
+    Examples
+    --------
+    >>> joint_charges([(1, -1), (2, 0, -2)]).tolist()
+    [3, 1, -1, 1, -1, -3]
+    """
+    total = np.zeros(1, dtype=np.int64)
+    for of_site in charges:
+        total = np.add.outer(total, of_site).ravel()
+    return total
+
+
 class Sector:
     """Product basis of all configurations of a chain that have a given total charge.
 
@@ -143,7 +162,8 @@ class Sector:
         array([1, 2])
         """
         inside = vector[self.codes]
-        weight, kept = np.linalg.norm(vector) ** 2, np.linalg.norm(inside) ** 2
+        largest = np.abs(vector).max(initial=0.0) or 1.0  # squares of amplitudes may under- or overflow
+        weight, kept = np.linalg.norm(vector / largest) ** 2, np.linalg.norm(inside / largest) ** 2
         if weight - kept > LEAK * weight:
             raise ValueError(
                 f"the state has weight {1 - kept / weight:.3g} outside of the sector of charge {self.charge}; "

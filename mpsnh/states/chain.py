@@ -13,8 +13,9 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site
+from mpsnh.states.basis import require_same_basis
 from mpsnh.states.blocks import Array, Blocks
-from mpsnh.states.plain import PATHS, plain_network, plain_tensors
+from mpsnh.states.plain import PATHS, chain_inds, plain_network, plain_tensors
 
 _BOND_KEPT = 1e-15
 """Singular value, relative to the largest, up to which it is rounding of a vector."""
@@ -35,7 +36,8 @@ class SiteMPS(qtn.MatrixProductState):
 
     @override
     def _update_properties(self, cls: type, **properties: Any) -> None:
-        super()._update_properties(cls, **_with_sites(properties))
+        known = "_local_sites" in getattr(cls, "_EXTRA_PROPS", ())
+        super()._update_properties(cls, **_with_sites(properties) if known else properties)
 
     @classmethod
     @override
@@ -53,9 +55,49 @@ class SiteMPS(qtn.MatrixProductState):
         sites = self._local_sites
         if sites is None:
             raise ValueError("this MPS does not know its sites; make it with MPS.from_quimb(mps, sites)")
-        if len(sites) != self.L or any(self.phys_dim(j) != site.dim for j, site in enumerate(sites)):
+        sizes = self.ind_sizes()
+        if len(sites) != self.L or any(sizes.get(self.site_ind(j)) != site.dim for j, site in enumerate(sites)):
+            chain_inds(self)  # which says so if this is no chain any more
             raise ValueError(f"the sites {sites} no longer fit this MPS; say what they are: MPS.from_quimb(mps, sites)")
         return sites
+
+    def on_sites(
+        self, sites: Sequence[Site], whose: str = "the state", of: str = "the chain"
+    ) -> qtn.MatrixProductState:
+        """Return the same state as one of these sites, which may have other charges or operators, but the same states.
+
+        Parameters
+        ----------
+        sites : sequence of Site
+            The chain.
+        whose, of : str
+            What has the sites of this state and those that are given, for the message.
+
+        Raises
+        ------
+        ValueError
+            If the numbers, names or fermion parities of the states of a site differ; the message names it.
+
+        Examples
+        --------
+        >>> bosons = nh.MPS.product([nh.Boson(1)] * 2, ["0", "1"])
+        >>> bosons.on_sites([nh.Fermion()] * 2)
+        Traceback (most recent call last):
+        ValueError: site 0 of the state has the states '0', '1', but those of the chain are 'full' (odd), 'empty'
+        """
+        require(len(sites) == self.L, f"number of sites of {whose}", self.L, f"{len(sites)}, as {of} has")
+        dims, needed = [self.phys_dim(j) for j in range(self.L)], [site.dim for site in sites]
+        if self.local_sites is None:
+            require(dims == needed, f"local dimensions of {whose}", dims, f"{needed}, as {of} has")
+        require_same_basis(self.local_sites, sites, whose, of)
+        if self.local_sites == tuple(sites):
+            return self
+        known = self.local_sites is not None and all(
+            a.charges == b.charges for a, b in zip(self.local_sites, sites, strict=True)
+        )
+        state = (self if known else self.to_mps()).copy()
+        state._local_sites = tuple(sites)
+        return state
 
     @override
     def flip(self, inplace: bool = False) -> Self:
@@ -255,7 +297,7 @@ class SiteMPS(qtn.MatrixProductState):
         return plain_tensors(self)
 
     @override
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield the tensors by name, to be written to a file.
 
         Yields
@@ -266,7 +308,7 @@ class SiteMPS(qtn.MatrixProductState):
         yield from ((f"tensor{j}", tensor) for j, tensor in enumerate(self.site_tensors()))
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return a state on the same sites from what `arrays` returned.
+        """Return a state on the same sites from what `to_arrays` returned.
 
         Parameters
         ----------

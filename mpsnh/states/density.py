@@ -57,7 +57,7 @@ class DensityMatrix(State):
         return np.array([self.expect(op) for op in each_operator(operators, len(self.sector.sites))], dtype=complex)
 
     @override
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         yield "matrix", self.matrix
 
     @override

@@ -20,10 +20,12 @@ from mpsnh.states.canonical import overlap_with_error, right_canonical
 from mpsnh.states.chain import SiteMPS
 from mpsnh.states.environments import density_matrices, environments, mirrored
 from mpsnh.states.plain import PATHS, plain_network
+from mpsnh.states.quimb_methods import take_dense
 from mpsnh.states.state import each_operator, entropy
 from mpsnh.states.workspace import BlockState
 
 
+@take_dense
 class MPS(SiteMPS):
     """A matrix-product state that knows its local spaces, so that operators can be given by name.
 
@@ -74,7 +76,7 @@ class MPS(SiteMPS):
         Parameters
         ----------
         output_inds, squared, options
-            As in quimb, which does the work if `output_inds` or `options` are given.
+            As in quimb, which does the work if `output_inds` or `options` are given, or this is a part of a state.
 
         Raises
         ------
@@ -86,7 +88,7 @@ class MPS(SiteMPS):
         >>> MPS.from_vector([0, 3e-170, -4e-170, 0], [nh.Spin(0.5)] * 2).norm() / 1e-170
         5.0
         """
-        if output_inds is not None or options:
+        if output_inds is not None or options or self.num_tensors != self.L:
             return super().norm(output_inds=output_inds, squared=squared, **options)
         try:
             log_norm = self.workspace().log_norm + math.log(10) * self.exponent
@@ -117,7 +119,7 @@ class MPS(SiteMPS):
         >>> round(singlet.expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
         -0.5
         """
-        return self._ratio(op, self._unit())
+        return self._ratio(op, self.canonical_tensors())
 
     def expect_biorthogonal(self, op: OpSum | MPO, left: MPS) -> complex:
         """Return ⟨L|O|R⟩/⟨L|R⟩, with this state as R.
@@ -143,17 +145,34 @@ class MPS(SiteMPS):
         """
         require(left.L == self.L, "number of sites of the left state", left.L, f"{self.L}")
         require_same_basis(left.local_sites, self.local_sites, "the left state", "this one")
-        bras, kets = left._unit(), self._unit()
+        bras, kets = left.canonical_tensors(), self.canonical_tensors()
         overlap, error = overlap_with_error(kets, bras)
         if abs(overlap) <= error / _DIGITS:
             raise FloatingPointError(
-                f"⟨L|R⟩ = {abs(overlap):.1g} of the normalised states is zero up to rounding, {error:.1g}, so that "
-                "⟨L|O|R⟩/⟨L|R⟩ has no value; a left state must overlap with its right one"
+                f"an expectation value is not finite: ⟨L|R⟩ = {abs(overlap):.1g} of the normalised states is zero up to"
+                f" rounding, {error:.1g}; a left state must overlap with the right one"
             )
         return self._ratio(op, bras, kets)
 
-    def _unit(self) -> list[Array]:
-        """Return tensors of unit norm and in canonical form: nothing in a contraction of these over- or underflows."""
+    def canonical_tensors(self) -> list[Array]:
+        """Return the tensors of the normalised state, in right-canonical form.
+
+        Returns
+        -------
+        list of ndarray, shape (left bond, d, right bond)
+            The outer bonds have dimension 1.
+
+        Raises
+        ------
+        FloatingPointError
+            If the norm is zero or not finite.
+
+        Examples
+        --------
+        >>> state = MPS.product([nh.Spin(0.5)] * 2, [[3e200, 0], [0, 4e200]])
+        >>> [round(float(abs(tensor).max()), 12) for tensor in state.canonical_tensors()]
+        [1.0, 1.0]
+        """
         return right_canonical(self._tensors())[0]
 
     def _ratio(self, op: OpSum | MPO, bras: list[Array], kets: list[Array] | None = None) -> complex:

@@ -16,11 +16,10 @@ from mpsnh.language.site import Site
 from mpsnh.states.blocks import Blocks, bond_charges, charge_blocks, dense_tensors, local_states
 from mpsnh.states.mps import MPS
 from mpsnh.states.plain import chain_inds
-
-HOW_TO_CHANGE = "state.to_mps() is the same state with dense tensors, which all methods of quimb may change"
-"""How to get a state for which there is no limit."""
+from mpsnh.states.quimb_methods import TO_DENSE, run_on_dense
 
 
+@run_on_dense
 class SymmetricMPS(MPS):
     """A matrix-product state of definite charge, whose tensors are block-sparse arrays (`symmray.U1Array`).
 
@@ -42,6 +41,13 @@ class SymmetricMPS(MPS):
         if not isinstance(state, cls):
             raise ValueError("the state has no definite charge, or its sites have none; make an MPS, which is dense")
         return state
+
+    @classmethod
+    @override
+    def from_dense(cls, *arguments: Any, **options: Any) -> Self:
+        raise ValueError(f"{cls.__name__} needs sites, which know the charges: make it with from_vector(vector, sites)")
+
+    from_fill_fn = from_dense
 
     @override
     def to_mps(self) -> MPS:
@@ -82,7 +88,7 @@ class SymmetricMPS(MPS):
         for j, inds in enumerate(chain_inds(self)):
             data = self[j].transpose(*inds).data
             if not isinstance(data, symmray.U1Array):
-                raise ValueError(f"the tensor of site {j} is a {type(data).__name__}; {HOW_TO_CHANGE}")
+                raise ValueError(f"the tensor of site {j} is a {type(data).__name__}; {TO_DENSE}")
             first, last = j == 0, j == self.L - 1
             arrows = [-1 if index.dual else 1 for index in data.indices]
             turned = arrows[0 if first else 1]
@@ -91,7 +97,7 @@ class SymmetricMPS(MPS):
             fits = data.indices[0 if first else 1].chargemap == states
             if left != before or not fits:
                 raise ValueError(
-                    f"the charges of the tensor of site {j} are not those of {self.local_sites}; {HOW_TO_CHANGE}"
+                    f"the charges of the tensor of site {j} are not those of {self.local_sites}; {TO_DENSE}"
                 )
             total, site = turned * data.charge, Blocks()
             for sector, block in data.blocks.items():
@@ -103,7 +109,7 @@ class SymmetricMPS(MPS):
         return blocks, charges, self._isometric()
 
     @override
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         # The blocks of one site after the other, which saves memory.
         yield "isometric", np.array(self._isometric())
         for j, site in enumerate(self.blocks()[0]):

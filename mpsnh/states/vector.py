@@ -45,14 +45,14 @@ class ExactState(Pure):
 
     def __post_init__(self) -> None:
         require(self.vector.shape == (self.sector.dim,), "vector shape", self.vector.shape, f"({self.sector.dim},)")
-        norm = np.linalg.norm(self.vector)
+        norm = self.norm()
         if not (np.isfinite(norm) and norm > 0):
             raise ValueError(f"the state has norm {norm}, but it must be finite and positive")
 
     @override
     def expect(self, op: OpSum) -> complex:
-        image = self.sector.operator(op, projected=True) @ self.vector
-        return complex(np.vdot(self.vector, image) / np.vdot(self.vector, self.vector))
+        unit = self.vector / self.norm()
+        return complex(np.vdot(unit, self.sector.operator(op, projected=True) @ unit) / np.vdot(unit, unit))
 
     @override
     def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
@@ -61,7 +61,10 @@ class ExactState(Pure):
 
     def norm(self) -> float:
         """Return the norm √⟨R|R⟩, as `mpsnh.MPS.norm` does."""
-        return float(np.linalg.norm(self.vector))
+        largest = float(np.abs(self.vector).max(initial=0.0))
+        if not 0 < largest < np.inf:
+            return largest
+        return largest * float(np.linalg.norm(self.vector / largest))  # squares of amplitudes may under- or overflow
 
     @override
     def overlap(self, other: ExactState) -> complex:
@@ -73,7 +76,7 @@ class ExactState(Pure):
     def entanglement_entropy(self, bond: int) -> float:
         dims = self.sector.dims
         require(0 <= bond < len(dims) - 1, "bond", bond, f"from 0 to {len(dims) - 2}")
-        matrix = self.sector.embed(self.vector).reshape(int(np.prod(dims[: bond + 1])), -1)
+        matrix = self.sector.embed(self.vector / self.norm()).reshape(int(np.prod(dims[: bond + 1])), -1)
         return entropy(np.linalg.svd(matrix, compute_uv=False))
 
     @override
@@ -85,7 +88,7 @@ class ExactState(Pure):
         return self.sector.embed(self.vector)
 
     @override
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         yield "vector", self.vector
 
     @override

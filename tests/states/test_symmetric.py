@@ -62,7 +62,7 @@ def test_blocks_go_in_and_out_without_a_copy():
     state = from_blocks(given, Case(1).sites, (workspace.centre, workspace.centre + 1))
     for one, two in zip([block for site in given for block in site.values()], views(state), strict=True):
         assert np.shares_memory(one, two)
-    for copied in (state.site_tensors(), [array for _, array in state.arrays()]):
+    for copied in (state.site_tensors(), [array for _, array in state.to_arrays()]):
         assert not any(np.shares_memory(array, block) for array in copied for block in views(state))
 
 
@@ -87,7 +87,7 @@ def test_round_trips(seed):
         "tensors": MPS.from_tensors(state.site_tensors(), case.sites),
         "there and back": symmetric(MPS.from_tensors(state.site_tensors(), case.sites)),
         "blocks": from_blocks(state.blocks()[0], case.sites, (0, 5)),
-        "arrays": state.with_arrays(dict(state.arrays())),
+        "arrays": state.with_arrays(dict(state.to_arrays())),
         "pickle": pickle.loads(pickle.dumps(state)),
         "copy": state.copy(),
         "symmetric": symmetric(state),
@@ -218,7 +218,7 @@ def test_stranded_charges_do_no_harm():
     vector = dense.to_vector()
     np.testing.assert_allclose(state.to_vector(), vector, atol=TOLERANCE)
     assert np.linalg.norm(vector) == pytest.approx(1)
-    again = state.with_arrays(dict(state.arrays()))
+    again = state.with_arrays(dict(state.to_arrays()))
     assert sizes(again) == sizes(state)
     for each in (state, again, symmetric(dense)):
         np.testing.assert_allclose(each.expect_each("B"), dense.expect_each("B"), atol=TOLERANCE)
@@ -256,7 +256,7 @@ def changed(arrays, **others):
 def test_stored_blocks_that_do_not_fit_are_refused(change, message):
     state = symmetric(MPS.product(HALF, ["up", "down"] * 3))
     with refused(message):
-        state.with_arrays(changed(dict(state.arrays()), **change))
+        state.with_arrays(changed(dict(state.to_arrays()), **change))
 
 
 def test_the_charge_of_an_initial_state_may_be_any():
