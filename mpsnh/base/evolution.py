@@ -18,6 +18,7 @@ from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require
 from mpsnh.language.site import Spin
+from mpsnh.operators.sector import outside
 from mpsnh.states.mps import MPS
 
 InitialState = Literal["neel"] | Callable[[Model], MPS]
@@ -180,9 +181,10 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
             raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")
         state = state.on_sites(model.sites, "the initial state", "the model")
         try:
-            state.workspace()
-        except FloatingPointError as error:
-            raise ValueError(f"the initial state must have a norm that is finite and positive, but {error}") from error
+            vanished = state.log_norm() == -math.inf
+        except FloatingPointError:
+            require(False, "norm of the initial state", math.nan, "finite and positive")
+        require(not vanished, "norm of the initial state", 0.0, "finite and positive")
         return state
 
     def initial_vector(self, model: Model) -> NDArray[np.complex128]:
@@ -211,15 +213,12 @@ def _neel(model: Model) -> MPS:
     for j, site in enumerate(model.sites):
         if site.dim > 2 and not isinstance(site, Spin):
             raise ValueError(
-                f"initial = 'neel', but it must be a function for a chain with {site!r} at site {j}: 'neel' alternates up "
-                "and down spins, or full and empty sites; "
-                "initial=lambda model: MPS.product(model.sites, [...]) takes the name of a state for each site"
+                f"initial = 'neel', but it must be a function, as site {j} is a {site!r}; 'neel' is up, down, up, … "
+                "of spins, or full, empty, full, …; initial=lambda model: MPS.product(model.sites, [...]) takes the name "
+                "of a state for each site"
             )
     which = [-(j % 2) for j in range(model.L)]
     total = sum(site.charges[k] for site, k in zip(model.sites, which, strict=True))
-    if model.charge is not None and total != model.charge:
-        raise ValueError(
-            f"initial = 'neel' has charge {total}, but the model has charge = {model.charge}; "
-            "set the model's charge to that of the state (charge=None takes the whole space), or give another state"
-        )
+    if model.charge not in (None, total):
+        raise ValueError(f"initial = 'neel' has charge {total}: {outside(1.0, model.charge)}")
     return MPS.product(model.sites, [site.states[k] for site, k in zip(model.sites, which, strict=True)])

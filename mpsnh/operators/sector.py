@@ -165,10 +165,7 @@ class Sector:
         largest = np.abs(vector).max(initial=0.0) or 1.0  # squares of amplitudes may under- or overflow
         weight, kept = np.linalg.norm(vector / largest) ** 2, np.linalg.norm(inside / largest) ** 2
         if weight - kept > LEAK * weight:
-            raise ValueError(
-                f"the state has weight {1 - kept / weight:.3g} outside of the sector of charge {self.charge}; "
-                "set the model's charge to that of the state (charge=None takes the whole space)"
-            )
+            raise ValueError(outside(1 - kept / weight, self.charge))
         return inside
 
     def operator(self, op: OpSum, *, projected: bool = False) -> scipy.sparse.csr_matrix:
@@ -254,6 +251,27 @@ class Sector:
 
     def __repr__(self) -> str:
         return f"Sector(L={len(self.sites)}, charge={self.charge}, dim={self.dim})"
+
+
+def outside(weight: float, charge: int | None) -> str:
+    """Return the refusal of a state of another charge than that of a sector.
+
+    Parameters
+    ----------
+    weight : float
+        How much of the state lies outside.
+    charge : int or None
+        That of the sector.
+
+    Examples
+    --------
+    >>> outside(1.0, 2).split(";")[0]
+    'the state has weight 1 outside of the sector of charge 2'
+    """
+    return (
+        f"the state has weight {weight:.3g} outside of the sector of charge {charge}; "
+        "set the model's charge to that of the state (charge=None takes the whole space)"
+    )
 
 
 @functools.lru_cache(maxsize=8)

@@ -81,7 +81,7 @@ class MPS(SiteMPS):
         Raises
         ------
         FloatingPointError
-            If it is too large for a number of double precision.
+            If it is too large for a number of double precision, or not finite.
 
         Examples
         --------
@@ -90,15 +90,33 @@ class MPS(SiteMPS):
         """
         if output_inds is not None or options or self.num_tensors != self.L:
             return super().norm(output_inds=output_inds, squared=squared, **options)
-        try:
-            log_norm = self.workspace().log_norm + math.log(10) * self.exponent
-        except FloatingPointError:  # it is zero or not finite
-            return super().norm(squared=squared)
-        with np.errstate(over="ignore"):
+        log_norm = self.log_norm()
+        with np.errstate(over="ignore", under="ignore"):
             norm = float(np.exp((1 + squared) * log_norm))
         if norm == math.inf:
-            raise FloatingPointError(f"the norm exp({log_norm:g}) is too large for a number of double precision")
+            raise FloatingPointError(f"the norm exp({log_norm:g}) is too large for a number; use log_norm()")
         return norm
+
+    def log_norm(self) -> float:
+        """Return the natural logarithm of the norm √⟨R|R⟩, which no norm is too large or too small for.
+
+        Raises
+        ------
+        FloatingPointError
+            If the state is not finite.
+
+        Examples
+        --------
+        >>> round(MPS.product([nh.Spin(0.5)] * 400, [[1, 1]] * 400).log_norm() / np.log(2), 9)
+        200.0
+        """
+        blocks, _, _ = self._form()
+        if not all(np.isfinite(block).all() for site in blocks for block in site.values()):
+            raise FloatingPointError("the state has elements that are not finite")
+        try:
+            return self.workspace().log_norm + math.log(10) * self.exponent
+        except FloatingPointError:
+            return -math.inf
 
     def expect(self, op: OpSum | MPO) -> complex:
         """Return the normalised expectation value ⟨R|O|R⟩/⟨R|R⟩ of an operator of any range.

@@ -20,7 +20,7 @@ _STRUCTURE = """
     tensors_sorted view_as view_as_ view_like view_like_
 """
 _FACTORS = """
-    apply_to_arrays conj conj_ contract distribute_exponent equalize_norms equalize_norms_ multiply multiply_
+    apply_to_arrays conj conj_ distribute_exponent equalize_norms equalize_norms_ multiply multiply_
     multiply_each multiply_each_ negate negate_ normalize strip_exponent
 """
 # By QR and SVD of blocks.

@@ -23,9 +23,12 @@ from mpsnh.states.quimb_methods import TO_DENSE, run_on_dense
 class SymmetricMPS(MPS):
     """A matrix-product state of definite charge, whose tensors are block-sparse arrays (`symmray.U1Array`).
 
-    It measures and contracts like any `MPS`; `symmetric` makes one of a dense state, and `NHTEBD` yields them.
-    Charges flow in from the left bond and the site, and out to the right bond. Within quimb local states come in order
-    of increasing charge; the methods of this package keep the order of the sites.
+    It measures like any `MPS`; `symmetric` makes one of a dense state, and `NHTEBD` yields them. quimb's methods give
+    what they give on the dense state: they run on the blocks, or on a dense copy. Those that would change the state
+    itself, and can't do so on blocks, are refused; `to_mps` returns a dense state, on which all of them work.
+
+    Charges flow in from the left bond and the site, and out to the right bond. Within a tensor local states come in
+    order of increasing charge; the methods keep the order of the sites.
 
     Examples
     --------
