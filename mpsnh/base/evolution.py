@@ -214,8 +214,8 @@ def _neel(model: Model) -> MPS:
         if site.dim > 2 and not isinstance(site, Spin):
             raise ValueError(
                 f"initial = 'neel', but it must be a function, as site {j} is a {site!r}; 'neel' is up, down, up, … "
-                "of spins, or full, empty, full, …; initial=lambda model: MPS.product(model.sites, [...]) takes the name "
-                "of a state for each site"
+                "of spins, or full, empty, full, …; initial=lambda model: MPS.product(model.sites, [...]) takes the "
+                "name of a state for each site"
             )
     which = [-(j % 2) for j in range(model.L)]
     total = sum(site.charges[k] for site, k in zip(model.sites, which, strict=True))

@@ -152,8 +152,8 @@ def tamed(blocks: Sequence[Blocks], isometric: tuple[int, int]) -> tuple[list[Bl
     Examples
     --------
     >>> (site,), log_scale = tamed([{(0, 0): np.full((1, 2, 1), 1e-200)}], (0, 1))
-    >>> site[0, 0].ravel().tolist(), round(log_scale / np.log(10), 9)
-    ([1.0, 1.0], -200.0)
+    >>> site[0, 0].ravel().tolist(), round(float(np.exp(log_scale + 200 * np.log(10))), 9)
+    ([1.0, 1.0], 1.0)
     """
     scaled, log_scale = list(blocks), 0.0
     for j in range(*isometric):

@@ -85,7 +85,7 @@ class MPS(SiteMPS):
 
         Examples
         --------
-        >>> MPS.from_vector([0, 3e-170, -4e-170, 0], [nh.Spin(0.5)] * 2).norm() / 1e-170
+        >>> round(MPS.from_vector([0, 3e-170, -4e-170, 0], [nh.Spin(0.5)] * 2).norm() / 1e-170, 9)
         5.0
         """
         if output_inds is not None or options or self.num_tensors != self.L:
@@ -107,8 +107,8 @@ class MPS(SiteMPS):
 
         Examples
         --------
-        >>> round(MPS.product([nh.Spin(0.5)] * 400, [[1, 1]] * 400).log_norm() / np.log(2), 9)
-        200.0
+        >>> round(MPS.product([nh.Spin(0.5)] * 400, [[3, 4]] * 400).log_norm(), 9)  # 400 ln 5
+        643.775164974
         """
         blocks, _, _ = self._form()
         if not all(np.isfinite(block).all() for site in blocks for block in site.values()):

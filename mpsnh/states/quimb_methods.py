@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import quimb.tensor as qtn
@@ -81,7 +80,7 @@ def run_on_dense(cls: type) -> type:
         runs = inspect.isfunction(method) or isinstance(method, functools.partialmethod)
         own = inspect.getattr_static(cls, name) is not method and name not in _WITH_ANOTHER.split()
         if runs and not own and name not in ON_BLOCKS:
-            setattr(cls, name, _on_dense(name, getattr(base, name)))
+            setattr(cls, name, functools.partialmethod(_on_dense, name))
     return cls
 
 
@@ -100,36 +99,33 @@ def take_dense(cls: type) -> type:
     [0.0, 1.0, 1.0, 0.0]
     """
     for name in _WITH_ANOTHER.split():
-        setattr(cls, name, _with_dense(getattr(qtn.MatrixProductState, name)))
+        setattr(cls, name, functools.partialmethod(_with_dense, name))
     return cls
 
 
-def _with_dense(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def run(self: Any, *arguments: Any, **options: Any) -> Any:
-        return method(self, *map(dense, arguments), **options)
-
-    return run
+def _with_dense(self: Any, name: str, /, *arguments: Any, **options: Any) -> Any:
+    """Run a method of quimb with all states dense but the first one."""
+    return getattr(qtn.MatrixProductState, name)(self, *map(dense, arguments), **options)
 
 
-def _on_dense(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def run(self: Any, *arguments: Any, **options: Any) -> Any:
-        copy = self.to_mps()
-        for tensor in copy:
-            tensor.data.flags.writeable = False
-        before = _contents(copy)
-        result = method(copy, *map(dense, arguments), **{key: dense(value) for key, value in options.items()})
-        returned = result if isinstance(result, tuple) else (result,)
-        changed = name not in _MEASURING.split() and _contents(copy) != before
-        if changed or any(part is copy for part in returned):
-            raise ValueError(f"{type(self).__name__}.{name} would change the state itself; {TO_DENSE}")
-        return result
-
-    return run
+def _on_dense(self: Any, name: str, /, *arguments: Any, **options: Any) -> Any:
+    """Run a method of quimb on a dense copy of a state, unless it would change the state."""
+    copy = self.to_mps()
+    before = copy.copy()
+    for tensor in copy:
+        tensor.data.flags.writeable = False
+    options = {key: dense(value) for key, value in options.items()}
+    result = getattr(qtn.MatrixProductState, name)(copy, *map(dense, arguments), **options)
+    returned = result if isinstance(result, tuple) else (result,)
+    changed = name not in _MEASURING.split() and not _same_network(copy, before)
+    if changed or any(part is copy for part in returned):
+        raise ValueError(f"{type(self).__name__}.{name} would change the state itself; {TO_DENSE}")
+    return result
 
 
-def _contents(network: qtn.TensorNetwork) -> list[Any]:
-    """Return what a method would change of a network; to be compared while both lists exist."""
-    tensors = [(tid, id(tensor.data), tensor.inds, set(tensor.tags)) for tid, tensor in network.tensor_map.items()]
-    return [network.exponent, tensors]
+def _same_network(one: qtn.TensorNetwork, two: qtn.TensorNetwork) -> bool:
+    """Tell whether two networks have the same names and tags, and arrays at the same place in memory."""
+    if one.exponent != two.exponent or one.tensor_map.keys() != two.tensor_map.keys():
+        return False
+    pairs = [(tensor, two.tensor_map[tid]) for tid, tensor in one.tensor_map.items()]
+    return all(a.data is b.data and (a.inds, set(a.tags)) == (b.inds, set(b.tags)) for a, b in pairs)

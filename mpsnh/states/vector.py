@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
+from mpsnh.language.site import Site
 from mpsnh.operators.sector import Sector
 from mpsnh.states.state import Pure, each_operator, entropy
 
@@ -48,6 +49,11 @@ class ExactState(Pure):
         norm = self.norm()
         if not (np.isfinite(norm) and norm > 0):
             raise ValueError(f"the state has norm {norm}, but it must be finite and positive")
+
+    @property
+    def local_sites(self) -> tuple[Site, ...]:
+        """The local spaces of the chain, as `mpsnh.MPS.local_sites`."""
+        return self.sector.sites
 
     @override
     def expect(self, op: OpSum) -> complex:
