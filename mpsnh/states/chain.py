@@ -55,11 +55,15 @@ class SiteMPS(qtn.MatrixProductState):
         sites = self._local_sites
         if sites is None:
             raise ValueError("this MPS does not know its sites; make it with MPS.from_quimb(mps, sites)")
-        sizes = self.ind_sizes()
-        if len(sites) != self.L or any(sizes.get(self.site_ind(j)) != site.dim for j, site in enumerate(sites)):
+        if len(sites) != self.L or not self._holds(sites):
             chain_inds(self)  # which says so if this is no chain any more
             raise ValueError(f"the sites {sites} no longer fit this MPS; say what they are: MPS.from_quimb(mps, sites)")
         return sites
+
+    def _holds(self, sites: Sequence[Site]) -> bool:
+        """Tell whether the tensors may be those of these sites."""
+        sizes = self.ind_sizes()
+        return all(sizes.get(self.site_ind(j)) == site.dim for j, site in enumerate(sites))
 
     def on_sites(
         self, sites: Sequence[Site], whose: str = "the state", of: str = "the chain"
@@ -86,8 +90,8 @@ class SiteMPS(qtn.MatrixProductState):
         ValueError: site 0 of the state has the states '0', '1', but those of the chain are 'full' (odd), 'empty'
         """
         require(len(sites) == self.L, f"number of sites of {whose}", self.L, f"{len(sites)}, as {of} has")
-        dims, needed = [self.phys_dim(j) for j in range(self.L)], [site.dim for site in sites]
         if self.local_sites is None:
+            dims, needed = [self.phys_dim(j) for j in range(self.L)], [site.dim for site in sites]
             require(dims == needed, f"local dimensions of {whose}", dims, f"{needed}, as {of} has")
         require_same_basis(self.local_sites, sites, whose, of)
         if self.local_sites == tuple(sites):
