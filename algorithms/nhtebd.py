@@ -20,11 +20,11 @@ from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.language.circuit import ORDERS, Gate, Layer, repeated
 from mpsnh.language.site import Site
-from mpsnh.operators.sector import LEAK
+from mpsnh.operators.sector import LEAK, joint_charges
 from mpsnh.states.memory import memory_needed
 from mpsnh.states.mps import MPS
 from mpsnh.states.shadow import Shadow, coarser, swept
-from mpsnh.states.symmetric import from_blocks, symmetric
+from mpsnh.states.symmetric import SymmetricMPS, from_blocks, symmetric
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
 
@@ -172,14 +172,13 @@ class NHTEBD(TimeEvolution["Sweep"]):
         plan = self._plan(model)
         if after is None:
             initial = self.initial_state(model)
-            normalised = (symmetric(initial) if plan.conserves else initial).workspace()
+            normalised = self._suited(initial, plan).workspace()
             normalised.move_to(0)
             after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=0.0 if self.tolerance else 1.0)
         state = after.state
         if not isinstance(state, MPS):
             raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
-        require(state.L == model.L, "number of sites of the state", state.L, f"{model.L}, as the model has")
-        state = symmetric(state) if plan.conserves else state
+        state = self._suited(state.on_sites(model.sites, "the state", "the model"), plan)
         workspace = state.workspace(self.max_bond, self._dtype)
         workspace.log_norm += after.log_norm or 0.0
         workspace.recall(after.carry)
@@ -191,6 +190,19 @@ class NHTEBD(TimeEvolution["Sweep"]):
             sweep.shadow = Shadow.resumed(workspace, self.truncation, left, getattr(after, "noise", 0.0))
             sweep.noise, sweep.trust_time = sweep.shadow.error, getattr(after, "trust_time", NEVER)
         return sweep
+
+    @staticmethod
+    def _suited(state: MPS, plan: _Plan) -> MPS:
+        """Return a state by charge if the gates conserve it, else a dense one."""
+        if plan.conserves:
+            return symmetric(state)
+        if isinstance(state, SymmetricMPS):
+            warnings.warn(
+                "NHTEBD: the gates break the charge by which the state is stored; it goes on with dense tensors",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+        return state.to_mps()
 
     @override
     def advance(self, carry: Sweep, t: float, dt: float, steps: int) -> Sweep:
@@ -264,7 +276,7 @@ class _Plan:
     def _broken(self) -> tuple[Gate, int, int] | None:
         """The first gate that takes a state of one charge to one of another, and these charges."""
         for gate in (gate for layer in self.step for gate in layer):
-            charges = _pair_charges(self.sites, gate)
+            charges = joint_charges([self.sites[j].charges for j in gate.where])
             breaks = np.abs(gate.matrix) * (charges[:, None] != charges) > LEAK * np.abs(gate.matrix).max()
             if breaks.any():
                 out, into = np.argwhere(breaks)[0]
@@ -311,10 +323,3 @@ _SHADOW = "shadow."
 def _visible(workspace: BlockState, model: Model) -> MPS:
     """Return the state of a workspace, without copying it."""
     return from_blocks(workspace.view(), model.sites, (workspace.centre, workspace.centre + 1))
-
-
-def _pair_charges(sites: Sequence[Site], gate: Gate) -> NDArray[np.int64]:
-    charges = np.zeros(1, dtype=np.int64)
-    for j in gate.where:
-        charges = np.add.outer(charges, sites[j].charges).ravel()
-    return charges

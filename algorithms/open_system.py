@@ -188,11 +188,13 @@ class OpenSystem(TimeEvolution[Mixture]):
     @override
     def init(self, model: Model, after: Snapshot | None) -> Mixture:
         if after is None:
-            vector = self.initial_state(model).to_vector()
+            vector = self.initial_vector(model)
             vector = vector / np.linalg.norm(vector)
             state = DensityMatrix(np.outer(vector, vector.conj()), model.sector)
         elif isinstance(after.state, DensityMatrix):
-            state = after.state
+            state, ours = after.state, model.sector
+            same = (state.sector.sites, state.sector.charge) == (ours.sites, ours.charge)
+            require(same, "sector of the state", state.sector, f"{ours}, as the model has, on the same sites")
         else:
             raise TypeError(f"OpenSystem continues a DensityMatrix, not {type(after.state).__name__}")
         return Mixture(state, self.superoperator(model), model.generator.period is None, {})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
@@ -16,7 +17,8 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require
-from mpsnh.states.blocks import environments
+from mpsnh.language.site import Spin
+from mpsnh.operators.sector import outside
 from mpsnh.states.mps import MPS
 
 InitialState = Literal["neel"] | Callable[[Model], MPS]
@@ -45,8 +47,9 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
     every : int
         Number of steps between records; the final time is always recorded.
     initial : "neel" or callable
-        The state at time 0: ``"neel"`` alternates the first and last state of each site (up, down, up, …),
-        and a function takes the model and returns an `MPS`.
+        The state at time 0: ``"neel"`` alternates the first and last state of sites that are spins or have two states
+        (up, down, up, … or full, empty, full, …), and must have the model's charge, if that has one; a function takes
+        the model and returns an `MPS` on sites with the same states as the model's.
 
     Raises
     ------
@@ -178,19 +181,50 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
             If the state does not fit the model's sites, vanishes or is not finite.
         """
         if self.initial == "neel":
-            return MPS.product(model.sites, [site.states[-(j % 2)] for j, site in enumerate(model.sites)])
+            return _neel(model)
         state = self.initial(model)
         if not isinstance(state, MPS):
             raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")
-        dims, needed = [state.phys_dim(j) for j in range(state.L)], [site.dim for site in model.sites]
-        require(dims == needed, "local dimensions of the initial state", dims, f"{needed}, as the model's sites have")
-        with np.errstate(all="ignore"):
-            *_, last = environments(state.blocks()[0])  # scaled to unit norm, if there is one
-        norm = float(abs(sum(part.sum() for part in last.values())))
-        require(np.isfinite(norm) and norm > 0, "norm of the initial state", norm, "finite and positive")
+        state = state.on_sites(model.sites, "the initial state", "the model")
+        try:
+            vanished = state.log_norm() == -math.inf
+        except FloatingPointError:
+            require(False, "norm of the initial state", math.nan, "finite and positive")
+        require(not vanished, "norm of the initial state", 0.0, "finite and positive")
         return state
+
+    def initial_vector(self, model: Model) -> NDArray[np.complex128]:
+        """Return the amplitudes of the state at time 0, normalised, in the whole space.
+
+        Parameters
+        ----------
+        model : Model
+            The chain.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `initial_state` does.
+        """
+        return MPS.from_tensors(self.initial_state(model).canonical_tensors(), model.sites).to_vector()
 
     def _steps(self, time: float) -> int | None:
         """Return the number of steps to a time, or None if it is off the grid."""
         steps = round(time / self.dt)
         return steps if math.isclose(steps * self.dt, time, rel_tol=1e-9, abs_tol=1e-9 * self.dt) else None
+
+
+def _neel(model: Model) -> MPS:
+    """Return the state that alternates the first and the last state of each site."""
+    for j, site in enumerate(model.sites):
+        if site.dim > 2 and not isinstance(site, Spin):
+            raise ValueError(
+                f"initial = 'neel', but it must be a function, as site {j} is a {site!r}; 'neel' is up, down, up, … "
+                "of spins, or full, empty, full, …; initial=lambda model: MPS.product(model.sites, [...]) takes the "
+                "name of a state for each site"
+            )
+    which = [-(j % 2) for j in range(model.L)]
+    total = sum(site.charges[k] for site, k in zip(model.sites, which, strict=True))
+    if model.charge not in (None, total):
+        raise ValueError(f"initial = 'neel' has charge {total}: {outside(1.0, model.charge)}")
+    return MPS.product(model.sites, [site.states[k] for site, k in zip(model.sites, which, strict=True)])

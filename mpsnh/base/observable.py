@@ -14,6 +14,7 @@ from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability, require_capabilities
 from mpsnh.base.model import Model
 from mpsnh.base.records import Record
+from mpsnh.states.basis import require_same_basis
 from mpsnh.value import Value
 
 R = TypeVar("R", bound=Record)
@@ -61,12 +62,14 @@ class Observable(Value, Generic[R]):
 
 
 def _guarded(measure: Callable[..., Any]) -> Callable[..., Any]:
-    """Let an observable refuse records that lack what it needs, who ever calls it."""
+    """Let an observable refuse records that lack what it needs or are of another chain, who ever calls it."""
 
     @functools.wraps(measure)
     def guarded(self: Observable[Any], record: Record, model: Model) -> Any:
         if self.needs:
             require_capabilities(self.needs, record.holds, type(self).__name__, f"this {type(record).__name__}")
+        state, sites = getattr(record, "state", None), getattr(model, "sites", None)
+        require_same_basis(getattr(state, "local_sites", None), sites, "the state", "the model")
         return measure(self, record, model)
 
     return guarded

@@ -63,7 +63,7 @@ class Snapshot(Record):
         numbers = {name: getattr(self, name) for name in self._NUMBERS}
         yield from ((name, np.array(number)) for name, number in numbers.items() if number is not None)
         yield from ((f"{CARRY}{name}", array) for name, array in self.carry.items())
-        yield from ((f"{STATE}{name}", array) for name, array in self.state.arrays())
+        yield from ((f"{STATE}{name}", array) for name, array in self.state.to_arrays())
 
     @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import quimb.tensor as qtn
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.generator import Hamiltonian, unknown
@@ -92,6 +93,11 @@ def _product(second: Array, first: Array) -> Array:
     both: Array = np.einsum("lrbs,mnsk->lmrnbk", second, first)
     shape = both.shape
     return both.reshape(shape[0] * shape[1], shape[2] * shape[3], *shape[4:])
+
+
+def _dense(other: Any) -> Any:
+    """Return a state stored by charge, whose tensors are of another kind than an operator's, as a dense one."""
+    return other.to_mps() if hasattr(other, "to_mps") else other
 
 
 class MPO(qtn.MatrixProductOperator):
@@ -184,6 +190,14 @@ class MPO(qtn.MatrixProductOperator):
         require(other.L == self.L, "number of sites of the second operator", other.L, f"{self.L}, as the first has")
         pairs = zip(self.site_tensors(), other.site_tensors(), strict=True)
         return self.from_tensors(compressed([_product(second, first) for second, first in pairs]))
+
+    @override
+    def combine(self, other: Any, **options: Any) -> Any:
+        return super().combine(_dense(other), **options)
+
+    @override
+    def apply(self, other: Any, *arguments: Any, **options: Any) -> Any:
+        return super().apply(_dense(other), *arguments, **options)
 
     def dag(self) -> Self:
         """Return the Hermitian conjugate (quimb's ``.H`` only conjugates, quimb issue 315).

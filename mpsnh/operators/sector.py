@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,26 @@ LEAK = 1e-12
 
 CACHED = 2**28
 """Bytes of local states of all configurations that are kept while a matrix is made."""
+
+
+def joint_charges(charges: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Return the charge of each product state of a few sites, the first of which is the most significant digit.
+
+    Parameters
+    ----------
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+
+    Examples
+    --------
+    >>> joint_charges([(1, -1), (2, 0, -2)]).tolist()
+    [3, 1, -1, 1, -1, -3]
+    """
+    total = np.zeros(1, dtype=np.int64)
+    for of_site in charges:
+        total = np.add.outer(total, of_site).ravel()
+    return total
+
 
 FEWEST = 16
 """Sites of which they are kept in any case."""
@@ -115,7 +135,9 @@ class Sector(Configurations):
         array([1, 2])
         """
         inside = vector[self.codes]
-        self.require_inside(float(np.linalg.norm(inside)) ** 2, float(np.linalg.norm(vector)) ** 2)
+        largest = np.abs(vector).max(initial=0.0) or 1.0  # squares of amplitudes may under- or overflow
+        weights = (float(np.linalg.norm(part / largest)) ** 2 for part in (inside, vector))
+        self.require_inside(*weights)
         return inside
 
     def require_inside(self, kept: float, weight: float) -> None:
@@ -140,10 +162,7 @@ class Sector(Configurations):
         ValueError: the state has weight 0.25 outside of the sector of charge 0; set the model's charge to that ...
         """
         if weight - kept > LEAK * weight:
-            raise ValueError(
-                f"the state has weight {1 - kept / weight:.3g} outside of the sector of charge {self.charge}; "
-                "set the model's charge to that of the state (charge=None takes the whole space)"
-            )
+            raise ValueError(outside(1 - kept / weight, self.charge))
 
     def operator(self, op: OpSum, *, projected: bool = False) -> scipy.sparse.csr_matrix:
         """Return an operator in this sector as a sparse matrix.
@@ -263,6 +282,27 @@ class Sector(Configurations):
 
     def __repr__(self) -> str:
         return f"Sector(L={len(self.sites)}, charge={self.charge}, dim={self.dim})"
+
+
+def outside(weight: float, charge: int | None) -> str:
+    """Return the refusal of a state of another charge than that of a sector.
+
+    Parameters
+    ----------
+    weight : float
+        How much of the state lies outside.
+    charge : int or None
+        That of the sector.
+
+    Examples
+    --------
+    >>> outside(1.0, 2).split(";")[0]
+    'the state has weight 1 outside of the sector of charge 2'
+    """
+    return (
+        f"the state has weight {weight:.3g} outside of the sector of charge {charge}; "
+        "set the model's charge to that of the state (charge=None takes the whole space)"
+    )
 
 
 @functools.lru_cache(maxsize=8)

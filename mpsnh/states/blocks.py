@@ -8,12 +8,14 @@ charges are 0, and the one block is the tensor itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+
+from mpsnh.states.canonical import right_canonical
 
 Array = NDArray[Any]
 
@@ -31,6 +33,9 @@ NEGLIGIBLE = 1e-13
 
 def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | None:
     """Bring a state to the form of blocks, or return None if it has no definite total charge.
+
+    What is negligible is known in canonical form only, so that is made first, of any gauge. There are no blocks either
+    of a state whose norm is zero, not finite or no number of double precision.
 
     Parameters
     ----------
@@ -50,6 +55,13 @@ def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | 
     >>> [list(blocks) for blocks in charge_blocks(neel, [(1, -1)] * 2)]
     [[(0, 1)], [(1, -1)]]
     """
+    try:
+        tensors, log_norm = right_canonical(tensors)
+        total = math.exp(log_norm)
+    except (FloatingPointError, OverflowError):
+        return None
+    if total == 0:
+        return None
     # rest[q]: what stands between the left bond's part of charge q and the tensor of the next site
     rest = {0: np.eye(1)}
     sites: list[Blocks] = []
@@ -75,8 +87,81 @@ def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | 
         sites.append(blocks)
     if len(rest) != 1:
         return None
-    (norm,) = rest.values()
-    return [*sites[:-1], {key: block * norm.item() for key, block in sites[-1].items()}]
+    (phase,) = rest.values()
+    return [*sites[:-1], {key: block * (phase.item() * total) for key, block in sites[-1].items()}]
+
+
+def dense_tensors(blocks: Sequence[Blocks], charges: Charges) -> list[Array]:
+    """Return the tensors of a state by blocks: bonds are in order of increasing charge.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The state.
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+
+    Returns
+    -------
+    list of ndarray, shape (left bond, d, right bond)
+        New arrays.
+
+    Examples
+    --------
+    >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
+    >>> [tensor.ravel().real.tolist() for tensor in dense_tensors(up_up, [(1, -1), (-1, 1)])]
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    starts = []
+    for bond in bond_charges(blocks):
+        ordered = sorted(bond)
+        ends = np.cumsum([bond[q] for q in ordered]).tolist()
+        starts.append({q: slice(end - bond[q], end) for q, end in zip(ordered, ends, strict=True)})
+    sizes = bond_dimensions(blocks)
+    tensors = []
+    for j, (site, of_site) in enumerate(zip(blocks, charges, strict=True)):
+        tensor, states = np.zeros((sizes[j], len(of_site), sizes[j + 1]), dtype=complex), local_states(of_site)
+        for (q, c), block in site.items():
+            tensor[starts[j][q], states[c], starts[j + 1][q + c]] = block
+        tensors.append(tensor)
+    return tensors
+
+
+_SAFE = 1e70
+"""Elements as large, or tensors as small, as this can be squared, multiplied and summed."""
+
+
+def tamed(blocks: Sequence[Blocks], isometric: tuple[int, int]) -> tuple[list[Blocks], float]:
+    """Scale tensors that are so large or small that products of them over- or underflow.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The state.
+    isometric : (int, int)
+        How many sites from the left end are left-isometric, and the first one of those at the right end that are
+        right-isometric: these are left as they are.
+
+    Returns
+    -------
+    blocks : list of dict
+        Those given, where nothing had to be done.
+    log_scale : float
+        Logarithm of the factor that was taken out.
+
+    Examples
+    --------
+    >>> (site,), log_scale = tamed([{(0, 0): np.full((1, 2, 1), 1e-200)}], (0, 1))
+    >>> site[0, 0].ravel().tolist(), round(float(np.exp(log_scale + 200 * np.log(10))), 9)
+    ([1.0, 1.0], 1.0)
+    """
+    scaled, log_scale = list(blocks), 0.0
+    for j in range(*isometric):
+        largest = max((float(np.abs(block).max(initial=0.0)) for block in blocks[j].values()), default=0.0)
+        if 0 < largest < math.inf and not 1 / _SAFE < largest < _SAFE:
+            scaled[j] = {key: block / largest for key, block in blocks[j].items()}
+            log_scale += math.log(largest)
+    return scaled, log_scale
 
 
 def local_states(charges: Sequence[int]) -> dict[int, list[int]]:
@@ -136,163 +221,6 @@ def bond_charges(blocks: Sequence[Blocks]) -> list[dict[int, int]]:
         for (q, c), block in site.items():
             bonds[j][q], bonds[j + 1][q + c] = block.shape[0], block.shape[2]
     return bonds
-
-
-def environments(
-    blocks: Sequence[Blocks], bra: Sequence[Blocks] | None = None, skip: int = 0
-) -> Iterator[dict[int, Array]]:
-    """Contract a state with the conjugate of another one, site by site from the left end.
-
-    Parameters
-    ----------
-    blocks : sequence of dict
-        The state.
-    bra : sequence of dict, optional
-        The other state; the same one if not given.
-    skip : int
-        How many sites are left-isometric, so that they contract to identities; only without `bra`.
-
-    Yields
-    ------
-    dict of int to ndarray, shape (bra bond, ket bond)
-        For each charge of the bond left of site `skip`, of the next one, and so on to the right end; scaled to unit
-        norm without `bra`.
-
-    Examples
-    --------
-    >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
-    >>> [list(environment) for environment in environments(up_up)]
-    [[0], [1], [2]]
-    """
-    environment = {0: np.eye(1)}
-    if skip:
-        environment = {q + c: np.eye(block.shape[2]) for (q, c), block in blocks[skip - 1].items()}
-    yield environment
-    others = blocks if bra is None else bra
-    for ket, other in zip(blocks[skip:], others[skip:], strict=True):
-        extended: dict[int, Array] = {}
-        for (q, c), block in ket.items():
-            if q in environment and (q, c) in other:
-                term = np.tensordot(environment[q], block, 1)
-                extended[q + c] = extended.get(q + c, 0) + np.tensordot(other[q, c].conj(), term, ((0, 1), (0, 1)))
-        if bra is None:  # the norm drops out of every ratio and would otherwise over- or underflow
-            norm = math.sqrt(sum(np.linalg.norm(part) ** 2 for part in extended.values()))
-            extended = {q: part / norm for q, part in extended.items()} if norm > 0 else extended
-        environment = extended
-        yield environment
-
-
-def mirrored(blocks: Sequence[Blocks]) -> tuple[list[Blocks], int]:
-    """Return the mirror image of a state, in which charges are summed from the right end.
-
-    Parameters
-    ----------
-    blocks : sequence of dict
-        The state.
-
-    Returns
-    -------
-    blocks : list of dict
-        Those of the last site first.
-    total : int
-        The charge of the state: that of a bond is now this number less what it was.
-
-    Examples
-    --------
-    >>> mirrored([{(0, 1): np.ones((1, 1, 1))}, {(1, -1): np.ones((1, 1, 1))}])[0][0].keys()
-    dict_keys([(0, -1)])
-    """
-    total = next((q + c for q, c in blocks[-1]), 0)
-    return [
-        {(total - q - c, c): block.transpose(2, 1, 0) for (q, c), block in site.items()} for site in reversed(blocks)
-    ], total
-
-
-def density_matrices(
-    blocks: Sequence[Blocks], charges: Charges, spans: Sequence[tuple[int, int]], isometric: tuple[int, int]
-) -> list[Array]:
-    """Return the reduced density matrices of a few neighbouring sites at many places, in one sweep from each side.
-
-    Parameters
-    ----------
-    blocks : sequence of dict
-        The state.
-    charges : sequence of sequence of int
-        Charge of each local state, for each site.
-    spans : sequence of (int, int)
-        First and last site of each place.
-    isometric : (int, int)
-        How many sites from the left end are left-isometric, and the first one of those at the right end that are
-        right-isometric.
-
-    Returns
-    -------
-    list of ndarray, shape (D, D)
-        Not normalised; row = ket, column = bra.
-
-    Examples
-    --------
-    >>> up_up = [{(0, 1): np.ones((1, 1, 1))}, {(1, 1): np.ones((1, 1, 1))}]
-    >>> density_matrices(up_up, [(1, -1)] * 2, [(0, 1)], (0, 2))[0].diagonal().real.tolist()
-    [1.0, 0.0, 0.0, 0.0]
-    """
-    L = len(blocks)
-    if not spans:
-        return []
-    lefts = _around(blocks, isometric[0], max(first for first, _ in spans))
-    mirror, total = mirrored(blocks)
-    rights = _around(mirror, L - isometric[1], max(L - 1 - last for _, last in spans))
-    densities = []
-    for first, last in spans:
-        left, right = lefts[first], rights[L - 1 - last]
-        density = np.zeros((math.prod(map(len, charges[first : last + 1])),) * 2, dtype=complex)
-        for (q, r), (rows, ket) in _pieces(blocks[first : last + 1], charges[first : last + 1]).items():
-            around = ket
-            if left is not None:
-                around = left[q] @ around if q in left else 0 * around
-            if right is not None:
-                around = around @ right[total - r].T if total - r in right else 0 * around
-            density[np.ix_(rows, rows)] += around.reshape(len(rows), -1) @ ket.reshape(len(rows), -1).conj().T
-        densities.append(density)
-    return densities
-
-
-def _around(blocks: Sequence[Blocks], isometric: int, most: int) -> list[dict[int, Array] | None]:
-    """Return the environments left of the sites up to `most`; None where they are identities."""
-    skip = min(isometric, most)
-    _, *others = environments(blocks[:most], skip=skip)
-    return [None] * (skip + 1) + others
-
-
-def _pieces(blocks: Sequence[Blocks], charges: Charges) -> dict[tuple[int, int], tuple[NDArray[np.intp], Array]]:
-    """Contract a few neighbouring sites.
-
-    Returns
-    -------
-    dict of (int, int) to (ndarray, ndarray)
-        For each charge of the bonds at the left and right end: the local states of all sites, as one number, and the
-        tensor of shape (local states, left bond, right bond).
-    """
-    pieces: dict[tuple[int, int], tuple[NDArray[np.intp], Array]] = {}
-    for j, (site, of_site) in enumerate(zip(blocks, charges, strict=True)):
-        states, parts = local_states(of_site), dict[tuple[int, int], list[tuple[Any, Array]]]()
-        for (m, c), block in site.items():
-            tensor, chosen = block.transpose(1, 0, 2), np.array(states[c])
-            if j == 0:
-                parts.setdefault((m, m + c), []).append((chosen, tensor))
-                continue
-            for (q, r), (rows, ket) in pieces.items():
-                if r == m:
-                    joined = (ket[:, None] @ tensor).reshape(-1, ket.shape[1], tensor.shape[2])
-                    joint = (rows[:, None] * len(of_site) + chosen).ravel()
-                    parts.setdefault((q, m + c), []).append((joint, joined))
-        pieces = {
-            key: part[0]
-            if len(part) == 1
-            else (np.concatenate([n for n, _ in part]), np.concatenate([x for _, x in part]))
-            for key, part in parts.items()
-        }
-    return pieces
 
 
 def schmidt_values(centre: Blocks) -> NDArray[np.float64]:

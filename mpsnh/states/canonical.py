@@ -74,10 +74,12 @@ def normalised(tensor: Array, where: tuple[int, ...]) -> tuple[Array, float]:
     Traceback (most recent call last):
     FloatingPointError: the norm of the state became 0.0 on sites (3,)
     """
+    largest = float(np.abs(tensor).max(initial=0.0))
+    if not (np.isfinite(largest) and largest > 0):
+        raise FloatingPointError(f"the norm of the state became {largest} on sites {where}")
+    tensor = tensor / largest  # whose square can neither over- nor underflow
     norm = float(np.linalg.norm(tensor))
-    if not (np.isfinite(norm) and norm > 0):
-        raise FloatingPointError(f"the norm of the state became {norm} on sites {where}")
-    return tensor / norm, float(np.log(norm))
+    return tensor / norm, float(np.log(largest) + np.log(norm))
 
 
 def move_left(tensors: list[Array], j: int) -> float:
@@ -107,3 +109,34 @@ def move_left(tensors: list[Array], j: int) -> float:
     tensors[j] = q.T.reshape(-1, d, right)
     tensors[j - 1] = np.tensordot(tensors[j - 1], r.T, 1)
     return grown
+
+
+def overlap_with_error(kets: Sequence[Array], bras: Sequence[Array]) -> tuple[complex, float]:
+    """Return the overlap of two states and an estimate of its error by rounding.
+
+    Rounding at one site, of the size of what stands left of it, reaches the overlap through what stands right of it.
+
+    Parameters
+    ----------
+    kets, bras : sequence of ndarray, shape (left bond, d, right bond)
+        In canonical form; the second state is conjugated.
+
+    Examples
+    --------
+    >>> up, down = np.eye(2)[:, None, :, None]
+    >>> overlap, error = overlap_with_error([up] * 3, [down, down, up])
+    >>> overlap, error < 1e-14
+    (0j, True)
+    """
+    pairs = list(zip(kets, bras, strict=True))
+    lefts, rights = [np.ones((1, 1), complex)], [np.ones((1, 1), complex)]
+    for ket, bra in pairs:
+        lefts.append(np.einsum("asb,asc->bc", np.tensordot(lefts[-1].T, ket, 1), bra.conj(), optimize=True))
+    for ket, bra in reversed(pairs):
+        rights.append(np.tensordot(np.tensordot(ket, rights[-1], 1), bra.conj(), ((1, 2), (1, 2))))
+    sizes = [np.linalg.norm(left) * np.linalg.norm(right) for left, right in zip(lefts, rights[::-1], strict=True)]
+    return complex(lefts[-1].item()), float(_ROUNDING * np.sum(sizes))
+
+
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)
+"""Relative error of a contraction with the tensors of one site."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-import cotengra
 import numpy as np
 import quimb.tensor as qtn
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +13,9 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site
+from mpsnh.states.basis import require_same_basis
 from mpsnh.states.blocks import Array, Blocks
-
-PATHS = cotengra.AutoOptimizer()
-"""Finds the order of general contractions; optimal for networks as small as one site's."""
-
+from mpsnh.states.plain import PATHS, chain_inds, plain_network, plain_tensors
 
 _BOND_KEPT = 1e-15
 """Singular value, relative to the largest, up to which it is rounding of a vector."""
@@ -38,7 +36,8 @@ class SiteMPS(qtn.MatrixProductState):
 
     @override
     def _update_properties(self, cls: type, **properties: Any) -> None:
-        super()._update_properties(cls, **_with_sites(properties))
+        known = "_local_sites" in getattr(cls, "_EXTRA_PROPS", ())
+        super()._update_properties(cls, **_with_sites(properties) if known else properties)
 
     @classmethod
     @override
@@ -56,15 +55,72 @@ class SiteMPS(qtn.MatrixProductState):
         sites = self._local_sites
         if sites is None:
             raise ValueError("this MPS does not know its sites; make it with MPS.from_quimb(mps, sites)")
-        if len(sites) != self.L or any(self.phys_dim(j) != site.dim for j, site in enumerate(sites)):
+        if len(sites) != self.L or not self._holds(sites):
+            chain_inds(self)  # which says so if this is no chain any more
             raise ValueError(f"the sites {sites} no longer fit this MPS; say what they are: MPS.from_quimb(mps, sites)")
         return sites
 
+    def _holds(self, sites: Sequence[Site]) -> bool:
+        """Tell whether the tensors may be those of these sites."""
+        sizes = self.ind_sizes()
+        return all(sizes.get(self.site_ind(j)) == site.dim for j, site in enumerate(sites))
+
+    def on_sites(
+        self, sites: Sequence[Site], whose: str = "the state", of: str = "the chain"
+    ) -> qtn.MatrixProductState:
+        """Return the same state as one of these sites, which may have other charges or operators, but the same states.
+
+        Parameters
+        ----------
+        sites : sequence of Site
+            The chain.
+        whose, of : str
+            What has the sites of this state and those that are given, for the message.
+
+        Raises
+        ------
+        ValueError
+            If the numbers, names or fermion parities of the states of a site differ; the message names it.
+
+        Examples
+        --------
+        >>> bosons = nh.MPS.product([nh.Boson(1)] * 2, ["0", "1"])
+        >>> bosons.on_sites([nh.Fermion()] * 2)
+        Traceback (most recent call last):
+        ValueError: site 0 of the state has the states '0', '1', but those of the chain are 'full' (odd), 'empty'
+        """
+        require(len(sites) == self.L, f"number of sites of {whose}", self.L, f"{len(sites)}, as {of} has")
+        if self.local_sites is None:
+            dims, needed = [self.phys_dim(j) for j in range(self.L)], [site.dim for site in sites]
+            require(dims == needed, f"local dimensions of {whose}", dims, f"{needed}, as {of} has")
+        require_same_basis(self.local_sites, sites, whose, of)
+        if self.local_sites == tuple(sites):
+            return self
+        known = self.local_sites is not None and all(
+            a.charges == b.charges for a, b in zip(self.local_sites, sites, strict=True)
+        )
+        state = (self if known else self.to_mps()).copy()
+        state._local_sites = tuple(sites)
+        return state
+
     @override
     def flip(self, inplace: bool = False) -> Self:
+        sites = self._local_sites
         flipped: Self = super().flip(inplace=inplace)
-        flipped._local_sites = None if self._local_sites is None else self._local_sites[::-1]
+        flipped._local_sites = sites and sites[::-1]
         return flipped
+
+    @override
+    def swap_sites_with_compress(self, i: int, j: int, info: Any = None, inplace: bool = False, **options: Any) -> Self:
+        # Of sites that are no neighbours quimb swaps neighbours, one pair after the other, by this method.
+        swapped: Self = super().swap_sites_with_compress(i, j, info=info, inplace=inplace, **options)
+        sites = swapped._local_sites
+        if sites is not None and abs(i - j) == 1:
+            first, second = sorted((i, j))
+            swapped._local_sites = (*sites[:first], sites[second], sites[first], *sites[second + 1 :])
+        return swapped
+
+    swap_sites_with_compress_ = functools.partialmethod(swap_sites_with_compress, inplace=True)
 
     @classmethod
     def product(cls, sites: Sequence[Site], states: Sequence[str | ArrayLike]) -> Self:
@@ -184,17 +240,30 @@ class SiteMPS(qtn.MatrixProductState):
         >>> nh.MPS.from_quimb(plain, [nh.Spin(0.5)] * 4).expect_each("Sz").real.tolist()
         [0.5, 0.5, -0.5, -0.5]
         """
-        return cls.from_tensors(plain_tensors(mps), sites)
+        state = cls.from_tensors(mps._tensors() if isinstance(mps, SiteMPS) else plain_tensors(mps), sites)
+        state.exponent = mps.exponent
+        return state
+
+    def to_mps(self) -> qtn.MatrixProductState:
+        """Return the state with dense tensors: this very state, unless it is stored by charge (`mpsnh.SymmetricMPS`).
+
+        Examples
+        --------
+        >>> state = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"])
+        >>> state.to_mps() is state
+        True
+        """
+        return self
 
     def to_quimb(self) -> qtn.MatrixProductState:
-        """Return the state as a plain quimb MPS.
+        """Return the state as a plain quimb MPS with dense tensors.
 
         Examples
         --------
         >>> type(nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"]).to_quimb()).__name__
         'MatrixProductState'
         """
-        return qtn.MatrixProductState(self)
+        return qtn.MatrixProductState(self.to_mps())
 
     def to_vector(self) -> Array:
         """Return the amplitudes of all product states.
@@ -209,7 +278,7 @@ class SiteMPS(qtn.MatrixProductState):
         >>> nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).to_vector().real.tolist()
         [0.0, 1.0, 0.0, 0.0]
         """
-        return np.asarray(plain_network(plain_tensors(self)).to_dense(optimize=PATHS)).reshape(-1)
+        return np.asarray(plain_network(self.site_tensors()).to_dense(optimize=PATHS)).reshape(-1)
 
     def site_tensors(self) -> list[Array]:
         """Return the tensors, each of shape (left bond, d, right bond).
@@ -224,10 +293,15 @@ class SiteMPS(qtn.MatrixProductState):
         >>> [t.shape for t in nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).site_tensors()]
         [(1, 2, 1), (1, 2, 1)]
         """
-        return [np.array(tensor) for tensor in plain_tensors(self)]
+        scale = 10.0 ** (self.exponent / self.L)
+        return [scale * tensor for tensor in self._tensors()]
+
+    def _tensors(self) -> list[Array]:
+        """Return what `site_tensors` does, but for quimb's exponent, and as views where that is possible."""
+        return plain_tensors(self)
 
     @override
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield the tensors by name, to be written to a file.
 
         Yields
@@ -235,10 +309,10 @@ class SiteMPS(qtn.MatrixProductState):
         name : str
         array : ndarray
         """
-        yield from ((f"tensor{j}", tensor) for j, tensor in enumerate(plain_tensors(self)))
+        yield from ((f"tensor{j}", tensor) for j, tensor in enumerate(self.site_tensors()))
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return a state on the same sites from what `arrays` returned.
+        """Return a state on the same sites from what `to_arrays` returned.
 
         Parameters
         ----------
@@ -252,7 +326,7 @@ class SiteMPS(qtn.MatrixProductState):
         """The site around which the state is in canonical form, or None if there is no such site."""
         left, right = self._isometric()
         first, last = (
-            (left, right - 1) if right == left + 1 else plain_network(plain_tensors(self)).calc_current_orthog_center()
+            (left, right - 1) if right == left + 1 else plain_network(self._tensors()).calc_current_orthog_center()
         )
         return int(first) if first == last else None
 
@@ -269,7 +343,7 @@ class SiteMPS(qtn.MatrixProductState):
         Raises
         ------
         ValueError
-            If a state of definite charge has lost it by operations on the network.
+            If the network is no chain of one tensor a site any more.
 
         Examples
         --------
@@ -277,11 +351,17 @@ class SiteMPS(qtn.MatrixProductState):
         >>> blocks[0][0, 0].shape, charges
         ((1, 2, 1), [(0, 0), (0, 0)])
         """
-        return [{(0, 0): tensor} for tensor in plain_tensors(self)], [(0,) * self.phys_dim(j) for j in range(self.L)]
+        blocks, charges, _ = self._form()
+        scale = 10.0 ** (self.exponent / self.L)
+        return [
+            {key: scale * block for key, block in site.items()} for site in blocks
+        ] if self.exponent else blocks, charges
 
-    def _dense(self, data: Any, j: int) -> Any:
-        """Return the data of the tensor of site j, with indices (left bond, physical, right bond), as an array."""
-        return data
+    def _form(self) -> tuple[list[Blocks], list[tuple[int, ...]], tuple[int, int]]:
+        """Return what `blocks` does, but for quimb's exponent, and which of them are isometric."""
+        tensors = self._tensors()
+        blocks = [{(0, 0): tensor} for tensor in tensors]
+        return blocks, [(0,) * tensor.shape[1] for tensor in tensors], self._isometric()
 
     def _isometric(self) -> tuple[int, int]:
         """How many sites from the left are left-isometric, and where the right-isometric ones at the end begin.
@@ -304,58 +384,3 @@ def _with_sites(properties: dict[str, Any], drop: str = "") -> dict[str, Any]:
     known = [getattr(properties.get(source), "local_sites", None) for source in ("like", "current")]
     kept = {name: value for name, value in properties.items() if name != drop}
     return {"local_sites": known[0] or known[1]} | kept
-
-
-def plain_tensors(mps: qtn.MatrixProductState) -> list[Array]:
-    """Return the tensors of a state as plain arrays, with outer bonds of dimension 1.
-
-    Parameters
-    ----------
-    mps : quimb.tensor.MatrixProductState
-        Any open-boundary MPS.
-
-    Returns
-    -------
-    list of ndarray, shape (left bond, d, right bond)
-        Views, where that is possible.
-
-    Raises
-    ------
-    ValueError
-        If the boundaries are periodic.
-
-    Examples
-    --------
-    >>> [tensor.shape for tensor in plain_tensors(qtn.MPS_computational_state("00"))]
-    [(1, 2, 1), (1, 2, 1)]
-    """
-    if mps.cyclic:
-        raise ValueError("periodic matrix-product states are not supported; use open boundaries")
-    mps = mps.copy()
-    mps.ensure_bonds_exist()
-    bonds = [mps.bond(j, j + 1) for j in range(mps.L - 1)]
-    tensors = []
-    for j in range(mps.L):
-        inds = [*bonds[max(0, j - 1) : j], mps.site_ind(j), *bonds[j : j + 1]]
-        data = mps[j].transpose(*inds).data
-        data = np.asarray(mps._dense(data, j) if isinstance(mps, SiteMPS) else data, dtype=complex)
-        data = data * 10.0 ** (mps.exponent / mps.L) if mps.exponent else data
-        tensors.append(data.reshape(1 if j == 0 else data.shape[0], mps.phys_dim(j), -1))
-    return tensors
-
-
-def plain_network(tensors: Sequence[Array]) -> qtn.MatrixProductState:
-    """Return a quimb MPS of these tensors, which undoes `plain_tensors`.
-
-    Parameters
-    ----------
-    tensors : sequence of ndarray, shape (left bond, d, right bond)
-        The outer bonds have dimension 1.
-
-    Examples
-    --------
-    >>> plain_network([np.ones((1, 2, 3)), np.ones((3, 2, 1))]).bond_sizes()
-    [3]
-    """
-    first, *middle, last = tensors
-    return qtn.MatrixProductState([first[0], *middle, last[:, :, 0]], shape="lpr")

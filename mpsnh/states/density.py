@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
+from mpsnh.language.site import Site
 from mpsnh.operators.sector import Sector
 from mpsnh.states.state import State, each_operator
 
@@ -47,6 +48,11 @@ class DensityMatrix(State):
         require(self.matrix.shape == (dim, dim), "matrix shape", self.matrix.shape, f"({dim}, {dim})")
         require(bool(np.trace(self.matrix).real > 0), "trace", np.trace(self.matrix), "positive")
 
+    @property
+    def local_sites(self) -> tuple[Site, ...]:
+        """The local spaces of the chain, as `mpsnh.MPS.local_sites`."""
+        return self.sector.sites
+
     @override
     def expect(self, op: OpSum) -> complex:
         weighted = self.sector.operator(op, projected=True).multiply(self.matrix.T)
@@ -57,7 +63,7 @@ class DensityMatrix(State):
         return np.array([self.expect(op) for op in each_operator(operators, len(self.sector.sites))], dtype=complex)
 
     @override
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         yield "matrix", self.matrix
 
     @override

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import quimb.tensor as qtn
 from numpy.typing import DTypeLike, NDArray
+from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.operators.bonds import local_operator
 from mpsnh.operators.mpo import MPO
-from mpsnh.states.blocks import bond_dimensions, density_matrices, environments, mirrored, schmidt_values
-from mpsnh.states.canonical import right_canonical
-from mpsnh.states.chain import PATHS, SiteMPS, plain_network, plain_tensors
+from mpsnh.states.basis import require_same_basis
+from mpsnh.states.blocks import Array, bond_dimensions, schmidt_values, tamed
+from mpsnh.states.canonical import overlap_with_error, right_canonical
+from mpsnh.states.chain import SiteMPS
+from mpsnh.states.environments import density_matrices, environments, mirrored
+from mpsnh.states.plain import PATHS, plain_network
+from mpsnh.states.quimb_methods import take_dense
 from mpsnh.states.state import each_operator, entropy
 from mpsnh.states.workspace import BlockState
 
 
+@take_dense
 class MPS(SiteMPS):
     """A matrix-product state that knows its local spaces, so that operators can be given by name.
 
@@ -49,11 +58,65 @@ class MPS(SiteMPS):
         """
         require(other.L == self.L, "number of sites of the other state", other.L, f"{self.L}")
         bra, ket = (state if isinstance(state, MPS) else MPS.from_TN(state) for state in (other, self))
-        (bras, charges), (kets, same) = bra.blocks(), ket.blocks()
-        if charges != same:  # only one of them is stored by charges
-            bras, kets = ([{(0, 0): tensor} for tensor in plain_tensors(state)] for state in (bra, ket))
+        require_same_basis(bra.local_sites, ket.local_sites, "the other state", "this one")
+        forms = [state._form() for state in (bra, ket)]
+        (bras, charges, _), (kets, same, _) = forms
+        if charges != same:  # only one of them is stored by charges, or by others
+            bras, kets = ([{(0, 0): tensor} for tensor in state._tensors()] for state in (bra, ket))
+        (bras, of_bra), (kets, of_ket) = (tamed(blocks, (0, self.L)) for blocks in (bras, kets))
         *_, last = environments(kets, bras)
-        return complex(sum(block.item() for block in last.values()))
+        with np.errstate(over="ignore"):
+            scale = np.exp(of_bra + of_ket + math.log(10) * (bra.exponent + ket.exponent))
+        return complex(scale * sum(block.item() for block in last.values()))
+
+    @override
+    def norm(self, output_inds: Any = None, squared: bool = False, **options: Any) -> Any:
+        """Return the norm √⟨R|R⟩, also where the squares of amplitudes are no numbers of double precision.
+
+        Parameters
+        ----------
+        output_inds, squared, options
+            As in quimb, which does the work if `output_inds` or `options` are given, or this is a part of a state.
+
+        Raises
+        ------
+        FloatingPointError
+            If it is too large for a number of double precision, or not finite.
+
+        Examples
+        --------
+        >>> round(MPS.from_vector([0, 3e-170, -4e-170, 0], [nh.Spin(0.5)] * 2).norm() / 1e-170, 9)
+        5.0
+        """
+        if output_inds is not None or options or self.num_tensors != self.L:
+            return super().norm(output_inds=output_inds, squared=squared, **options)
+        log_norm = self.log_norm()
+        with np.errstate(over="ignore", under="ignore"):
+            norm = float(np.exp((1 + squared) * log_norm))
+        if norm == math.inf:
+            raise FloatingPointError(f"the norm exp({log_norm:g}) is too large for a number; use log_norm()")
+        return norm
+
+    def log_norm(self) -> float:
+        """Return the natural logarithm of the norm √⟨R|R⟩, which no norm is too large or too small for.
+
+        Raises
+        ------
+        FloatingPointError
+            If the state is not finite.
+
+        Examples
+        --------
+        >>> round(MPS.product([nh.Spin(0.5)] * 400, [[3, 4]] * 400).log_norm(), 9)  # 400 ln 5
+        643.775164974
+        """
+        blocks, _, _ = self._form()
+        if not all(np.isfinite(block).all() for site in blocks for block in site.values()):
+            raise FloatingPointError("the state has elements that are not finite")
+        try:
+            return self.workspace().log_norm + math.log(10) * self.exponent
+        except FloatingPointError:
+            return -math.inf
 
     def expect(self, op: OpSum | MPO) -> complex:
         """Return the normalised expectation value ⟨R|O|R⟩/⟨R|R⟩ of an operator of any range.
@@ -74,7 +137,7 @@ class MPS(SiteMPS):
         >>> round(singlet.expect(OpSum() + (1, "Sp", 0, "Sm", 1)).real, 12)
         -0.5
         """
-        return self._ratio(op, self)
+        return self._ratio(op, self.canonical_tensors())
 
     def expect_biorthogonal(self, op: OpSum | MPO, left: MPS) -> complex:
         """Return ⟨L|O|R⟩/⟨L|R⟩, with this state as R.
@@ -89,7 +152,7 @@ class MPS(SiteMPS):
         Raises
         ------
         FloatingPointError
-            If the result is not finite, because the states are orthogonal or their norms under- or overflow.
+            If the states are orthogonal up to rounding, or the result is not finite.
 
         Examples
         --------
@@ -98,14 +161,45 @@ class MPS(SiteMPS):
         >>> round(right.expect_biorthogonal(OpSum() + (1, "Sp", 0), left).real, 12)
         1.0
         """
-        return self._ratio(op, left)
+        require(left.L == self.L, "number of sites of the left state", left.L, f"{self.L}")
+        require_same_basis(left.local_sites, self.local_sites, "the left state", "this one")
+        bras, kets = left.canonical_tensors(), self.canonical_tensors()
+        overlap, error = overlap_with_error(kets, bras)
+        if abs(overlap) <= error / _DIGITS:
+            raise FloatingPointError(
+                f"an expectation value is not finite: ⟨L|R⟩ = {abs(overlap):.1g} of the normalised states is zero up to"
+                f" rounding, {error:.1g}; a left state must overlap with the right one"
+            )
+        return self._ratio(op, bras, kets)
 
-    def _ratio(self, op: OpSum | MPO, left: MPS) -> complex:
+    def canonical_tensors(self) -> list[Array]:
+        """Return the tensors of the normalised state, in right-canonical form.
+
+        Returns
+        -------
+        list of ndarray, shape (left bond, d, right bond)
+            The outer bonds have dimension 1.
+
+        Raises
+        ------
+        FloatingPointError
+            If the norm is zero or not finite.
+
+        Examples
+        --------
+        >>> state = MPS.product([nh.Spin(0.5)] * 2, [[3e200, 0], [0, 4e200]])
+        >>> [round(float(abs(tensor).max()), 12) for tensor in state.canonical_tensors()]
+        [1.0, 1.0]
+        """
+        return right_canonical(self._tensors())[0]
+
+    def _ratio(self, op: OpSum | MPO, bras: list[Array], kets: list[Array] | None = None) -> complex:
         mpo = MPO.from_opsum(op, self._named_sites()) if isinstance(op, OpSum) else op
-        for what, length in (("operator", mpo.L), ("left state", left.L)):
-            require(length == self.L, f"number of sites of the {what}", length, str(self.L))
-        # Of unit norm and in canonical form, nothing in the contraction can over- or underflow.
-        bra, ket = (plain_network(right_canonical(plain_tensors(state))[0]) for state in (left, self))
+        require(mpo.L == self.L, "number of sites of the operator", mpo.L, str(self.L))
+        kets = bras if kets is None else kets
+        dims, needed = [mpo.phys_dim(j) for j in range(self.L)], [tensor.shape[1] for tensor in kets]
+        require(dims == needed, "local dimensions of the operator", dims, f"{needed}, as the state has")
+        bra, ket = (plain_network(tensors) for tensors in (bras, kets))
         bra = bra.conj()
         norm = (bra & ket).contract(slice(0, self.L), optimize=PATHS)
         bra.reindex_({bra.site_ind(j): mpo.upper_ind(j) for j in range(self.L)})
@@ -148,9 +242,10 @@ class MPS(SiteMPS):
         """
         sites = self._named_sites()
         compiled = [local_operator(op, sites) for op in each_operator(operators, self.L)]
-        blocks, charges = self.blocks()
+        blocks, charges, isometric = self._form()
+        blocks, _ = tamed(blocks, isometric)
         values = np.empty(len(compiled), dtype=complex)
-        densities = density_matrices(blocks, charges, [span for span, _ in compiled], self._isometric())
+        densities = density_matrices(blocks, charges, [span for span, _ in compiled], isometric)
         for k, ((_, matrix), density) in enumerate(zip(compiled, densities, strict=True)):
             with np.errstate(all="ignore"):
                 values[k] = np.sum(matrix * density.T) / np.trace(density)
@@ -178,9 +273,9 @@ class MPS(SiteMPS):
         0.69314718056
         """
         require(0 <= bond < self.L - 1, "bond", bond, f"from 0 to {self.L - 2}")
-        left, right = self._isometric()
+        blocks, _, (left, right) = self._form()
         if right == left + 1 and bond in (left - 1, left):  # next to the orthogonality centre: no need to move that
-            blocks, _ = self.blocks()
+            blocks, _ = tamed(blocks, (left, right))
             return entropy(schmidt_values(blocks[left] if bond == left else mirrored(blocks[left:right])[0][0]))
         return entropy(self.workspace().schmidt_values(bond))
 
@@ -222,15 +317,20 @@ class MPS(SiteMPS):
         >>> MPS.from_vector([0, 1, -1, 0], [nh.Spin(0.5)] * 2).workspace().bond_dimensions()
         [1, 2, 1]
         """
-        blocks, charges = self.blocks()
-        left, right = self._isometric()
+        blocks, charges, (left, right) = self._form()
+        blocks, log_scale = tamed(blocks, (left, right))
         canonical = right == left + 1
         most = max_bond or max(bond_dimensions(blocks))
         state = BlockState(blocks, charges, left if canonical else self.L - 1, most, dtype)
+        state.log_norm = log_scale
         if not canonical:
             state.move_to(0)
         state.normalise()
         return state
+
+
+_DIGITS = 1e-3
+"""Relative error of ⟨L|R⟩ from which on it counts as zero."""
 
 
 def _require_finite(values: complex | NDArray[np.complex128]) -> None:

@@ -102,7 +102,7 @@ class State(Protocol):
         """
         ...
 
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield all there is to know of the state besides its sites, by name, to be written to a file."""
         ...
 
@@ -112,7 +112,7 @@ class State(Protocol):
         Parameters
         ----------
         arrays : mapping of str to ndarray
-            What `arrays` yielded.
+            What `to_arrays` yielded.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -13,16 +14,22 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site
-from mpsnh.states.blocks import Blocks, bond_charges, charge_blocks, local_states
+from mpsnh.states.blocks import Blocks, bond_charges, charge_blocks, dense_tensors, local_states
 from mpsnh.states.mps import MPS
+from mpsnh.states.plain import chain_inds
+from mpsnh.states.quimb_methods import TO_DENSE, run_on_dense
 
 
+@run_on_dense
 class SymmetricMPS(MPS):
     """A matrix-product state of definite charge, whose tensors are block-sparse arrays (`symmray.U1Array`).
 
-    It measures and contracts like any `MPS`; `symmetric` makes one of a dense state, and `NHTEBD` yields them.
-    Charges flow in from the left bond and the site, and out to the right bond. Within quimb local states come in order
-    of increasing charge; the methods of this package keep the order of the sites.
+    It measures like any `MPS`; `symmetric` makes one of a dense state, and `NHTEBD` yields them. quimb's methods give
+    what they give on the dense state: they run on the blocks, or on a dense copy. Those that would change the state
+    itself, and can't do so on blocks, are refused; `to_mps` returns a dense state, on which all of them work.
+
+    Charges flow in from the left bond and the site, and out to the right bond. Within a tensor local states come in
+    order of increasing charge; the methods keep the order of the sites.
 
     Examples
     --------
@@ -31,44 +38,92 @@ class SymmetricMPS(MPS):
     ('SymmetricMPS', 1, [0.5, -0.5, 0.5, -0.5])
     """
 
+    @classmethod
     @override
-    def blocks(self) -> tuple[list[Blocks], list[tuple[int, ...]]]:
-        charges = [site.charges for site in self._named_sites()]
-        blocks = [self._site_blocks(j) for j in range(self.L)]
-        if all(site is not None for site in blocks) and not self.exponent:
-            return [site for site in blocks if site is not None], charges
-        split = charge_blocks(self.site_tensors(), charges)
-        if split is None:
-            raise ValueError(
-                "this state has no definite charge any more; use MPS.from_tensors(state.site_tensors(), …)"
+    def from_tensors(cls, tensors: Sequence[NDArray[Any]], sites: Sequence[Site]) -> Self:
+        state = symmetric(MPS.from_tensors(tensors, sites))
+        if not isinstance(state, cls):
+            raise ValueError("the state has no definite charge, or its sites have none; make an MPS, which is dense")
+        return state
+
+    @classmethod
+    @override
+    def from_dense(cls, *arguments: Any, **options: Any) -> Self:
+        raise ValueError(f"{cls.__name__} needs sites, which know the charges: make it with from_vector(vector, sites)")
+
+    from_fill_fn = from_dense
+
+    @override
+    def phys_dim(self, site: Any = None) -> int:
+        # Symmray drops the local states that a tensor does not have.
+        return self._named_sites()[next(self.gen_sites_present()) if site is None else site].dim
+
+    @override
+    def _holds(self, sites: Sequence[Site]) -> bool:
+        sizes = self.ind_sizes()
+        return all(sizes.get(self.site_ind(j), math.inf) <= site.dim for j, site in enumerate(sites))
+
+    @override
+    def to_mps(self) -> MPS:
+        """Return the same state with dense tensors, and the same names of indices and tags.
+
+        Examples
+        --------
+        >>> neel = symmetric(MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]))
+        >>> (neel.to_mps() + neel.to_mps()).to_vector().real.tolist()
+        [0.0, 2.0, 0.0, 0.0]
+        """
+        tensors = [
+            qtn.Tensor(
+                array.reshape([n for n, kept in zip(array.shape, (j > 0, True, j < self.L - 1), strict=True) if kept]),
+                inds=inds,
+                tags=self[j].tags,
+                left_inds=self[j].left_inds,
             )
-        return split, charges
+            for j, (array, inds) in enumerate(zip(self._tensors(), chain_inds(self), strict=True))
+        ]
+        network = qtn.TensorNetwork(tensors, virtual=True)
+        network.exponent = self.exponent
+        return MPS.from_TN(network, like=self)
 
     @override
-    def _dense(self, data: Any, j: int) -> Any:
-        # The blocks come in order of increasing charge, but local states in that of the site.
-        maps = [[q for q, size in index.chargemap.items() for _ in range(size)] for index in data.indices]
-        sites = self.local_sites or self._named_sites()  # the latter looks at all sites, and raises here
-        maps[min(j, 1)] = list(sites[j].charges)
-        return data.to_dense(index_maps=maps)
-
-    def _site_blocks(self, j: int) -> Blocks | None:
-        """Return the blocks of a site, or None if its charges flow in other ways than those of this class."""
-        bonds = [self.bond(k, k + 1) for k in range(max(0, j - 1), min(j + 1, self.L - 1))]
-        inds = [*bonds[: min(j, 1)], self.site_ind(j), *bonds[min(j, 1) :]]
-        data = self[j].transpose(*inds).data
-        flows = [False] * (min(j, 1) + 1) + [True] * (len(inds) - 1 - min(j, 1))
-        if [index.dual for index in data.indices] != flows or (j < self.L - 1 and data.charge != 0):
-            return None
-        site = Blocks()
-        for sector, block in data.blocks.items():
-            q, c = (sector[0], sector[1]) if j else (0, sector[0])
-            block = block[None] if j == 0 else block
-            site[q, c] = block[..., None] if j == self.L - 1 else block
-        return site
+    def _tensors(self) -> list[NDArray[Any]]:
+        blocks, charges, _ = self._form()
+        return dense_tensors(blocks, charges)
 
     @override
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def _form(self) -> tuple[list[Blocks], list[tuple[int, ...]], tuple[int, int]]:
+        # quimb and symmray turn arrows of bonds around, which counts a bond's charges from another number or backwards.
+        # With signs s for arrows, s_l a + p - s_r b = total in every tensor, so that with q = s_l a + shift left of it
+        # (and s_l = s_r of the tensor before), q + p = s_r b + shift + total right of it.
+        charges = [site.charges for site in self._named_sites()]
+        blocks: list[Blocks] = []
+        shift, before = 0, 1
+        for j, inds in enumerate(chain_inds(self)):
+            data = self[j].transpose(*inds).data
+            if not isinstance(data, symmray.U1Array):
+                raise ValueError(f"the tensor of site {j} is a {type(data).__name__}; {TO_DENSE}")
+            first, last = j == 0, j == self.L - 1
+            arrows = [-1 if index.dual else 1 for index in data.indices]
+            turned = arrows[0 if first else 1]
+            left, right = (before if first else turned * arrows[0]), (1 if last else -turned * arrows[-1])
+            states = {c: len(of_charge) for c, of_charge in local_states(charges[j]).items()}
+            fits = data.indices[0 if first else 1].chargemap.items() <= states.items()
+            if left != before or not fits:
+                raise ValueError(
+                    f"the charges of the tensor of site {j} are not those of {self.local_sites}; {TO_DENSE}"
+                )
+            total, site = turned * data.charge, Blocks()
+            for sector, block in data.blocks.items():
+                q, c = (0, sector[0]) if first else (left * sector[0] + shift, sector[1])
+                block = block[None] if first else block
+                site[q, c] = block[..., None] if last else block
+            shift, before = shift + total, right
+            blocks.append(site)
+        return blocks, charges, self._isometric()
+
+    @override
+    def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         # The blocks of one site after the other, which saves memory.
         yield "isometric", np.array(self._isometric())
         for j, site in enumerate(self.blocks()[0]):
@@ -115,8 +170,12 @@ def symmetric(state: MPS) -> MPS:
     sites = state.local_sites
     if isinstance(state, SymmetricMPS) or sites is None or not any(any(site.charges) for site in sites):
         return state
-    blocks = charge_blocks(state.site_tensors(), [site.charges for site in sites])
-    return state if blocks is None else from_blocks(blocks, sites, (state.L - 1, state.L))
+    blocks = charge_blocks(state._tensors(), [site.charges for site in sites])
+    if blocks is None:
+        return state
+    by_charge = from_blocks(blocks, sites, (state.L - 1, state.L))
+    by_charge.exponent = state.exponent
+    return by_charge
 
 
 def from_blocks(blocks: Sequence[Blocks], sites: Sequence[Site], isometric: tuple[int, int]) -> MPS:

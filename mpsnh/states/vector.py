@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
+from mpsnh.language.site import Site
 from mpsnh.operators.sector import Sector
-from mpsnh.states.canonical import right_canonical
 from mpsnh.states.mps import MPS
 from mpsnh.states.state import Pure, each_operator, entropy
 
@@ -48,7 +48,7 @@ class ExactState(Pure):
 
     def __post_init__(self) -> None:
         require(self.vector.shape == (self.sector.dim,), "vector shape", self.vector.shape, f"({self.sector.dim},)")
-        norm = np.linalg.norm(self.vector)
+        norm = self.norm()
         if not (np.isfinite(norm) and norm > 0):
             raise ValueError(f"the state has norm {norm}, but it must be finite and positive")
 
@@ -76,16 +76,20 @@ class ExactState(Pure):
         >>> ExactState.from_mps(MPS.product(sites, ["1"] + ["0"] * 99), Sector(sites, 1)).sector.dim
         100
         """
-        tensors, _ = right_canonical(state.site_tensors())
-        vector = sector.amplitudes(tensors)
+        vector = sector.amplitudes(state.canonical_tensors())
         kept = float(np.linalg.norm(vector))
         sector.require_inside(kept**2, 1.0)
         return cls(vector / kept, sector)
 
+    @property
+    def local_sites(self) -> tuple[Site, ...]:
+        """The local spaces of the chain, as `mpsnh.MPS.local_sites`."""
+        return self.sector.sites
+
     @override
     def expect(self, op: OpSum) -> complex:
-        image = self.sector.apply(op, self.vector)
-        return complex(np.vdot(self.vector, image) / np.vdot(self.vector, self.vector))
+        unit = self.vector / self.norm()
+        return complex(np.vdot(unit, self.sector.apply(op, unit)) / np.vdot(unit, unit))
 
     @override
     def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
@@ -94,7 +98,10 @@ class ExactState(Pure):
 
     def norm(self) -> float:
         """Return the norm √⟨R|R⟩, as `mpsnh.MPS.norm` does."""
-        return float(np.linalg.norm(self.vector))
+        largest = float(np.abs(self.vector).max(initial=0.0))
+        if not 0 < largest < np.inf:
+            return largest
+        return largest * float(np.linalg.norm(self.vector / largest))  # squares of amplitudes may under- or overflow
 
     @override
     def overlap(self, other: ExactState) -> complex:
@@ -106,18 +113,18 @@ class ExactState(Pure):
     def entanglement_entropy(self, bond: int) -> float:
         dims = self.sector.dims
         require(0 <= bond < len(dims) - 1, "bond", bond, f"from 0 to {len(dims) - 2}")
-        return _entropy(next(itertools.islice(self.sector.halves(self.vector), bond, None)))
+        return _entropy(next(itertools.islice(self.sector.halves(self.vector / self.norm()), bond, None)))
 
     @override
     def entanglement_profile(self) -> NDArray[np.float64]:
-        return np.array([_entropy(blocks) for blocks in self.sector.halves(self.vector)])
+        return np.array([_entropy(blocks) for blocks in self.sector.halves(self.vector / self.norm())])
 
     def to_vector(self) -> NDArray[Any]:
         """Return the amplitudes in the whole space, as `mpsnh.MPS.to_vector` does."""
         return self.sector.embed(self.vector)
 
     @override
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         yield "vector", self.vector
 
     @override

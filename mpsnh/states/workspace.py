@@ -15,7 +15,8 @@ from mpsnh.checks import require
 from mpsnh.kernels.tebd.gate import apply_layer
 from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace
 from mpsnh.kernels.tebd.move import move_to
-from mpsnh.language.circuit import Layer
+from mpsnh.language.circuit import Gate, Layer
+from mpsnh.operators.sector import LEAK, joint_charges
 from mpsnh.states.blocks import Array, Blocks, Charges, local_states, schmidt_values
 from mpsnh.states.memory import sparse_memory, tensor_sizes
 from mpsnh.states.truncation import Truncation
@@ -23,6 +24,9 @@ from mpsnh.states.truncation import Truncation
 _NORMALISED = 1000
 """Deviation of the norm from 1, in units of the precision, that sweeps make by rounding."""
 
+
+_LEAKS = 1e3
+"""How much larger than that of a single gate the leak of a product of gates may be."""
 
 _LAYERS_KEPT = 64
 """How many layers a workspace keeps in the form that the kernel wants, more than any schedule has."""
@@ -265,10 +269,20 @@ class BlockState(Workspace):
         for packed, gate in zip(matrices, gates, strict=True):
             order = self._pair_order(gate.where)
             packed[: len(order), : len(order)] = gate.matrix[np.ix_(order, order)]
+            self._require_conserving(gate)
         if len(self._layers) == _LAYERS_KEPT:
             self._layers.clear()
         self._layers[id(layer)] = layer, where, matrices
         return where, matrices
+
+    def _require_conserving(self, gate: Gate) -> None:
+        charges = joint_charges([self.charges[j] for j in gate.where])
+        leaks = np.abs(gate.matrix) * (charges[:, None] != charges)
+        if leaks.max(initial=0.0) > _LEAKS * LEAK * np.abs(gate.matrix).max(initial=0.0):
+            raise ValueError(
+                f"the gate on sites {gate.where} breaks the charge by which the state is stored; "
+                "state.to_mps() is the same state with dense tensors"
+            )
 
     def _pair_order(self, where: tuple[int, ...]) -> NDArray[np.intp]:
         first, *second = (self._order[j] for j in where)

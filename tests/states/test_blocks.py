@@ -17,11 +17,9 @@ from mpsnh.states.blocks import (
     Blocks,
     bond_dimensions,
     charge_blocks,
-    density_matrices,
-    environments,
     local_states,
-    mirrored,
 )
+from mpsnh.states.environments import density_matrices, environments, mirrored
 from mpsnh.states.memory import memory_needed
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState

@@ -410,12 +410,26 @@ def test_flip_turns_the_sites_around(inplace):
     np.testing.assert_allclose(flipped[::-1], values, atol=TOLERANCE)
 
 
+def test_sites_go_with_what_quimb_swaps():
+    """quimb methods that exchange sites must not leave wrong operators behind."""
+    state = random_mps(MIXED, 1)
+    vector = vector_of(state).reshape([site.dim for site in MIXED])
+    for swapped, order in (
+        (state.swap_sites_with_compress(0, 1), [1, 0, 2, 3, 4]),
+        (state.swap_sites_with_compress(3, 0), [3, 1, 2, 0, 4]),
+        (state.copy().swap_sites_with_compress_(1, 2), [0, 2, 1, 3, 4]),
+        (state.swap_site_to(1, 4), [0, 2, 3, 4, 1]),
+    ):
+        assert swapped.local_sites == tuple(MIXED[j] for j in order)
+        np.testing.assert_allclose(
+            swapped.to_vector(), vector.transpose(order).ravel(), atol=1e-12 * np.abs(vector).max()
+        )
+        op = OpSum() + (1, "Sz", order.index(1))
+        assert swapped.expect(op) == pytest.approx(state.expect(OpSum() + (1, "Sz", 1)))
+
+
 def test_sites_that_no_longer_fit_are_refused():
-    """quimb methods that exchange or remove sites must not leave wrong operators behind."""
-    swapped = random_mps(MIXED, 1).swap_sites_with_compress(0, 1)
-    assert [swapped.phys_dim(j) for j in range(2)] == [3, 2]
-    with pytest.raises(ValueError, match="sites"):
-        swapped.expect(OpSum() + (1, "Sz", 1))
+    """quimb methods that remove sites must not leave wrong operators behind."""
     _, measured = random_mps(SPINS, 1).measure(0, remove=True, seed=1)
     with pytest.raises(ValueError, match="sites"):
         measured.expect(OpSum() + (1, "Sz", 0))
