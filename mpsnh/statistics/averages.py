@@ -94,10 +94,28 @@ def mean_with_error(data: xr.DataArray, over: str = "seed") -> xr.Dataset:
     0.5
     """
     values = realisations_of(data, over, real=False)
-    count, mean = values.count(over), values.mean(over)
-    squares: xr.DataArray = (abs(values - mean) ** 2).sum(over)
-    enough = count.where(count > 1)
-    return xr.Dataset({"mean": mean, "error": np.sqrt(squares / (enough - 1) / enough)}).assign_attrs(data.attrs)
+    mean, error = xr.apply_ufunc(mean_and_error, values, input_core_dims=[[over]], output_core_dims=[[], []])
+    return xr.Dataset({"mean": mean, "error": error}).assign_attrs(data.attrs)
+
+
+def mean_and_error(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return what `mean_with_error` does, of an array.
+
+    Parameters
+    ----------
+    values : ndarray, shape (…, realisations)
+        Real or complex; those that are missing are NaN.
+
+    Examples
+    --------
+    >>> [number.tolist() for number in mean_and_error(np.array([[1.0, 3.0, np.nan], [2.0, np.nan, np.nan]]))]
+    [[2.0, 2.0], [1.0, nan]]
+    """
+    count = (~np.isnan(values)).sum(axis=-1)
+    mean = np.nansum(values, axis=-1) / np.where(count > 0, count, np.nan)
+    squares = np.nansum(np.abs(values - mean[..., None]) ** 2, axis=-1)
+    n = np.where(count > 1, count, np.nan)
+    return mean, np.sqrt(squares / (n - 1) / n)
 
 
 def typical(data: xr.DataArray, over: str = "seed") -> xr.DataArray:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from mpsnh.checks import require
-from mpsnh.statistics.averages import RESAMPLES, mean_with_error, realisations_of
+from mpsnh.statistics.averages import RESAMPLES, mean_and_error, realisations_of
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,7 @@ def fit_exponential(
     True
     """
     x, samples = points_to_fit(data, along, window, over, significance, least=2)
-    averaged = mean_with_error(xr.DataArray(samples, dims=(along, over)), over)
-    mean, error = averaged["mean"].values, averaged["error"].values
+    mean, error = mean_and_error(samples)
     rates, prefactors = _lines(x, np.vstack([mean, _resampled_means(samples)]), (mean / error) ** 2)
     count = np.isfinite(samples).sum(axis=1)
     n = int(count.min())
@@ -228,8 +227,7 @@ def points_to_fit(
     [2.0]
     """
     values = realisations_of(data, over).transpose(along, over).sel({along: slice(*window)}).dropna(over, how="all")
-    averaged = mean_with_error(values, over)
-    mean, error = averaged["mean"].values, averaged["error"].values
+    mean, error = mean_and_error(values.values)
     used = (mean > 0) & (mean > significance * error) & (error > 0)
     require(int(used.sum()) >= least, "number of points to fit", int(used.sum()), f"at least {least} in {window}")
     return values[along].values[used], values.values[used]
