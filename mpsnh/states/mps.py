@@ -101,7 +101,7 @@ class MPS(SiteMPS):
         return self._ratio(op, left)
 
     def _ratio(self, op: OpSum | MPO, left: MPS) -> complex:
-        mpo = MPO.from_opsum(op, self._named_sites()) if isinstance(op, OpSum) else op
+        mpo = op if isinstance(op, qtn.MatrixProductOperator) else MPO.from_opsum(op, self._named_sites())
         for what, length in (("operator", mpo.L), ("left state", left.L)):
             require(length == self.L, f"number of sites of the {what}", length, str(self.L))
         # Of unit norm and in canonical form, nothing in the contraction can over- or underflow.

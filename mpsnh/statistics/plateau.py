@@ -179,7 +179,7 @@ def plateau(
         if not flat:
             break
     totals = np.array([math.hypot(window.error, window.systematic) for window in windows])
-    return windows[np.flatnonzero(totals <= totals.min() * (1 + _ROUNDING))[-1]]
+    return windows[int(np.flatnonzero(totals <= totals.min() * (1 + _ROUNDING))[-1])]
 
 
 def _mean_and_error(samples: NDArray[np.float64]) -> tuple[float, float]:
