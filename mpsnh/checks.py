@@ -155,12 +155,18 @@ def public_names(package: str, file: str) -> tuple[Callable[[str], Any], Callabl
     ----------
     package, file : str
         ``__name__`` and ``__file__`` of the package.
+
+    Examples
+    --------
+    >>> public_names("mpsnh", nh.__file__)[0]("Opsum")
+    Traceback (most recent call last):
+    AttributeError: No mpsnh attribute Opsum (did you mean 'OpSum'?)
     """
     load, listed, names = lazy_loader.attach_stub(package, file)
 
     def attribute(name: str) -> Any:
         if name not in names:
-            raise AttributeError(f"{package} has no {name!r}{did_you_mean(name, names)}", name=name)
+            raise AttributeError(f"No {package} attribute {name}{did_you_mean(name, names)}", name=name)
         return load(name)
 
     return attribute, listed, names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from mpsnh.language.site import DAGGER, is_fermionic
 
@@ -40,7 +40,6 @@ class OpSum:
     Add a term as a tuple: the coefficient, then operator names and sites in turn (sites count from 0).
     Operators act in the order written, so several on one site are multiplied in that order,
     and a coefficient alone is that multiple of the identity.
-    A number that is added is that multiple of the identity, too.
     Names are looked up in the sites when the sum is compiled; ``†`` after a name takes the adjoint.
     Names that begin with ``c`` are fermionic and anticommute between sites.
 
@@ -81,7 +80,7 @@ class OpSum:
 
         Parameters
         ----------
-        items : iterable of OpSum, tuple or number
+        items : iterable of OpSum or tuple
             What to add.
 
         Examples
@@ -179,8 +178,8 @@ class OpSum:
         return f"OpSum({[(term.coefficient, *(x for factor in term.factors for x in factor)) for term in self.terms]})"
 
 
-Summand = OpSum | tuple[Any, ...] | complex
-"""What can be added to a sum."""
+Summand = OpSum | tuple[Any, ...] | Literal[0]
+"""What can be added to a sum; 0 is what the builtin ``sum`` begins with."""
 
 FORM = "a term is (coefficient, 'Op', site, 'Op', site, …)"
 """How a term is written."""
@@ -196,11 +195,12 @@ def _is_term(item: object) -> TypeGuard[tuple[Any, ...]]:
 def _terms_of(item: Summand) -> tuple[Term, ...]:
     if isinstance(item, OpSum):
         return item.terms
-    if isinstance(item, numbers.Complex):  # 0 is what the builtin sum begins with
-        return (Term(_finite(item), ()),) if item != 0 else ()
+    if isinstance(item, numbers.Complex) and item == 0:
+        return ()
     if isinstance(item, tuple):
         return (item if isinstance(item, Term) else _parsed(item),)
-    raise TypeError(f"cannot add {item!r} to an OpSum; {FORM}, and OpSum([…]) makes a sum of several")
+    way = "several as OpSum([…]), and a multiple of the identity as (number,)"
+    raise TypeError(f"cannot add {item!r} to an OpSum; write a term as (coefficient, 'Op', site, …), {way}")
 
 
 def _parsed(item: tuple[Any, ...]) -> Term:

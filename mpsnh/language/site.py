@@ -63,8 +63,7 @@ class Site:
         charges: Sequence[int] | None = None,
         parities: Sequence[int] | None = None,
     ) -> None:
-        named = isinstance(states, Sequence) and not isinstance(states, str) and all(isinstance(s, str) for s in states)
-        if not named:
+        if not (isinstance(states, Sequence) and all(isinstance(name, str) for name in states)):
             raise TypeError(f"states = {states!r}, but they must be a list of names, such as ['up', 'down']")
         if not isinstance(operators, Mapping):
             raise TypeError(

@@ -90,8 +90,9 @@ def mean_with_error(data: xr.DataArray, over: str = "seed") -> xr.Dataset:
     >>> averaged = mean_with_error(xr.DataArray([1.0, 3.0], dims="seed"))
     >>> float(averaged["mean"]), float(averaged["error"])
     (2.0, 1.0)
-    >>> float(mean_with_error(xr.DataArray([1j, 1 + 2j], dims="seed"))["error"]) ** 2  # ½ of Var = ½ + ½
-    0.5
+    >>> complex_one = mean_with_error(xr.DataArray([2j, 2 + 0j], dims="seed"))  # a variance of 2 for both parts
+    >>> complex(complex_one["mean"]), round(float(complex_one["error"]) ** 2, 12)
+    ((1+1j), 2.0)
     """
     values = realisations_of(data, over, real=False)
     mean, error = xr.apply_ufunc(mean_and_error, values, input_core_dims=[[over]], output_core_dims=[[], []])

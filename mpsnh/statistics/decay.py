@@ -80,7 +80,7 @@ class ExponentialFit:
         return float(low), float(high)
 
     def _levels(self, confidence: float) -> NDArray[np.float64]:
-        return percentiles(confidence, int(self.count.min(initial=2**31)))
+        return percentiles(confidence, int(self.count.min()) if self.count.size else None)
 
     def _resampled(self) -> NDArray[np.float64]:
         fitted = self.resampled[~np.isnan(self.resampled).any(axis=1)]
@@ -253,7 +253,7 @@ def draws(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(n, size=(resamples, n))
 
 
-def percentiles(confidence: float, n: int) -> NDArray[np.float64]:
+def percentiles(confidence: float, n: int | None) -> NDArray[np.float64]:
     """Return which fractions of resampled numbers lie below the ends of an interval, of n realisations.
 
     Plain percentiles are too narrow by √((n-1)/n), and by the quantile of a normal instead of Student's distribution;
@@ -263,8 +263,8 @@ def percentiles(confidence: float, n: int) -> NDArray[np.float64]:
     ----------
     confidence : float
         Probability that the interval contains the true value, between 0 and 1.
-    n : int
-        Number of realisations, at least 2.
+    n : int or None
+        Number of realisations, at least 2; None for plain percentiles.
 
     Raises
     ------
@@ -277,8 +277,8 @@ def percentiles(confidence: float, n: int) -> NDArray[np.float64]:
     ([0.0086, 0.9914], [0.025, 0.975])
     """
     require(0 < confidence < 1, "confidence", confidence, "between 0 and 1")
-    ends = np.sqrt(n / (n - 1)) * stats.t.ppf([(1 - confidence) / 2, (1 + confidence) / 2], n - 1)
-    return np.asarray(stats.norm.cdf(ends))
+    plain = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+    return plain if n is None else np.asarray(stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf(plain, n - 1)))
 
 
 def mean_of(samples: NDArray[np.float64]) -> NDArray[np.float64]:

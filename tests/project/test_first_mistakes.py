@@ -204,7 +204,11 @@ STATES = {
     ),
     "a spin as text": (lambda: nh.Spin("1/2"), "S = '1/2', but it must be 1/2, 1, 3/2, …"),
     "a text for a sum": (lambda: nh.OpSum("Sz_0"), f"terms = 'Sz_0', but they must be a sequence of terms; {FORM}"),
-    "a list added to a sum": (lambda: nh.OpSum() + [(1, "Sz", 0)], "and OpSum([…]) makes a sum of several"),
+    "a list added to a sum": (
+        lambda: nh.OpSum() + [(1, "Sz", 0)],
+        "write a term as (coefficient, 'Op', site, …), several as",
+    ),
+    "a number added to a sum": (lambda: nh.OpSum() - 1.5, "and a multiple of the identity as (number,)"),
     "a term without number": (lambda: nh.OpSum([("Sz", 0)]), f"('Sz', 0) does not begin with a number: {FORM}"),
 }
 
@@ -267,11 +271,14 @@ MEASUREMENTS = {
     ),
     "a misspelt observable": (
         lambda: observables.Magnetisation,
-        "mpsnh.observables has no 'Magnetisation' (did you mean 'Magnetization'?)",
+        "No mpsnh.observables attribute Magnetisation (did you mean 'Magnetization'?)",
     ),
-    "a misspelt algorithm": (lambda: algorithms.Nhtebd, "mpsnh.algorithms has no 'Nhtebd' (did you mean 'NHTEBD'?)"),
-    "a misspelt model": (lambda: models.XXZ, "mpsnh.models has no 'XXZ'"),
-    "a misspelt class": (lambda: nh.Opsum, "mpsnh has no 'Opsum' (did you mean 'OpSum'?)"),
+    "a misspelt algorithm": (
+        lambda: algorithms.Nhtebd,
+        "No mpsnh.algorithms attribute Nhtebd (did you mean 'NHTEBD'?)",
+    ),
+    "a misspelt model": (lambda: models.XXZ, "No mpsnh.models attribute XXZ"),
+    "a misspelt class": (lambda: nh.Opsum, "No mpsnh attribute Opsum (did you mean 'OpSum'?)"),
 }
 
 
@@ -291,10 +298,10 @@ def test_sums_are_divided_negated_and_added_by_python():
     total = nh.OpSum([(1.0, "Sz", 0), (1.0, "Sz", 1), (1.0, "Sz", 2)])
     assert sum(terms) == total == +total
     assert total / 2 == 0.5 * total == np.float64(0.5) * total == total / np.float64(2)
-    assert 3 - total == -total + 3 == nh.OpSum([(3.0,)]) - total
+    assert (3.0,) - total == -total + (3.0,) == nh.OpSum([(3.0,)]) - total
     assert nh.OpSum((1.0, "Sz", 0)) == nh.OpSum.sum((1.0, "Sz", 0)) == terms[0]
     assert (1.0, "Sz", 0) - total == -terms[1] - terms[2]
-    matrix = nh.Sector([nh.Spin()] * 3, None).operator(total - 0.5).toarray()
+    matrix = nh.Sector([nh.Spin()] * 3, None).operator(total - (0.5,)).toarray()
     assert matrix[0, 0] == 1.0  # 3/2 - 1/2
     with pytest.raises(TypeError, match="unsupported operand"):
         total / total

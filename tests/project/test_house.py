@@ -21,7 +21,6 @@ LONG = {
     "tests/run/test_store.py",
     "tests/run/test_sweep.py",
     "tests/states/test_mps.py",
-    "tests/statistics/test_statistics.py",
 }
 """Files of 400 lines and more; the list may only become shorter."""
 
@@ -32,7 +31,6 @@ SUBJECTS = {
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],
     "run/test_names.py": ["mpsnh/run/provenance.py", "mpsnh/value.py"],
     "run/test_old_data.py": ["mpsnh/run/store.py", "mpsnh/run/checkpoint.py"],
-    "statistics/test_statistics.py": ["mpsnh/statistics"],
 }
 """Tests of more than one file, by what they test."""
 

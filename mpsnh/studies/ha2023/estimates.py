@@ -31,7 +31,8 @@ def estimate(values: xr.DataArray, statistic: str) -> xr.Dataset:
     -------
     Dataset
         ``value``, ``low``, ``high`` and ``count``. The interval of a share is the exact binomial one (Clopper and
-        Pearson), others come from resampling; that of a largest or smallest value is NaN.
+        Pearson), those of means and medians are of `confidence_interval`, that of the mode comes from resampling, and
+        that of a largest or smallest value is NaN.
 
     Examples
     --------
