@@ -38,8 +38,8 @@ class NonHermitianXXZ(HamiltonianModel):
         Names the realisation: the same seed gives the same pattern h_j / h for all h.
     boundary : "open" or "periodic"
         Whether site L - 1 is coupled to site 0.
-    fields : sequence of float, optional
-        Explicit h_j, one a site, instead of the draw.
+    fields : sequence of numbers, optional
+        Explicit h_j, one a site, instead of the draw; complex ones are gain and loss.
     charge : int or None
         2 Sᶻ of the sector in which exact methods work; zero magnetisation by default, None for all sectors.
 
@@ -59,7 +59,7 @@ class NonHermitianXXZ(HamiltonianModel):
     h: float = 0.0
     seed: int = 0
     boundary: Literal["open", "periodic"] = "open"
-    fields: Sequence[float] | None = None
+    fields: Sequence[complex] | None = None
     charge: int | None = 0
 
     @override
@@ -81,9 +81,10 @@ class NonHermitianXXZ(HamiltonianModel):
         )
         if self.fields is not None:
             try:
-                fields = np.asarray(self.fields, dtype=float)
+                fields = np.asarray(self.fields, dtype=complex)
             except (TypeError, ValueError):
                 raise TypeError(f"fields = {self.fields!r}, but it must be a list of L = {self.L} numbers") from None
+            fields = fields if fields.imag.any() else fields.real
             require(fields.shape == (self.L,), "fields", fields.tolist(), f"a list of L = {self.L} numbers")
             require(bool(np.isfinite(fields).all()), "fields", fields.tolist(), "finite")
             object.__setattr__(self, "fields", tuple(fields.tolist()))
@@ -93,7 +94,7 @@ class NonHermitianXXZ(HamiltonianModel):
         """The bonds; bond j couples sites j and j + 1, and the last one of a periodic chain L - 1 and 0."""
         return range(self.L if self.boundary == "periodic" else self.L - 1)
 
-    def local_fields(self) -> NDArray[np.float64]:
+    def local_fields(self) -> NDArray[np.float64] | NDArray[np.complex128]:
         """Return the fields h_j of this realisation.
 
         Returns

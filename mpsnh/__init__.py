@@ -6,10 +6,10 @@ Concrete models, algorithms and observables live in `mpsnh.models`, `mpsnh.algor
 
 from typing import Any
 
-import lazy_loader
+from mpsnh.checks import public_names
 
 # The names in `__init__.pyi`, each of which loads its module when it is first used.
-_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = public_names(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:

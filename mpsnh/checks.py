@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import lazy_loader
 import psutil
 
 
@@ -58,3 +64,109 @@ def require(condition: bool, name: str, value: object, allowed: str) -> None:
     """
     if not condition:
         raise ValueError(f"{name} = {value!r}, but it must be {allowed}")
+
+
+def described(value: object) -> str:
+    """Return a value on one line, or its kind if that takes more.
+
+    Parameters
+    ----------
+    value : object
+        What a message is about.
+
+    Examples
+    --------
+    >>> described(3), described(np.eye(9)), described(None)
+    ('3', 'a ndarray', 'None (is there a return?)')
+    """
+    if value is None:
+        return "None (is there a return?)"
+    text = repr(value)
+    return text if len(text) < 80 and "\n" not in text else f"a {type(value).__name__}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that is most like an unknown one, to go on with in a message.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : iterable of str
+        What there is.
+
+    Examples
+    --------
+    >>> did_you_mean("sz", ["Sz", "Sp"]), did_you_mean("Q", ["Sz", "Sp"])
+    (" (did you mean 'Sz'?)", '')
+    """
+    lower = {other.lower(): other for other in known}
+    close = difflib.get_close_matches(name.lower(), lower, n=1)
+    return f" (did you mean {lower[close[0]]!r}?)" if close else ""
+
+
+def require_method(cls: type, name: str, *arguments: str, otherwise: str = "") -> None:
+    """Raise if what a class defines under a name is no method of these arguments.
+
+    Parameters
+    ----------
+    cls : type
+        The class; what it inherits is not looked at.
+    name : str
+        The method.
+    *arguments : str
+        What it is called with, besides self.
+    otherwise : str
+        What to do instead, to end the message with.
+
+    Raises
+    ------
+    TypeError
+        If it can't be called so.
+
+    Examples
+    --------
+    >>> class Chain:
+    ...     def terms(self, t): ...
+    >>> require_method(Chain, "terms")
+    Traceback (most recent call last):
+    TypeError: Chain.terms is (self, t), but it must be a method that takes (self)
+    """
+    method = vars(cls).get(name)
+    if method is None:
+        return
+    try:
+        inspect.signature(method).bind("self", *arguments)
+    except TypeError:
+        found = inspect.signature(method) if callable(method) else f"a {type(method).__name__}"
+        takes = ", ".join(("self", *arguments))
+        end = f"; {otherwise}" if otherwise else ""
+        raise TypeError(
+            f"{cls.__name__}.{name} is {found}, but it must be a method that takes ({takes}){end}"
+        ) from None
+
+
+def public_names(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package whose `__init__.pyi` lists what is in it.
+
+    Each name loads its module when it is first used.
+
+    Parameters
+    ----------
+    package, file : str
+        ``__name__`` and ``__file__`` of the package.
+
+    Examples
+    --------
+    >>> public_names("mpsnh", nh.__file__)[0]("Opsum")
+    Traceback (most recent call last):
+    AttributeError: No mpsnh attribute Opsum (did you mean 'OpSum'?)
+    """
+    load, listed, names = lazy_loader.attach_stub(package, file)
+
+    def attribute(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"No {package} attribute {name}{did_you_mean(name, names)}", name=name)
+        return load(name)
+
+    return attribute, listed, names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import inspect
 import math
@@ -15,12 +14,12 @@ import typing
 import weakref
 from abc import ABC
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, Self, Union, dataclass_transform, get_args, get_origin
 
 import numpy as np
 
-from mpsnh.checks import require
+from mpsnh.checks import did_you_mean, require
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -35,7 +34,7 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     Raises
     ------
     TypeError
-        If a parameter is unknown, missing or of the wrong kind.
+        If a parameter is unknown, missing or of the wrong kind, or the class gives one in a way that would be ignored.
     ValueError
         If a number is not finite or a choice is unknown.
 
@@ -51,6 +50,7 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
+        _require_parameters(cls)
         super().__init_subclass__(**options)
         dataclass(frozen=True, kw_only=True, eq=False)(cls)
 
@@ -61,10 +61,13 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         if arguments:
             raise TypeError(f"{cls.__name__} takes its parameters by name: {listed}")
         for name in parameters:
+            if name not in known and isinstance(getattr(cls, name, None), bool | int | float | complex | str):
+                raise TypeError(f"{cls.__name__}.{name} is no parameter, since {_annotated(name, getattr(cls, name))}")
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f" (did you mean {close[0]!r}?)" if close else ""
-                raise TypeError(f"{cls.__name__} has no parameter {name!r}{hint}; it has: {listed}")
+                raise TypeError(
+                    f"{cls.__name__} has no parameter {name!r}{did_you_mean(name, known)}; it has: {listed}"
+                )
+        _require_methods(cls)
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
@@ -73,7 +76,8 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         for field in fields(self):  # type: ignore[arg-type]
             value = _checked(field.name, getattr(self, field.name), hints.get(field.name, Any))
             object.__setattr__(self, field.name, value)
-        self.validate()
+        for cls in reversed(type(self).__mro__):  # each of them, whether or not a subclass calls super().validate()
+            vars(cls).get("validate", Value.validate)(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # All but what is made again on demand.
@@ -163,6 +167,10 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         real = float(_of_kind(name, value, numbers.Real, "a real number"))
         require(math.isfinite(real), name, real, "a finite number")
         return real
+    if hint is complex:
+        number = complex(_of_kind(name, value, numbers.Complex, "a number"))
+        require(math.isfinite(number.real) and math.isfinite(number.imag), name, number, "a finite number")
+        return number
     if hint is str:
         return _of_kind(name, value, str, "a string")
     return value
@@ -181,6 +189,40 @@ def _of_kind(name: str, value: Any, kind: Any, described: str) -> Any:
     if not isinstance(value, kind) or (is_bool and described != "True or False"):
         raise TypeError(f"{name} = {value!r}, but it must be {described}")
     return value
+
+
+def _require_parameters(cls: type) -> None:
+    """Raise if a class says something of its parameters that would be ignored, or writes its own `__init__`."""
+    name, annotated = cls.__name__, inspect.get_annotations(cls)
+    known = {field.name for base in cls.__mro__[1:] if is_dataclass(base) for field in fields(base)}
+    for key, value in vars(cls).items():
+        if key in known and key not in annotated:
+            raise TypeError(f"{name}.{key} does not change the parameter {key!r}, since {_annotated(key, value)}")
+        is_parameter = key in annotated and "ClassVar" not in str(annotated[key])
+        if is_parameter and isinstance(value, list | dict | set | np.ndarray):
+            allowed = "something that can't be changed, such as a tuple"
+            raise TypeError(f"{name}.{key} = {value!r}, but the default of a parameter must be {allowed}")
+    if "__init__" in vars(cls):
+        raise TypeError(
+            f"{name} must not define __init__, which is made from its parameters: list these in the class, such as "
+            "`J: float = 1.0`, and check what their types can't say in `validate`"
+        )
+
+
+def _annotated(name: str, value: Any) -> str:
+    """Say how a class must write a parameter that it writes without an annotation."""
+    if isinstance(value, bool | int | float | complex | str):
+        return f"it has no annotation; write `{name}: {type(value).__name__} = {value!r}` in the class"
+    return f"it has no annotation; write `{name}: type = default` in the class"
+
+
+def _require_methods(cls: type) -> None:
+    """Raise if a class lacks methods that a base leaves to it."""
+    left = sorted(getattr(cls, "__abstractmethods__", ()))
+    if left:
+        bases = [next(base for base in cls.__mro__ if name in vars(base)).__name__ for name in left]
+        named = " and ".join(f"`{name}`, which {base} leaves to it" for name, base in zip(left, bases, strict=True))
+        raise TypeError(f"{cls.__name__} must define {named}")
 
 
 def _plain(value: Any) -> Any:

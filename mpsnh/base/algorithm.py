@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from typing_extensions import override
 
 from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic, Record
+from mpsnh.checks import require_method
 from mpsnh.value import Value
 
 R = TypeVar("R", bound=Record)
@@ -33,6 +37,19 @@ class Algorithm(Value, Generic[R]):
     extendable: ClassVar[tuple[str, ...]] = ()
     diagnostics: ClassVar[Mapping[str, Diagnostic]] = {}
 
+    @override
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        require_method(cls, "records", "model", "after", otherwise="`after` is a record to go on from, or None")
+        if "records" not in vars(cls):
+            return
+        yields = getattr(cls, "yields", None)
+        if not (isinstance(yields, type) and issubclass(yields, Record)):
+            said = "does not say what it yields" if yields is None else f"has yields = {yields!r}"
+            way = "write `yields = nh.Snapshot` for evolutions, or `yields = nh.Spectrum`, in the class"
+            raise TypeError(f"{cls.__name__} {said}, but it must name a kind of record: {way}")
+        cls.records = _guarded(cls.records)  # type: ignore[method-assign]
+
     @property
     def gives(self) -> frozenset[Capability] | None:
         """What its records will hold; None leaves that to be seen when they are there."""
@@ -48,3 +65,21 @@ class Algorithm(Value, Generic[R]):
     def bytes_needed(self, model: Model) -> float:
         """Return an estimate of the bytes that treating the model needs at its peak; 0 if that is little."""
         return 0.0
+
+
+def _guarded(records: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an algorithm yield records of the kind it says, and nothing else."""
+
+    @functools.wraps(records)
+    def guarded(self: Algorithm[Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+        name, made = type(self).__name__, records(self, *arguments, **options)
+        if not isinstance(made, Iterable):
+            raise TypeError(f"{name}.records returned a {type(made).__name__}, but it must yield records")
+        for record in made:
+            if not isinstance(record, self.yields):
+                kind = self.yields.__name__
+                raise TypeError(f"{name}.records yielded a {type(record).__name__}, but it must yield a {kind}")
+            yield record
+            del record
+
+    return guarded

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
@@ -21,8 +22,8 @@ from mpsnh.language.site import Spin
 from mpsnh.operators.sector import outside
 from mpsnh.states.mps import MPS
 
-InitialState = Literal["neel"] | Callable[[Model], MPS]
-"""``"neel"``, or a function that makes the initial state for a model."""
+InitialState = Literal["neel"] | Sequence[str] | Callable[[Model], MPS]
+"""``"neel"``, the names of a state for each site, or a function that makes the initial state for a model."""
 
 
 LOG_NORM = {"log_norm": Diagnostic("log_norm", "logarithm of the norm of the un-normalised state")}
@@ -46,10 +47,11 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         Final time, a multiple of `dt`.
     every : int
         Number of steps between records; the final time is always recorded.
-    initial : "neel" or callable
+    initial : "neel", sequence of str, or callable
         The state at time 0: ``"neel"`` alternates the first and last state of sites that are spins or have two states
-        (up, down, up, … or full, empty, full, …), and must have the model's charge, if that has one; a function takes
-        the model and returns an `MPS` on sites with the same states as the model's.
+        (up, down, up, … or full, empty, full, …), and must have the model's charge, if that has one. Names of states,
+        one a site, make a product state. A function takes the model and returns an `MPS` on sites with the same states
+        as the model's.
 
     Raises
     ------
@@ -71,8 +73,22 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         require(self.t_max > 0, "t_max", self.t_max, "positive")
         require(self.every >= 1, "every", self.every, "at least 1")
         require(self._steps(self.t_max) is not None, "t_max", self.t_max, f"a multiple of dt = {self.dt}")
-        is_neel = isinstance(self.initial, str) and self.initial == "neel"
-        require(is_neel or callable(self.initial), "initial", self.initial, "'neel' or a function")
+        if isinstance(self.initial, list | tuple) and all(isinstance(name, str) for name in self.initial):
+            object.__setattr__(self, "initial", tuple(map(str, self.initial)))
+        known = callable(self.initial) or isinstance(self.initial, tuple)
+        require(
+            known or (isinstance(self.initial, str) and self.initial == "neel"),
+            "initial",
+            self.initial,
+            "'neel' or a function of the model that returns an MPS, such as lambda model: state, or a list of names of "
+            "states, one a site",
+        )
+        if callable(self.initial):
+            try:
+                inspect.signature(self.initial).bind("model")
+            except TypeError:
+                found = f"a function of {inspect.signature(self.initial)}"
+                raise TypeError(f"initial is {found}, but it must take the model: lambda model: state") from None
 
     @property
     @override
@@ -182,6 +198,8 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         """
         if self.initial == "neel":
             return _neel(model)
+        if not callable(self.initial):
+            return MPS.product(model.sites, self.initial)
         state = self.initial(model)
         if not isinstance(state, MPS):
             raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")

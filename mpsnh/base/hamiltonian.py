@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from typing_extensions import override
 
 from mpsnh.base.model import Model
+from mpsnh.checks import described, require_method
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.language.opsum import OpSum
 from mpsnh.operators.localise import localise
@@ -47,6 +48,12 @@ class HamiltonianModel(Model):
     array([-1. , -0.5, -0.5,  0. ])
     """
 
+    @override
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        parts = "a drive is made of parts, each a model that goes on from the last snapshot: run(after=snapshot)"
+        require_method(cls, "terms", otherwise=f"H does not depend on time, but {parts}")
+
     @abstractmethod
     def terms(self) -> OpSum:
         """Return the Hamiltonian as a literal sum of operator products."""
@@ -54,7 +61,13 @@ class HamiltonianModel(Model):
     @cached_property
     @override
     def generator(self) -> Hamiltonian:
-        return Hamiltonian(self.terms())
+        terms = self.terms()
+        if not isinstance(terms, OpSum):
+            name = f"{type(self).__name__}.terms"
+            raise TypeError(
+                f"{name} returned {described(terms)}, but it must return an OpSum; OpSum([…]) makes one of terms"
+            )
+        return Hamiltonian(terms)
 
     @override
     def check(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.circuit import Layer
@@ -20,6 +23,26 @@ from mpsnh.operators.sector import Sector, sector
 from mpsnh.value import Value
 
 SPIN_HALF = Spin(0.5)
+
+
+def _checked(sites: Callable[[Any], Any]) -> Callable[[Any], tuple[Site, ...]]:
+    """Let the sites of a model be a tuple of as many sites as it has."""
+
+    @functools.wraps(sites)
+    def checked(self: Model) -> tuple[Site, ...]:
+        given, name = sites(self), f"{type(self).__name__}.sites"
+        if isinstance(given, Site) or not isinstance(given, Iterable):
+            raise TypeError(
+                f"{name} = {given!r}, but it must be a Site for each of the L = {self.L}: ({given!r},) * self.L"
+            )
+        local = tuple(given)
+        for j, site in enumerate(local):
+            if not isinstance(site, Site):
+                raise TypeError(f"{name}[{j}] = {site!r}, but it must be a Site, such as Spin(0.5) or Boson(3)")
+        require(len(local) == self.L, f"number of {name}", len(local), f"L = {self.L}")
+        return local
+
+    return checked
 
 
 class Model(Value):
@@ -45,6 +68,18 @@ class Model(Value):
     L: int
     charge: int | None = None
 
+    @override
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        sites = vars(cls).get("sites")
+        if isinstance(sites, property) and sites.fget is not None:
+            cls.sites = property(_checked(sites.fget))  # type: ignore[assignment]
+        elif callable(sites):
+            raise TypeError(f"{cls.__name__}.sites is a method, but it must be a property: write @property above it")
+        elif sites is not None and not hasattr(sites, "__get__"):
+            cls.sites = property(_checked(lambda self: sites))  # type: ignore[assignment]
+
+    @override
     def validate(self) -> None:
         """Check the number of sites."""
         require(self.L >= 2, "L", self.L, "at least 2")

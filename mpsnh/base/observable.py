@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
@@ -14,6 +15,7 @@ from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability, require_capabilities
 from mpsnh.base.model import Model
 from mpsnh.base.records import Record
+from mpsnh.checks import described, require_method
 from mpsnh.states.basis import require_same_basis
 from mpsnh.value import Value
 
@@ -50,7 +52,11 @@ class Observable(Value, Generic[R]):
     @override
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        require_method(cls, "__call__", "record", "model")
+        if isinstance(cls.dims, str):  # ("site") for ("site",)
+            cls.dims = (cls.dims,)
         if "__call__" in vars(cls):
+            _require_kinds(cls)
             cls.__call__ = _guarded(cls.__call__)  # type: ignore[method-assign]
 
     @abstractmethod
@@ -61,8 +67,18 @@ class Observable(Value, Generic[R]):
         """Raise before any work starts if the observable does not fit the model or the algorithm."""
 
 
+def _require_kinds(cls: type[Observable[Any]]) -> None:
+    """Raise if a class does not say what kind of record it measures."""
+    measures = getattr(cls, "measures", None)
+    kinds = measures if isinstance(measures, tuple) else (measures,)
+    if not kinds or not all(isinstance(kind, type) and issubclass(kind, Record) for kind in kinds):
+        said = "does not say what it measures" if measures is None else f"has measures = {measures!r}"
+        way = "write `measures = nh.Snapshot` for evolutions, or `measures = nh.Spectrum`, in the class"
+        raise TypeError(f"{cls.__name__} {said}, but it must name a kind of record: {way}")
+
+
 def _guarded(measure: Callable[..., Any]) -> Callable[..., Any]:
-    """Let an observable refuse records that lack what it needs or are of another chain, who ever calls it."""
+    """Let an observable refuse records that lack what it needs or are of another chain, and give numbers only."""
 
     @functools.wraps(measure)
     def guarded(self: Observable[Any], record: Record, model: Model) -> Any:
@@ -70,6 +86,19 @@ def _guarded(measure: Callable[..., Any]) -> Callable[..., Any]:
             require_capabilities(self.needs, record.holds, type(self).__name__, f"this {type(record).__name__}")
         state, sites = getattr(record, "state", None), getattr(model, "sites", None)
         require_same_basis(getattr(state, "local_sites", None), sites, "the state", "the model")
-        return measure(self, record, model)
+        value = measure(self, record, model)
+        if not isinstance(value, np.ndarray | np.generic | float | complex | int):
+            _require_numbers(value, type(self).__name__)
+        return value
 
     return guarded
+
+
+def _require_numbers(value: Any, name: str) -> None:
+    try:
+        kind = np.asarray(value).dtype.kind
+    except ValueError:  # rows of different lengths
+        kind = "O"
+    if kind not in "biufc":
+        allowed = "a number, or an array of numbers with its `dims`"
+        raise TypeError(f"{name} returned {described(value)}, but it must return {allowed}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from mpsnh.language.site import DAGGER, is_fermionic
 
@@ -45,7 +45,7 @@ class OpSum:
 
     Parameters
     ----------
-    terms : iterable of tuple, optional
+    terms : iterable of tuple, or one tuple, optional
         The terms to begin with.
 
     Raises
@@ -68,10 +68,14 @@ class OpSum:
     terms: tuple[Term, ...]
 
     def __init__(self, terms: Iterable[tuple[Any, ...]] = ()) -> None:
+        if isinstance(terms, str) or not isinstance(terms, Iterable):
+            raise TypeError(f"terms = {terms!r}, but they must be a sequence of terms; {FORM}")
+        if _is_term(terms):
+            terms = (terms,)
         self.terms = tuple(term if isinstance(term, Term) else _parsed(term) for term in terms)
 
     @classmethod
-    def sum(cls, items: Iterable[OpSum | tuple[Any, ...]]) -> OpSum:
+    def sum(cls, items: Iterable[Summand]) -> OpSum:
         """Add up many sums or tuples.
 
         Parameters
@@ -84,18 +88,24 @@ class OpSum:
         >>> print(OpSum.sum((1.5, "Sz", j) for j in range(2)))
         1.5 Sz_0 + 1.5 Sz_1
         """
-        return cls(term for item in items for term in _terms_of(item))
+        return cls(term for item in ([items] if _is_term(items) else items) for term in _terms_of(item))
 
-    def __add__(self, other: OpSum | tuple[Any, ...]) -> OpSum:
+    def __add__(self, other: Summand) -> OpSum:
         return OpSum(self.terms + _terms_of(other))
 
     __radd__ = __add__
 
+    def __pos__(self) -> OpSum:
+        return self
+
     def __neg__(self) -> OpSum:
         return -1 * self
 
-    def __sub__(self, other: OpSum | tuple[Any, ...]) -> OpSum:
+    def __sub__(self, other: Summand) -> OpSum:
         return self + -1 * OpSum(_terms_of(other))
+
+    def __rsub__(self, other: Summand) -> OpSum:
+        return -self + other
 
     def __mul__(self, other: OpSum | complex) -> OpSum:
         """Multiply by a number, or by another sum (whose operators act first)."""
@@ -108,6 +118,11 @@ class OpSum:
 
     def __rmul__(self, number: complex) -> OpSum:
         return self * number
+
+    def __truediv__(self, number: complex) -> OpSum:
+        if not isinstance(number, numbers.Complex):
+            return NotImplemented
+        return OpSum(Term(_finite(term.coefficient / number), term.factors) for term in self.terms)
 
     def dag(self) -> OpSum:
         """Return the Hermitian conjugate: conjugate coefficients, adjoint operators, reversed order.
@@ -163,22 +178,40 @@ class OpSum:
         return f"OpSum({[(term.coefficient, *(x for factor in term.factors for x in factor)) for term in self.terms]})"
 
 
-def _terms_of(item: OpSum | tuple[Any, ...]) -> tuple[Term, ...]:
+Summand = OpSum | tuple[Any, ...] | Literal[0]
+"""What can be added to a sum; 0 is what the builtin ``sum`` begins with."""
+
+FORM = "a term is (coefficient, 'Op', site, 'Op', site, …)"
+"""How a term is written."""
+
+
+def _is_term(item: object) -> TypeGuard[tuple[Any, ...]]:
+    """Tell whether a tuple is one term, and not a sequence of them."""
+    return (
+        isinstance(item, tuple) and not isinstance(item, Term) and bool(item) and isinstance(item[0], numbers.Complex)
+    )
+
+
+def _terms_of(item: Summand) -> tuple[Term, ...]:
     if isinstance(item, OpSum):
         return item.terms
+    if isinstance(item, numbers.Complex) and item == 0:
+        return ()
     if isinstance(item, tuple):
         return (item if isinstance(item, Term) else _parsed(item),)
-    raise TypeError(f"cannot add {item!r} to an OpSum; write a term as (coefficient, 'Op', site, …)")
+    way = "several as OpSum([…]), and a multiple of the identity as (number,)"
+    raise TypeError(f"cannot add {item!r} to an OpSum; write a term as (coefficient, 'Op', site, …), {way}")
 
 
 def _parsed(item: tuple[Any, ...]) -> Term:
     """Check a user's tuple and make it a term."""
-    form = "a term is (coefficient, 'Op', site, 'Op', site, …)"
+    if not isinstance(item, Sequence) or isinstance(item, str):
+        raise TypeError(f"{item!r} is no term: {FORM}")
     if not item or not isinstance(item[0], numbers.Complex):
-        raise TypeError(f"{item!r} does not begin with a number: {form}")
+        raise TypeError(f"{item!r} does not begin with a number: {FORM}")
     names, sites = item[1::2], item[2::2]
     if len(names) != len(sites) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{item!r} does not alternate names and sites: {form}")
+        raise TypeError(f"{item!r} does not alternate names and sites: {FORM}")
     for site in sites:
         if not isinstance(site, numbers.Integral) or site < 0:
             raise ValueError(f"site {site!r} in {item!r} must be an integer of at least 0")

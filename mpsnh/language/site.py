@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mpsnh.checks import require
+from mpsnh.checks import described, did_you_mean, require
 
 DAGGER = "†"
 """Suffix of an operator name that takes the Hermitian conjugate: ``"Sm†"`` is the adjoint of ``"Sm"``."""
@@ -63,6 +63,12 @@ class Site:
         charges: Sequence[int] | None = None,
         parities: Sequence[int] | None = None,
     ) -> None:
+        if not (isinstance(states, Sequence) and all(isinstance(name, str) for name in states)):
+            raise TypeError(f"states = {states!r}, but they must be a list of names, such as ['up', 'down']")
+        if not isinstance(operators, Mapping):
+            raise TypeError(
+                f"operators is {described(operators)}, but it must map names to matrices, such as {{'n': matrix}}"
+            )
         self.states = tuple(states)
         d = len(self.states)
         require(d >= 1 and len(set(self.states)) == d, "states", self.states, "at least one, each name once")
@@ -125,8 +131,8 @@ class Site:
         """
         base = name.removesuffix(DAGGER)
         if base not in self.operators:
-            have = ", ".join(sorted(self.operators))
-            raise ValueError(f"{self!r} has no operator {name!r}; it has: {have} (add {DAGGER} for the adjoint)")
+            have = f"{', '.join(sorted(self.operators))} (add {DAGGER} for the adjoint)"
+            raise ValueError(f"{self!r} has no operator {name!r}{did_you_mean(base, self.operators)}; it has: {have}")
         matrix = self.operators[base]
         if base == name:
             return matrix
@@ -152,9 +158,42 @@ class Site:
         array([0., 1.])
         """
         if name not in self.states:
-            raise ValueError(f"{self!r} has no state {name!r}; it has: {', '.join(self.states)}")
+            raise ValueError(
+                f"{self!r} has no state {name!r}{did_you_mean(name, self.states)}; it has: {', '.join(self.states)}"
+            )
         vector: NDArray[np.complex128] = np.eye(self.dim, dtype=complex)[self.states.index(name)]
         return vector
+
+    def vector(self, state: str | ArrayLike) -> NDArray[np.complex128]:
+        """Return a state that is given by its name or by its amplitudes.
+
+        Parameters
+        ----------
+        state : str or array_like, shape (d,)
+            The state.
+
+        Raises
+        ------
+        ValueError
+            If there is no such state, or not one amplitude for each basis state.
+
+        Examples
+        --------
+        >>> Spin(0.5).vector([1, 1j])
+        array([1.+0.j, 0.+1.j])
+        >>> Boson(1).vector(1)
+        Traceback (most recent call last):
+        ValueError: state = 1, but it must be a name, one of '0', '1', or an array of 2 amplitudes
+        """
+        if isinstance(state, str):
+            return self.state(state)
+        allowed = f"a name, one of {', '.join(map(repr, self.states))}, or an array of {self.dim} amplitudes"
+        try:
+            amplitudes = np.asarray(state, dtype=complex)
+        except (TypeError, ValueError):
+            raise ValueError(f"state = {state!r}, but it must be {allowed}") from None
+        require(amplitudes.shape == (self.dim,), "state", state, allowed)
+        return amplitudes
 
     def with_operators(self, **operators: ArrayLike) -> Site:
         """Return the same space with more named operators.
@@ -187,6 +226,30 @@ class Site:
         return "Site"
 
 
+def chain_of(sites: Sequence[Site]) -> tuple[Site, ...]:
+    """Return the sites of a chain as a tuple, or raise.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        The chain.
+
+    Raises
+    ------
+    TypeError
+        If they are anything else, such as a single site.
+
+    Examples
+    --------
+    >>> chain_of([Spin(0.5)] * 2)
+    (Spin(0.5), Spin(0.5))
+    """
+    if isinstance(sites, Site) or not isinstance(sites, Iterable) or not all(isinstance(s, Site) for s in tuple(sites)):
+        some = f"[{sites!r}] * L" if isinstance(sites, Site) else "[Spin(0.5)] * L"
+        raise TypeError(f"sites is {described(sites)}, but it must be a sequence of sites, such as {some}")
+    return tuple(sites)
+
+
 class Spin(Site):
     """A spin S with states ordered from +S to -S and charge 2 Sᶻ.
 
@@ -210,7 +273,8 @@ class Spin(Site):
     """
 
     def __init__(self, S: float = 0.5) -> None:
-        require(S > 0 and float(2 * S).is_integer(), "S", S, "1/2, 1, 3/2, …")
+        is_spin = isinstance(S, numbers.Real) and S > 0 and float(2 * S).is_integer()
+        require(is_spin, "S", S, "1/2, 1, 3/2, …")
         self.S = float(S)
         m = S - np.arange(round(2 * S) + 1)
         raise_ = np.diag(np.sqrt(S * (S + 1) - m[1:] * (m[1:] + 1)), k=1)

@@ -11,10 +11,10 @@ import quimb.tensor as qtn
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.checks import require
+from mpsnh.checks import described, require
 from mpsnh.language.generator import Hamiltonian, unknown
 from mpsnh.language.opsum import OpSum
-from mpsnh.language.site import Site
+from mpsnh.language.site import Site, chain_of
 from mpsnh.operators.compression import compressed
 from mpsnh.operators.localise import Array, LocalTerm, localise, product_matrix
 
@@ -135,6 +135,9 @@ class MPO(qtn.MatrixProductOperator):
         >>> hop.bond_sizes()
         [1, 1, 1]
         """
+        if not isinstance(op, OpSum):
+            raise TypeError(f"op is {described(op)}, but it must be an OpSum, such as OpSum([(1.0, 'Sz', 0)])")
+        sites = chain_of(sites)
         if len(sites) < 2:
             raise ValueError(f"number of sites = {len(sites)}, but it must be at least 2")
         return cls.from_tensors(mpo_tensors(op, sites))

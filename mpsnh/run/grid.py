@@ -59,7 +59,7 @@ class Grid:
         object.__setattr__(self, "chunk", tuple(int(size) for size in self.chunk) or self.shape)
 
     @classmethod
-    def checked(cls, over: Mapping[str, Sequence[Any]]) -> Grid:
+    def checked(cls, over: Mapping[str, Sequence[Any] | NDArray[Any]]) -> Grid:
         """Return the grid over some axes, if they can be axes.
 
         Raises
@@ -251,7 +251,7 @@ def _plain(labels: Sequence[Any]) -> dict[str, list[Any]]:
     return {"labels": list(labels)}
 
 
-def _distinct(name: str, labels: Sequence[Any]) -> Sequence[Any]:
+def _distinct(name: str, labels: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
     """Return the coordinates of an axis as plain numbers or names, if they can be that."""
     iterator = isinstance(labels, Iterator)  # of which nothing would be left after a look at it
     if iterator or not np.iterable(labels) or isinstance(labels, str) or np.ndim(next(iter(labels), 0)):

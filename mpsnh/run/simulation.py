@@ -64,15 +64,17 @@ class Simulation(Generic[R]):
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, Model):
-            raise TypeError(f"model = {self.model!r}, but it must be a Model")
+            raise TypeError(f"model = {self.model!r}, but it must be a Model{_made_of(self.model)}")
         if not isinstance(self.algorithm, Algorithm):
-            raise TypeError(f"algorithm = {self.algorithm!r}, but it must be an Algorithm")
+            raise TypeError(f"algorithm = {self.algorithm!r}, but it must be an Algorithm{_made_of(self.algorithm)}")
         if not (isinstance(self.observables, Mapping) and all(isinstance(name, str) for name in self.observables)):
             raise TypeError(f"observables = {self.observables!r}, but they must be a mapping of names to observables")
         yields, gives = self.algorithm.yields, self.algorithm.gives
         for name, observable in self.observables.items():
             if not isinstance(observable, Observable):
-                raise TypeError(f"observable {name!r} is {observable!r}, but it must be an Observable")
+                raise TypeError(
+                    f"observable {name!r} is {observable!r}, but it must be an Observable{_made_of(observable)}"
+                )
             if not issubclass(yields, observable.measures):
                 kinds = observable.measures if isinstance(observable.measures, tuple) else (observable.measures,)
                 raise TypeError(
@@ -223,6 +225,11 @@ class Simulation(Generic[R]):
         for name, (dims, attributes) in variables.items():
             if name not in begun:
                 continue
+            shapes = sorted({np.shape(row[name]) for row in rows})
+            if len(shapes) > 1:
+                raise ValueError(
+                    f"observable {name!r} returned shapes {shapes}, but it must always return the same shape"
+                )
             values = np.stack([np.asarray(row[name]) for row in rows])
             if values.ndim - 1 != len(dims):
                 raise ValueError(f"observable {name!r} returned shape {values.shape[1:]}, but its dims are {dims}")
@@ -277,3 +284,8 @@ class Simulation(Generic[R]):
             "versions": dict(versions()),
         }
         return {name: json.dumps(part, ensure_ascii=False) for name, part in parts.items()}
+
+
+def _made_of(given: object) -> str:
+    """Return a hint for a class that stands where an object must, to go on with in a message."""
+    return f", such as {given.__name__}(…)" if isinstance(given, type) else ""

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
 from mpsnh.checks import require
-from mpsnh.language.site import Site
+from mpsnh.language.site import Site, chain_of
 from mpsnh.states.basis import require_same_basis
 from mpsnh.states.blocks import Array, Blocks
 from mpsnh.states.plain import PATHS, chain_inds, plain_network, plain_tensors
@@ -148,11 +148,11 @@ class SiteMPS(qtn.MatrixProductState):
         >>> nh.MPS.product([nh.Boson(2)] * 3, ["2", "0", [0, 1, 1]]).expect_each("n").real.tolist()
         [2.0, 0.0, 1.5]
         """
+        sites = chain_of(sites)
+        if isinstance(states, str):
+            raise TypeError(f"states = {states!r}, but it must have a state for each site, such as [{states!r}] * L")
         require(len(states) == len(sites), "number of states", len(states), f"{len(sites)}, one a site")
-        vectors = [
-            site.state(state) if isinstance(state, str) else np.asarray(state, dtype=complex)
-            for site, state in zip(sites, states, strict=True)
-        ]
+        vectors = [site.vector(state) for site, state in zip(sites, states, strict=True)]
         return cls.from_tensors([vector.reshape(1, -1, 1) for vector in vectors], sites)
 
     @classmethod

@@ -194,7 +194,7 @@ class MPS(SiteMPS):
         return right_canonical(self._tensors())[0]
 
     def _ratio(self, op: OpSum | MPO, bras: list[Array], kets: list[Array] | None = None) -> complex:
-        mpo = MPO.from_opsum(op, self._named_sites()) if isinstance(op, OpSum) else op
+        mpo = op if isinstance(op, qtn.MatrixProductOperator) else MPO.from_opsum(op, self._named_sites())
         require(mpo.L == self.L, "number of sites of the operator", mpo.L, str(self.L))
         kets = bras if kets is None else kets
         dims, needed = [mpo.phys_dim(j) for j in range(self.L)], [tensor.shape[1] for tensor in kets]

@@ -1,6 +1,6 @@
 """Averages and fits over realisations, with errors."""
 
-from mpsnh.statistics.averages import RESAMPLES, STATISTICS, bootstrap_interval, mean_with_error, typical
+from mpsnh.statistics.averages import RESAMPLES, confidence_interval, mean_with_error, typical
 from mpsnh.statistics.decay import ExponentialFit, fit_exponential
 from mpsnh.statistics.distribution import log_histogram
 from mpsnh.statistics.kink import Kink, kink
@@ -8,11 +8,10 @@ from mpsnh.statistics.plateau import Plateau, plateau
 
 __all__ = [
     "RESAMPLES",
-    "STATISTICS",
     "ExponentialFit",
     "Kink",
     "Plateau",
-    "bootstrap_interval",
+    "confidence_interval",
     "fit_exponential",
     "kink",
     "log_histogram",

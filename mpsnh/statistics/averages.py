@@ -5,7 +5,6 @@ A realisation that failed is NaN; it is skipped, and the number of those that we
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -17,72 +16,107 @@ from scipy import stats
 from mpsnh.checks import require
 
 RESAMPLES = 1000
-"""Bootstrap resamples behind each error, unless told otherwise."""
+"""Bootstrap resamples behind the error of a fit, unless told otherwise."""
 
 
-STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median, "typical": stats.gmean}
-"""What `bootstrap_interval` can compute."""
-
-
-_AT_ONCE = 2**22
-"""Numbers that a bootstrap holds in memory at a time (32 MB)."""
-
-
-def realisations_of(data: xr.DataArray, over: str) -> xr.DataArray:
-    """Return the data as floats if there are enough realisations.
+def realisations_of(data: xr.DataArray, over: str, *, real: bool = True) -> xr.DataArray:
+    """Return the data as floating-point numbers if there are enough realisations, of which none is infinite.
 
     Parameters
     ----------
     data : DataArray
-        One value for each realisation, and any other dimensions.
+        One value for each realisation, and any other dimensions. A realisation that failed is NaN.
     over : str
         Dimension of the realisations.
+    real : bool
+        Whether to refuse complex values.
 
     Raises
     ------
     ValueError
-        If there are fewer than two realisations, or no such dimension.
+        If there are fewer than two realisations, no such dimension, or an infinite value.
+    TypeError
+        If the data are no DataArray of numbers, or complex where they must be real.
 
     Examples
     --------
     >>> realisations_of(xr.DataArray([1, 3], dims="seed"), "seed").values.tolist()
     [1.0, 3.0]
     """
+    if not isinstance(data, xr.DataArray):
+        kind = type(data).__name__
+        raise TypeError(f"data is a {kind}, but it must be a DataArray, as one variable of a dataset is: data['gap']")
     require(over in data.dims, "over", over, f"a dimension of the data: {', '.join(map(str, data.dims))}")
     n = data.sizes[over]
     require(n >= 2, f"number of realisations along {over!r}", n, "at least 2")
-    return data.astype(float)
+    if data.dtype.kind not in "biufc":
+        raise TypeError(f"data has values of type {data.dtype}, but they must be numbers")
+    if real and data.dtype.kind == "c":
+        raise TypeError("data is complex, but it must be real; take data.real, data.imag or abs(data)")
+    infinite = int(np.isinf(data.values).sum())
+    finite = "0: leave them out as NaN, with data.where(np.isfinite(data)), or use the logarithm of what overflows"
+    require(infinite == 0, "number of infinite values", infinite, finite)
+    return data.astype(complex if data.dtype.kind == "c" else float)
 
 
 def mean_with_error(data: xr.DataArray, over: str = "seed") -> xr.Dataset:
-    """Return the mean over realisations and its standard error.
+    """Return the mean over realisations and its standard error √(Var/n), where Var is that of |x - mean|.
+
+    Mean ± error is no interval of a known confidence: of ten normal numbers it contains the true mean in 66 % of the
+    cases, of broad distributions more rarely. `confidence_interval` makes intervals that cover.
 
     Parameters
     ----------
     data : DataArray
-        One value for each realisation, and any other dimensions.
+        One value for each realisation, real or complex, and any other dimensions. NaN realisations are skipped.
     over : str
         Dimension of the realisations, at least two.
 
     Returns
     -------
     Dataset
-        Variables ``mean`` and ``error``, with the attributes of `data`.
+        Variables ``mean`` and ``error``, with the attributes of `data`. The error is real, and NaN with fewer than two
+        realisations.
 
     Raises
     ------
     ValueError
-        If there are fewer than two realisations, or no such dimension.
+        If there are fewer than two realisations, no such dimension, or an infinite value.
+    TypeError
+        If the data are no DataArray of numbers.
 
     Examples
     --------
     >>> averaged = mean_with_error(xr.DataArray([1.0, 3.0], dims="seed"))
     >>> float(averaged["mean"]), float(averaged["error"])
     (2.0, 1.0)
+    >>> complex_one = mean_with_error(xr.DataArray([2j, 2 + 0j], dims="seed"))  # a variance of 2 for both parts
+    >>> complex(complex_one["mean"]), round(float(complex_one["error"]) ** 2, 12)
+    ((1+1j), 2.0)
     """
-    values = realisations_of(data, over)
-    error = values.std(over, ddof=1) / np.sqrt(values.count(over))
-    return xr.Dataset({"mean": data.mean(over), "error": error}).assign_attrs(data.attrs)
+    values = realisations_of(data, over, real=False)
+    mean, error = xr.apply_ufunc(mean_and_error, values, input_core_dims=[[over]], output_core_dims=[[], []])
+    return xr.Dataset({"mean": mean, "error": error}).assign_attrs(data.attrs)
+
+
+def mean_and_error(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return what `mean_with_error` does, of an array.
+
+    Parameters
+    ----------
+    values : ndarray, shape (…, realisations)
+        Real or complex; those that are missing are NaN.
+
+    Examples
+    --------
+    >>> [number.tolist() for number in mean_and_error(np.array([[1.0, 3.0, np.nan], [2.0, np.nan, np.nan]]))]
+    [[2.0, 2.0], [1.0, nan]]
+    """
+    count = (~np.isnan(values)).sum(axis=-1)
+    mean = np.nansum(values, axis=-1) / np.where(count > 0, count, np.nan)
+    squares = np.nansum(np.abs(values - mean[..., None]) ** 2, axis=-1)
+    n = np.where(count > 1, count, np.nan)
+    return mean, np.sqrt(squares / (n - 1) / n)
 
 
 def typical(data: xr.DataArray, over: str = "seed") -> xr.DataArray:
@@ -111,49 +145,64 @@ def typical(data: xr.DataArray, over: str = "seed") -> xr.DataArray:
     return average
 
 
-def bootstrap_interval(
+def confidence_interval(
     data: xr.DataArray,
     statistic: Literal["mean", "median", "typical"] = "mean",
     over: str = "seed",
     confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> xr.Dataset:
-    """Return a mean, median or typical mean over realisations and its bootstrap confidence interval.
+    """Return a mean, median or typical mean over realisations and its confidence interval.
 
-    The interval is bias-corrected and accelerated, but for the median, which is too rough for the acceleration,
-    made of percentiles. All points draw the same resamples of the realisations.
+    The interval of the mean is the wider, on each side, of Student's and that of the t-statistic without its skewness,
+    which P. Hall's cubic transformation takes out (J. R. Stat. Soc. B 54, 221 (1992)). That of the typical mean is the
+    same for the logarithm, that of the median lies between order statistics (T. P. Hettmansperger and S. J. Sheather,
+    Stat. Probab. Lett. 4, 75 (1986)). How often 95 % intervals contain the true mean, found by simulation, with that of
+    Student's in brackets:
+
+    =================  ===========  ===========  ===========  ===========
+    distribution       n = 10       30           100          1000
+    =================  ===========  ===========  ===========  ===========
+    normal             96 (95) %    95 (95) %    95 (95) %    95 (95) %
+    exponential        95 (90) %    96 (93) %    96 (94) %    96 (95) %
+    lognormal, σ = 1   93 (84) %    94 (88) %    96 (92) %    96 (94) %
+    lognormal, σ = 2   81 (57) %    89 (65) %    90 (74) %    92 (85) %
+    70 % zeros         90 (79) %    98 (88) %    97 (92) %    96 (94) %
+    =================  ===========  ===========  ===========  ===========
+
+    Where 70 % are zeros the others are exponential. Intervals of the median and of the typical mean contain it in 94 %
+    or more, from the least number of realisations on. Values that less than one realisation in n has are most often not
+    among them, and no interval of theirs allows for these.
 
     Parameters
     ----------
     data : DataArray
-        One value for each realisation, and any other dimensions. NaN realisations are skipped.
+        One real value for each realisation, and any other dimensions. NaN realisations are skipped.
     statistic : {"mean", "median", "typical"}
         What to compute; the typical mean uses the realisations with a positive value, as `typical` does.
     over : str
         Dimension of the realisations, at least two.
     confidence : float
         Probability that the interval contains the true value, between 0 and 1.
-    resamples : int
-        Number of bootstrap resamples, at least 10.
-    seed : int
-        Seed of the resampling.
 
     Returns
     -------
     Dataset
         Variables ``value``, ``low``, ``high`` and ``count``, the number of realisations used, with the attributes of
-        `data`. The interval is NaN with fewer than two realisations, and of zero width if all are equal.
+        `data`. The interval is NaN with too few realisations for one: below two, or for the median below six if the
+        confidence is 0.95. It is of zero width if all are equal, which says that none differed, not that none can.
 
     Raises
     ------
     ValueError
-        If there are fewer than two realisations, no such dimension or statistic, or a number is out of range.
+        If there are fewer than two realisations, no such dimension or statistic, an infinite value, or the confidence
+        is out of range.
+    TypeError
+        If the data are no DataArray of real numbers.
 
     Examples
     --------
     >>> values = np.random.default_rng(1).exponential(size=(2, 400))
-    >>> interval = bootstrap_interval(xr.DataArray(values, dims=("h", "seed")))
+    >>> interval = confidence_interval(xr.DataArray(values, dims=("h", "seed")))
     >>> ((interval["low"] < 1) & (1 < interval["high"])).values.tolist()
     [True, True]
     >>> interval["count"].values.tolist()
@@ -161,40 +210,67 @@ def bootstrap_interval(
     """
     require(statistic in STATISTICS, "statistic", statistic, "one of " + ", ".join(map(repr, STATISTICS)))
     require(0 < confidence < 1, "confidence", confidence, "between 0 and 1")
-    require(resamples >= 10, "resamples", resamples, "at least 10")
     values = realisations_of(data, over)
     if statistic == "typical":
         values = values.where(values > 0)
-    bootstrap = functools.partial(
-        stats.bootstrap,
-        statistic=STATISTICS[statistic],
-        method="percentile" if statistic == "median" else "BCa",
-        confidence_level=confidence,
-        n_resamples=resamples,
-        vectorized=True,
-        axis=-1,
+    ends = xr.apply_ufunc(
+        STATISTICS[statistic], values, confidence, input_core_dims=[[over], []], output_core_dims=[[], [], []]
     )
+    named = dict(zip(("value", "low", "high"), ends, strict=True))
+    return xr.Dataset({**named, "count": values.count(over)}).assign_attrs(data.attrs)
 
-    def intervals(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        rows = values.reshape(-1, values.shape[-1])
-        result = np.full((3, len(rows)), np.nan)
-        # points that lack the same realisations (most often none) go through the bootstrap together
-        patterns, pattern = np.unique(~np.isnan(rows), axis=0, return_inverse=True)
-        for k, kept in enumerate(patterns):
-            n, members = int(kept.sum()), np.flatnonzero(pattern.reshape(-1) == k)
-            chunk = max(1, _AT_ONCE // max(n, resamples))
-            for start in range(0, len(members) if n else 0, chunk):
-                points = members[start : start + chunk]
-                samples = rows[np.ix_(points, kept)]
-                result[: 3 if n > 1 else 1, points] = STATISTICS[statistic](samples, axis=-1)
-                varied = np.ptp(samples, axis=-1) > 0  # the acceleration of equal values is 0/0
-                if varied.any():
-                    batch = max(1, _AT_ONCE // samples.size)
-                    # the same seed for each chunk: a point does not depend on how many others there are
-                    resampled = bootstrap((samples[varied],), batch=batch, random_state=np.random.default_rng(seed))
-                    result[1:, points[varied]] = resampled.confidence_interval
-        return tuple(result.reshape(3, *values.shape[:-1]))
 
-    value, low, high = xr.apply_ufunc(intervals, values, input_core_dims=[[over]], output_core_dims=[[], [], []])
-    estimated = xr.Dataset({"value": value, "low": low, "high": high, "count": values.count(over)})
-    return estimated.assign_attrs(data.attrs)
+Ends = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""A statistic over the last axis, and the lower and upper end of its interval."""
+
+
+def _mean(values: NDArray[np.float64], confidence: float) -> Ends:
+    count = np.isfinite(values).sum(axis=-1)
+    n = np.where(count > 0, count, np.nan)
+    mean = np.nansum(values, axis=-1) / n
+    deviations = np.nan_to_num(values - mean[..., None])
+    scale = np.abs(deviations).max(axis=-1, initial=0)
+    deviations /= np.where(scale > 0, scale, 1)[..., None]  # so that no power of them underflows
+    n = np.where(count > 1, count, np.nan)
+    second, third = (np.sum(deviations**k, axis=-1) for k in (2, 3))
+    spread = np.sqrt(second / (n - 1))
+    # of the third cumulant and the variance, without bias for normal numbers; two have no skewness
+    skewness = n / np.maximum((n - 1) * (n - 2), 1) * third / np.where(second > 0, second / n, 1) ** 1.5
+    # g(t) = t + a t² + a² t³/3 + a/2n is rid of the skewness, is that of a number without, and increases
+    a = np.where(np.abs(skewness) > _SYMMETRIC, skewness, _SYMMETRIC) / 3
+    half = stats.t.ppf((1 + confidence) / 2, n - 1) / np.sqrt(n)
+    below, above = ((np.cbrt(1 + 3 * a * (t - a / (2 * n))) - 1) / a for t in (half, -half))
+    low, high = (scale * spread * end for end in (np.maximum(below, half), np.minimum(above, -half)))
+    return mean, mean - low, mean - high
+
+
+def _typical(values: NDArray[np.float64], confidence: float) -> Ends:
+    value, low, high = (np.exp(end) for end in _mean(np.log(values), confidence))
+    return value, low, high
+
+
+def _median(values: NDArray[np.float64], confidence: float) -> Ends:
+    ordered, n = np.sort(values, axis=-1), np.isfinite(values).sum(axis=-1)
+
+    def at(place: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the value at a place counted from 0; what is missing stands last."""
+        inside = np.clip(place, 0, values.shape[-1] - 1)
+        return np.where(place >= 0, np.take_along_axis(ordered, inside[..., None], axis=-1)[..., 0], np.nan)
+
+    # the k-th from below and above have the median between them with a probability from the binomial distribution
+    k = stats.binom.ppf((1 - confidence) / 2, n, 0.5).astype(int)
+    wide, narrow = (1 - 2 * stats.binom.cdf(place, n, 0.5) for place in (k - 1, k))
+    part = (wide - confidence) / (wide - narrow)
+    part = (n - k) * part / np.maximum(k + (n - 2 * k) * part, _SYMMETRIC)
+    low, high = (
+        (1 - part) * at(outer) + part * at(np.where(k > 0, inner, -1))
+        for outer, inner in ((k - 1, k), (n - k, n - k - 1))
+    )
+    return (at((n - 1) // 2) + at(n // 2)) / 2, low, np.where(k > 0, high, np.nan)
+
+
+_SYMMETRIC = 1e-6
+"""A skewness below this is none."""
+
+STATISTICS: dict[str, Callable[..., Any]] = {"mean": _mean, "median": _median, "typical": _typical}
+"""What `confidence_interval` can compute, by functions of values along the last axis and a confidence."""

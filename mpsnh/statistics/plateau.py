@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from mpsnh.statistics.averages import realisations_of
 
 _ROUNDING = 1e-12
 """A change that is smaller than this, relative to the values, is none."""
+
+_SLOWEST = 0.5
+"""Relaxations as slow as this power of 1/t, as by diffusion, are allowed for."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,15 @@ class Plateau:
         Change of the mean from one end of the window to the other along the best straight line, and its standard
         error over realisations.
     systematic : float
-        Error by what is left of the drift and by the choice of the window: half of the drift, or how much the value
-        would change with a shorter window that ends at the same time, whichever is larger.
+        How far the mean may be from the limit at late times, by a drift as large as the one seen or its error.
+    count : int
+        Number of realisations.
 
     Examples
     --------
-    >>> print(Plateau(True, (5.0, 20.0), 0.012, 0.001, 0.0002, 0.0004, 0.0003))
+    >>> print(Plateau(True, (5.0, 20.0), 0.012, 0.001, 0.0002, 0.0004, 0.0003, 20))
     0.012 ± 0.001 (realisations) ± 0.0003 (window) over 5 ≤ t ≤ 20
-    >>> print(Plateau(False, (15.0, 20.0), 0.012, 0.001, -0.002, 0.0004, 0.001))
+    >>> print(Plateau(False, (15.0, 20.0), 0.012, 0.001, -0.002, 0.0004, 0.001, 20))
     no plateau: falls by 0.002 ± 0.0004 over 15 ≤ t ≤ 20, where the mean is 0.012 ± 0.001
     """
 
@@ -50,6 +55,35 @@ class Plateau:
     drift: float
     drift_error: float
     systematic: float
+    count: int
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the interval that contains the limit at late times, by both errors.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability that it does, between 0 and 1.
+
+        Returns
+        -------
+        low, high : float
+            By Student's distribution of as many realisations.
+
+        Raises
+        ------
+        ValueError
+            If the confidence is out of range.
+
+        Examples
+        --------
+        >>> low, high = Plateau(True, (5.0, 20.0), 1.0, 0.03, 0.0, 0.02, 0.04, 20).interval()
+        >>> round(low, 3), round(high, 3)
+        (0.895, 1.105)
+        """
+        require(0 < confidence < 1, "confidence", confidence, "between 0 and 1")
+        half = float(stats.t.ppf((1 + confidence) / 2, self.count - 1)) * math.hypot(self.error, self.systematic)
+        return self.value - half, self.value + half
 
     def __str__(self) -> str:
         """Return the result in words."""
@@ -73,7 +107,12 @@ def plateau(
     Windows end at the last time. Beginning with the shortest, they are made longer until one has a significant drift:
     a change of the mean along the best straight line, by Student's test over the realisations, whose values at
     different times may be correlated. Longer ones are not tried, since a peak may hide in them. Of the windows without
-    drift, the longest is taken in which half of the drift is below the error of the mean; else the shortest.
+    drift, that with the smallest total error is taken.
+
+    A drift that noise hides may still be on its way to the limit. What relaxes as t^(-p) from t = 0 is its slope times
+    t/p away from it. So the systematic error is the drift over the window from t₀ to t₁, and its error, times
+    2 √(t₀ t₁)/(t₁ - t₀), which suffices for p ≥ 1/2, as by diffusion, and for exponentials with times up to twice
+    the middle of the window.
 
     Parameters
     ----------
@@ -82,7 +121,7 @@ def plateau(
     end : float
         Last time to use, for instance when the boundaries are felt.
     along : str
-        Dimension of the time, increasing.
+        Dimension of the time, increasing, which relaxations begin at 0 or, if it is earlier, at the first time of.
     over : str
         Dimension of the realisations, at least two.
     shortest : float
@@ -121,21 +160,26 @@ def plateau(
     require(least >= 3, f"number of values along {along!r} in the shortest window", least, "at least 3")
     allowed = float(stats.t.ppf(1 - level / 2, len(samples) - 1))
 
+    since = times - min(times[0], 0)
+
     windows: list[Plateau] = []
     for count in range(least, len(times) + 1):
-        late, t = samples[:, -count:], times[-count:]
+        late, t = samples[:, -count:], since[-count:]
         value, error = _mean_and_error(late.mean(axis=1))
-        centred = t - t.mean()
-        drift, drift_error = _mean_and_error(late @ centred / (centred @ centred) * (t[-1] - t[0]))
+        centred, length = t - t.mean(), t[-1] - t[0]
+        drift, drift_error = _mean_and_error(late @ centred / (centred @ centred) * length)
         flat = abs(drift) <= allowed * drift_error + _ROUNDING * np.abs(late).max()
         if flat or not windows:
-            systematic = max(abs(drift) / 2, *(abs(value - shorter.value) for shorter in windows), 0.0)
-            window = (float(t[0]), float(t[-1]))
-            windows.append(Plateau(bool(flat), window, value, error, drift, drift_error, systematic))
+            left = max(float(np.sqrt(t[0] * t[-1])) / length / _SLOWEST, 0.5)  # at least what is seen around the mean
+            systematic = left * math.hypot(drift, drift_error)
+            window = (float(times[-count]), float(times[-1]))
+            windows.append(
+                Plateau(bool(flat), window, value, error, drift, drift_error, systematic, count=len(samples))
+            )
         if not flat:
             break
-    level_ones = [window for window in windows if abs(window.drift) / 2 <= window.error]
-    return (level_ones or windows[:1])[-1]
+    totals = np.array([math.hypot(window.error, window.systematic) for window in windows])
+    return windows[int(np.flatnonzero(totals <= totals.min() * (1 + _ROUNDING))[-1])]
 
 
 def _mean_and_error(samples: NDArray[np.float64]) -> tuple[float, float]:

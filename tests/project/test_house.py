@@ -20,7 +20,6 @@ LONG = {
     "tests/run/test_store.py",
     "tests/run/test_sweep.py",
     "tests/states/test_mps.py",
-    "tests/statistics/test_statistics.py",
 }
 """Files of 400 lines and more; the list may only become shorter."""
 
@@ -34,7 +33,6 @@ SUBJECTS = {
     "run/test_names.py": ["mpsnh/run/provenance.py", "mpsnh/value.py"],
     "run/test_old_data.py": ["mpsnh/run/store.py", "mpsnh/run/checkpoint.py"],
     "states/test_shadow.py": ["mpsnh/states/shadow.py", "algorithms/nhtebd.py"],
-    "statistics/test_statistics.py": ["mpsnh/statistics"],
 }
 """Tests of more than one file, by what they test."""
 

@@ -37,7 +37,7 @@ MAY_IMPORT = {
 
 FRONT_DOORS = {
     "mpsnh": (*CORE, *FOLDERS, "run", "statistics"),
-    **{f"mpsnh.{folder}": () for folder in FOLDERS},
+    **{f"mpsnh.{folder}": ("checks",) for folder in FOLDERS},
 }
 """The packages that a user imports from, with what their stub may import (besides the files of its folder)."""
 

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
-from mpsnh.statistics.averages import RESAMPLES, bootstrap_interval
+from mpsnh.statistics.averages import RESAMPLES, confidence_interval
 
 CONFIDENCE = 0.95
 """Probability that an interval contains the true value."""
@@ -31,7 +31,8 @@ def estimate(values: xr.DataArray, statistic: str) -> xr.Dataset:
     -------
     Dataset
         ``value``, ``low``, ``high`` and ``count``. The interval of a share is the exact binomial one (Clopper and
-        Pearson), others come from resampling; that of a largest or smallest value is NaN.
+        Pearson), those of means and medians are of `confidence_interval`, that of the mode comes from resampling, and
+        that of a largest or smallest value is NaN.
 
     Examples
     --------
@@ -41,7 +42,7 @@ def estimate(values: xr.DataArray, statistic: str) -> xr.Dataset:
     (1.0, 0.29, 3)
     """
     if statistic in ("median", "mean"):
-        return bootstrap_interval(values, statistic, confidence=CONFIDENCE)  # type: ignore[arg-type]
+        return confidence_interval(values, statistic, confidence=CONFIDENCE)  # type: ignore[arg-type]
     (other,) = (name for name in values.dims if name != "seed")
     rows = []
     for row in values.transpose(other, "seed").values:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
-from mpsnh.statistics.averages import bootstrap_interval
+from mpsnh.statistics.averages import confidence_interval
 from mpsnh.statistics.distribution import log_histogram
 from mpsnh.studies.ha2023.data import Study
 from mpsnh.studies.ha2023.estimates import ENDS, estimate, percent
@@ -223,7 +223,7 @@ def _profile(study: Study, axes: Axes) -> xr.Dataset:
 
 def _landmark(study: Study, axes: Axes) -> xr.Dataset:
     """Draw Γ·4^L against α: where it grows with L, the avalanche goes on."""
-    data = bootstrap_interval(study.gamma * 4.0 ** study.gamma["L"], "median")
+    data = confidence_interval(study.gamma * 4.0 ** study.gamma["L"], "median")
     for k, L in enumerate(study.scale.sizes):
         point = data.sel(L=L).dropna("alpha", how="any", subset=["value"])
         error = [point["value"] - point["low"], point["high"] - point["value"]]
