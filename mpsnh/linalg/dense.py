@@ -48,8 +48,8 @@ def dense_levels(
     Returns
     -------
     Eigenpairs
-        With the errors of all levels, and the condition numbers of those that have vectors. Vectors that do not exist
-        are left out, and `missing` says why.
+        With the errors of all levels, and with the condition numbers of those that have both vectors. Vectors that do
+        not exist are left out, and `missing` says why.
 
     Examples
     --------
@@ -137,4 +137,6 @@ def _vectors(parts: list[Part], solved: list[Solved], chosen: NDArray[np.intp], 
         right[rows], conditions[columns[number]] = one.right, one.conditions
         if left is not None:
             left[rows] = one.left
-    return {"right": right, "left": left, "conditions": conditions, "missing": problem if both else ""}
+    if not both:
+        return {"right": right}
+    return {"right": right, "left": left, "conditions": conditions, "missing": problem}

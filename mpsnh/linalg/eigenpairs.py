@@ -47,6 +47,12 @@ class Eigenpairs:
         What speaks for their being all that were asked for, and right.
     right : ndarray, shape (dim, m), optional
         Right eigenvectors of the first m of them as columns of unit norm.
+    residuals : ndarray, shape (m,), optional
+        ‖H R - E R‖ of these.
+    errors : ndarray, shape (n,), optional
+        Estimated errors of the eigenvalues.
+    attempts : int
+        Random starts that were made.
     left : ndarray, shape (dim, m), optional
         Left ones, biorthonormal to these.
     conditions : ndarray, shape (m,), optional
@@ -54,12 +60,6 @@ class Eigenpairs:
         a defective level.
     missing : str
         Why there are no vectors though they were asked for.
-    residuals : ndarray, shape (m,), optional
-        ‖H R - E R‖ of these.
-    errors : ndarray, shape (n,), optional
-        Estimated errors of the eigenvalues.
-    attempts : int
-        Random starts that were made.
 
     Examples
     --------
@@ -71,12 +71,12 @@ class Eigenpairs:
     values: NDArray[Any]
     certificate: Certificate
     right: NDArray[Any] | None = field(default=None, repr=False)
-    left: NDArray[Any] | None = field(default=None, repr=False)
-    conditions: NDArray[np.float64] | None = field(default=None, repr=False)
-    missing: str = ""
     residuals: NDArray[np.float64] | None = field(default=None, repr=False)
     errors: NDArray[np.float64] | None = field(default=None, repr=False)
     attempts: int = 0
+    left: NDArray[Any] | None = field(default=None, repr=False)
+    conditions: NDArray[np.float64] | None = field(default=None, repr=False)
+    missing: str = ""
 
     def __len__(self) -> int:
         return len(self.values)

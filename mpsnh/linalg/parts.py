@@ -126,12 +126,11 @@ class Part:
             with np.errstate(divide="ignore"):
                 conditions = 1 / np.abs(np.einsum("ij,ij->j", left.conj(), right))
             return Solved(values.astype(complex), self._errors(conditions), right, left)
-        if not vectors:
-            solver = scipy.linalg.eigvalsh if self.kind == "hermitian" else scipy.linalg.eigvals
-            return Solved(solver(array, check_finite=False).astype(complex), errors)
         if self.kind == "normal":
             pairs = eigen_normal(array)
             return Solved(pairs.values, errors, pairs.vectors)
+        if not vectors:
+            return Solved(scipy.linalg.eigvalsh(array, check_finite=False).astype(complex), errors)
         # divide and conquer keeps the vectors of close levels orthogonal
         values, right = scipy.linalg.eigh(array, driver="evd", check_finite=False)
         return Solved(values.astype(complex), errors, right)
@@ -171,8 +170,9 @@ class Part:
         conditions[defective] = np.inf
         if np.isinf(conditions).any():
             problem = (
-                f"{np.isinf(conditions).sum()} levels are defective, or so ill-conditioned that double precision can't "
-                "tell: their condition numbers are infinite, and there are no left vectors; use vectors='right'"
+                f"{np.isinf(conditions).sum()} levels are at an exceptional point (defective), or so near that double "
+                "precision can't tell: their condition numbers are infinite, and no left vectors are biorthonormal to "
+                "the right ones; use vectors='right'"
             )
         here = np.searchsorted(wanted, chosen)
         right, left = right[:, here], left[:, here]
