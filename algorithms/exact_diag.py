@@ -142,7 +142,9 @@ class ExactDiag(Diagonalisation):
 
     def _with_vectors(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
         ranked = _order(model, found.values)
-        pairs = replace(found, values=found.values[ranked], errors=None if found.errors is None else found.errors[ranked])
+        pairs = replace(
+            found, values=found.values[ranked], errors=None if found.errors is None else found.errors[ranked]
+        )
         if self.vectors == "none":
             return _spectrum(model, pairs)
         right, left, residuals = right_and_left(

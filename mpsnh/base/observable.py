@@ -66,7 +66,9 @@ def _guarded(measure: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(measure)
     def guarded(self: Observable[Any], record: Record, model: Model) -> Any:
         if self.needs:
-            require_capabilities(self.needs, record.holds, type(self).__name__, f"this {type(record).__name__}")
+            reason = getattr(record, "missing", "")
+            giver = f"this {type(record).__name__}" + (f" ({reason})" if reason else "")
+            require_capabilities(self.needs, record.holds, type(self).__name__, giver)
         return measure(self, record, model)
 
     return guarded

@@ -121,6 +121,7 @@ class Spectrum(Record):
             Capability.LARGEST_IMAGINARY_PART: self.complete or self.largest_imag is not None,
             Capability.RIGHT_VECTORS: self.right is not None,
             Capability.LEFT_VECTORS: self.left is not None,
+            Capability.CONDITION_NUMBERS: self.left is not None or self.conditions is not None,
         }
         return frozenset(capability for capability, is_there in there.items() if is_there)
 

@@ -12,9 +12,7 @@ WIDEST = 1e-6
 """Largest distance, relative to the scale, at which errors make two levels one: larger errors say nothing."""
 
 
-def same_levels(
-    values: NDArray[np.complex128], errors: NDArray[np.float64], scale: float = 0.0
-) -> NDArray[np.intp]:
+def same_levels(values: NDArray[np.complex128], errors: NDArray[np.float64], scale: float = 0.0) -> NDArray[np.intp]:
     """Return a number for each level, equal for levels whose distance is explained by their errors.
 
     Parameters

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import scipy.optimize
@@ -63,7 +63,7 @@ def dense_levels(
     factor = matrix.unit
     if factor != 1.0:  # LAPACK loses levels of matrices that are too large or too small
         pairs = dense_levels(Matrix(matrix.array / factor), order, vectors, leading)
-        return replace(pairs, values=pairs.values * factor, errors=pairs.errors * factor)
+        return replace(pairs, values=pairs.values * factor, errors=np.asarray(pairs.errors) * factor)
     parts = _parts(matrix, "strong" if vectors == "none" else "weak")
     solved = [part.solved(vectors=vectors != "none", every=leading is None) for part in parts]
     values, errors = np.empty(matrix.dim, complex), np.empty(matrix.dim)
@@ -73,13 +73,13 @@ def dense_levels(
     if vectors != "none" and errors.max() > TOLERANCE * scale:
         shown, errors = _improved(matrix, values, errors)
     ranked = order(shown)
-    known = {"values": shown[ranked], "errors": errors[ranked], "certificate": certificate_of(errors, scale)}
+    pairs = Eigenpairs(shown[ranked], certificate_of(errors, scale), errors=errors[ranked])
     if vectors == "none":
-        return Eigenpairs(**known)
+        return pairs
     try:
-        return Eigenpairs(**known, **_vectors(parts, solved, ranked[:leading], both=vectors == "both"))
+        return _with_vectors(pairs, parts, solved, ranked[:leading], both=vectors == "both")
     except ArithmeticError as error:
-        return Eigenpairs(**known, missing=str(error))
+        return replace(pairs, missing=str(error))
 
 
 def _parts(matrix: Matrix, connection: Literal["strong", "weak"]) -> list[Part]:
@@ -109,14 +109,17 @@ def _improved(
     if len(finer) == 1 and finer[0].matrix is matrix:
         return values, errors
     levels = [part.solved(vectors=False) for part in finer]
-    better, smaller = (np.concatenate(found) for found in zip(*((one.values, one.errors) for one in levels), strict=True))
+    better = np.concatenate([one.values for one in levels])
+    smaller = np.concatenate([one.errors for one in levels])
     distances = np.abs(values[:, None] - better)
     _, partner = scipy.optimize.linear_sum_assignment(distances)
     return better[partner], smaller[partner]
 
 
-def _vectors(parts: list[Part], solved: list[Solved], chosen: NDArray[np.intp], *, both: bool) -> dict[str, Any]:
-    """Return the vectors of some levels of the whole matrix, put together from those of its parts."""
+def _with_vectors(
+    pairs: Eigenpairs, parts: list[Part], solved: list[Solved], chosen: NDArray[np.intp], *, both: bool
+) -> Eigenpairs:
+    """Return the levels with vectors of some of them, put together from those of the parts."""
     dim = sum(len(part.places) for part in parts)
     owner, local = np.empty(dim, np.intp), np.empty(dim, np.intp)
     for number, part in enumerate(parts):
@@ -138,5 +141,5 @@ def _vectors(parts: list[Part], solved: list[Solved], chosen: NDArray[np.intp], 
         if left is not None:
             left[rows] = one.left
     if not both:
-        return {"right": right}
-    return {"right": right, "left": left, "conditions": conditions, "missing": problem}
+        return replace(pairs, right=right)
+    return replace(pairs, right=right, left=left, conditions=conditions, missing=problem)

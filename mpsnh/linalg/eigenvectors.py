@@ -224,9 +224,7 @@ def paired(
     return left, right, defective
 
 
-def projector_norms(
-    left: NDArray[Any], right: NDArray[Any], groups: list[NDArray[np.intp]]
-) -> NDArray[np.float64]:
+def projector_norms(left: NDArray[Any], right: NDArray[Any], groups: list[NDArray[np.intp]]) -> NDArray[np.float64]:
     """Return the condition numbers of levels, the norms of the projectors on their eigenvectors.
 
     Parameters

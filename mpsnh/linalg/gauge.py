@@ -157,4 +157,5 @@ def _potential(
     potential = np.array(logs[:n])
     largest = np.full(count, -np.inf)
     np.maximum.at(largest, parts, potential)
-    return potential - largest[parts]
+    logs_of_parts: NDArray[np.float64] = potential - largest[parts]
+    return logs_of_parts

@@ -104,7 +104,7 @@ class Part:
         """
         exponent, norm = 1 / len(conditions), Matrix(self.frame[0]).norm
         largest = (2 * norm) ** (1 - exponent) * self.rounding**exponent
-        return np.minimum(self.rounding * conditions, largest)
+        return np.asarray(np.minimum(self.rounding * conditions, largest))
 
     def solved(self, *, vectors: bool, every: bool = True) -> Solved:
         """Return all levels, and their vectors where these come at once.

@@ -138,7 +138,9 @@ def _call(name: str, *arguments: Any) -> None:
     kinds = {bytes: ctypes.c_char_p, int: ctypes.c_int}
     kept = [one if isinstance(one, np.ndarray) else kinds[type(one)](one) for one in arguments]
     pointers = [
-        one.ctypes.data if isinstance(one, np.ndarray) else ctypes.cast(one, ctypes.c_void_p)
+        one.ctypes.data
+        if isinstance(one, np.ndarray)
+        else ctypes.cast(one, ctypes.c_void_p)
         if isinstance(one, ctypes.c_char_p)
         else ctypes.addressof(one)
         for one in kept
