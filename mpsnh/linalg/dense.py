@@ -8,6 +8,7 @@ the levels. The error of a level is that of rounding, times its condition number
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
@@ -60,16 +61,14 @@ def dense_levels(
     >>> jordan.values.tolist(), jordan.conditions.tolist(), jordan.left is None
     ([0j, 0j], [inf, inf], True)
     """
-    factor = matrix.unit
-    if factor != 1.0:  # LAPACK loses levels of matrices that are too large or too small
-        pairs = dense_levels(Matrix(matrix.array / factor), order, vectors, leading)
-        return replace(pairs, values=pairs.values * factor, errors=np.asarray(pairs.errors) * factor)
     parts = _parts(matrix, "strong" if vectors == "none" else "weak")
     solved = [part.solved(vectors=vectors != "none", every=leading is None) for part in parts]
     values, errors = np.empty(matrix.dim, complex), np.empty(matrix.dim)
     for part, levels in zip(parts, solved, strict=True):
-        values[part.places], errors[part.places] = levels.values, levels.errors
-    shown, scale = values, float(np.sqrt(sum(Matrix(part.frame[0]).norm ** 2 for part in parts) / matrix.dim))
+        values[part.places] = levels.values * part.frame.unit
+        errors[part.places] = levels.errors * part.frame.unit
+    shown = values
+    scale = math.hypot(*(part.frame.norm * part.frame.unit for part in parts)) / math.sqrt(matrix.dim)
     if vectors != "none" and errors.max() > TOLERANCE * scale:
         shown, errors = _improved(matrix, values, errors)
     ranked = order(shown)
@@ -108,9 +107,9 @@ def _improved(
     finer = _parts(matrix, "strong")
     if len(finer) == 1 and finer[0].matrix is matrix:
         return values, errors
-    levels = [part.solved(vectors=False) for part in finer]
-    better = np.concatenate([one.values for one in levels])
-    smaller = np.concatenate([one.errors for one in levels])
+    levels = [(part.solved(vectors=False), part.frame.unit) for part in finer]
+    better = np.concatenate([one.values * unit for one, unit in levels])
+    smaller = np.concatenate([one.errors * unit for one, unit in levels])
     distances = np.abs(values[:, None] - better)
     _, partner = scipy.optimize.linear_sum_assignment(distances)
     return better[partner], smaller[partner]

@@ -115,21 +115,19 @@ def turned_back(
     >>> left.tolist(), right.tolist()
     ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
     """
-    right, scale = _scaled(right, logs)
-    left, other = _scaled(left, -logs)
-    with np.errstate(over="ignore"):
-        return left * np.exp(scale + other), right
-
-
-def _scaled(vectors: NDArray[Any], logs: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return D v of unit norm as columns, and the logarithm of the norm."""
-    sizes = np.abs(vectors)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        powers = np.log(sizes) + logs[:, None]
+    with np.errstate(divide="ignore", over="ignore"):
+        powers = np.log(np.abs(right)) + logs[:, None]
         largest = powers.max(axis=0)
-        scaled = np.where(sizes > 0, vectors / sizes, 0) * np.exp(powers - largest)
+        scaled = _phases(right) * np.exp(powers - largest)
         norms = np.linalg.norm(scaled, axis=0)
-        return scaled / norms, largest + np.log(norms)
+        back = np.log(np.abs(left)) - logs[:, None] + largest + np.log(norms)
+        return _phases(left) * np.exp(back), scaled / norms
+
+
+def _phases(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Return elements divided by their size; 1 for those that are 0."""
+    sizes = np.abs(vectors)
+    return np.where(sizes > 0, vectors, 1) / np.where(sizes > 0, sizes, 1)
 
 
 def _potential(

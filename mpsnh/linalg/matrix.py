@@ -17,9 +17,6 @@ from mpsnh.linalg.gauge import Gauge
 UNBALANCED = 1e-9
 """Logarithm of the ratio of the elements around a triangle, one way and the other, that is not rounding."""
 
-LARGE = 1e50
-"""Elements that are larger than this, or smaller than its inverse, are in other units."""
-
 COMMUTES = 1e-14
 """Norm of (A A† - A† A) v, relative to those of A and A† v, that is rounding."""
 
@@ -114,12 +111,6 @@ class Matrix:
         """The Frobenius norm."""
         largest = float(np.abs(self._elements).max(initial=0.0))
         return largest * float(np.linalg.norm(self._elements / largest)) if largest else 0.0
-
-    @property
-    def unit(self) -> float:
-        """A power of 2 near the largest element if that is extremely large or small, else 1."""
-        largest = float(np.abs(self._elements).max(initial=0.0))
-        return 1.0 if not largest or LARGE**-1 < largest < LARGE else 2.0 ** int(np.log2(largest))
 
     @property
     def scale(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.linalg
+import scipy.spatial
 from numpy.typing import NDArray
 
 from mpsnh.linalg.bounds import EPS
@@ -18,7 +19,10 @@ from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.normal import eigen_normal, refined
 from mpsnh.linalg.schur import schur_values
 
-ROUNDING = 8.0 * EPS
+HUGE = 1e50
+"""Elements that are larger than this, or smaller than its inverse, are in another unit."""
+
+ROUNDING = 16.0 * EPS
 """Error that LAPACK leaves in a level of condition number 1, relative to the Frobenius norm of the matrix."""
 
 RANGE = 8.0
@@ -26,6 +30,12 @@ RANGE = 8.0
 
 AGREEMENT = 0.01
 """Largest difference of condition numbers before and after that with which the small elements count as accurate."""
+
+LARGE = 1e3
+"""Smallest condition number of levels that may be merging at an exceptional point."""
+
+MERGING = 0.1
+"""Largest error of a level, relative to the distance to the next one, at which its condition number is right."""
 
 ACCURATE = 1e-8
 """Largest residual of an eigenvector, relative to the norm of the matrix, that is accepted."""
@@ -38,6 +48,16 @@ class Solved(NamedTuple):
     errors: NDArray[np.float64]
     right: NDArray[Any] | None = None
     left: NDArray[Any] | None = None
+
+
+class Frame(NamedTuple):
+    """A matrix D⁻¹ H D in some unit, log D if that is not 0, its norm and the relative error that rounding leaves."""
+
+    array: NDArray[Any]
+    logs: NDArray[np.float64] | None
+    unit: float
+    norm: float
+    rounding: float
 
 
 class Paired(NamedTuple):
@@ -79,22 +99,22 @@ class Part:
         return "normal" if gauge is None and self.matrix.normal else "general"
 
     @cached_property
-    def frame(self) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-        """D⁻¹ H D, and log D if that is not 0: the imaginary gauge, or else LAPACK's balancing."""
+    def frame(self) -> Frame:
+        """D⁻¹ H D: the imaginary gauge, or else LAPACK's balancing."""
         gauge = self.matrix.gauge
         if gauge is not None:
-            return gauge.array.toarray(), (gauge.logs if gauge.logs.any() else None)
-        if self.kind != "general":
-            return self.matrix.dense, None
-        (balance,) = scipy.linalg.get_lapack_funcs(("gebal",), (self.matrix.dense,))
-        array, _, _, scale, _ = balance(self.matrix.dense, scale=1, permute=0)
-        return array, (np.log(scale) if (scale != 1).any() else None)
-
-    @cached_property
-    def rounding(self) -> float:
-        """Error of a level of condition number 1."""
-        mismatch = 0.0 if self.matrix.gauge is None else self.matrix.gauge.mismatch
-        return (ROUNDING + mismatch) * Matrix(self.frame[0]).norm
+            array, logs, mismatch = gauge.array.toarray(), gauge.logs, gauge.mismatch
+        elif self.kind != "general":
+            array, logs, mismatch = self.matrix.dense, np.zeros(self.matrix.dim), 0.0
+        else:
+            (balance,) = scipy.linalg.get_lapack_funcs(("gebal",), (self.matrix.dense,))
+            array, _, _, scale, _ = balance(self.matrix.dense, scale=1, permute=0)
+            logs, mismatch = np.log(scale), 0.0
+        largest = float(np.abs(array).max())
+        # LAPACK loses levels of matrices that are too large or too small
+        unit = 1.0 if not largest or 1 / HUGE < largest < HUGE else 2.0 ** int(np.log2(largest))
+        inside = Matrix(array if unit == 1.0 else array / unit)
+        return Frame(inside.array, logs if logs.any() else None, unit, inside.norm, ROUNDING + mismatch)
 
     def _errors(self, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how far rounding moves levels, which is no more than any matrix allows.
@@ -102,12 +122,11 @@ class Part:
         (L. Elsner, Linear Algebra Appl. 71, 77 (1985): an error ε of a matrix of norm N moves levels by up to
         (2N)^(1-1/n) ε^(1/n).)
         """
-        exponent, norm = 1 / len(conditions), Matrix(self.frame[0]).norm
-        largest = (2 * norm) ** (1 - exponent) * self.rounding**exponent
-        return np.asarray(np.minimum(self.rounding * conditions, largest))
+        exponent, (*_, norm, rounding) = 1 / len(conditions), self.frame
+        return np.asarray(norm * np.minimum(rounding * conditions, 2 ** (1 - exponent) * rounding**exponent))
 
     def solved(self, *, vectors: bool, every: bool = True) -> Solved:
-        """Return all levels, and their vectors where these come at once.
+        """Return all levels in the unit of the frame, and their vectors where these come at once.
 
         Parameters
         ----------
@@ -116,8 +135,8 @@ class Part:
         every : bool
             Whether those of all levels are; a few come later in `vectors`.
         """
-        array, _ = self.frame
-        errors = np.full(len(array), self.rounding)
+        array = self.frame.array
+        errors = np.full(len(array), self.frame.rounding * self.frame.norm)
         if self.kind == "general":
             if not (vectors and every):
                 values, conditions = schur_values(array)
@@ -147,11 +166,11 @@ class Part:
         both : bool
             Whether left vectors must be orthogonal to right ones of other levels, too.
         """
-        labels = same_levels(solved.values, solved.errors, self.matrix.scale)
+        labels = self._same(solved)
         wanted = np.flatnonzero(np.isin(labels, labels[chosen]))  # of degenerate levels all
         labels, values = labels[wanted], solved.values[wanted]
         groups = degenerate_groups(labels)
-        array, logs = self.frame
+        array, logs, unit, *_ = self.frame
         defective, problem = np.zeros(len(wanted), bool), ""
         if self.kind == "general":
             left, right = self._unpaired(solved, wanted, labels)
@@ -167,6 +186,8 @@ class Part:
                 left = right
             left, right = turned_back(left, right, logs)
         conditions = projector_norms(left, right, groups)
+        if self.kind == "general":
+            defective |= (conditions > LARGE) & self._merging(solved, wanted)
         conditions[defective] = np.inf
         if np.isinf(conditions).any():
             problem = (
@@ -177,14 +198,29 @@ class Part:
         here = np.searchsorted(wanted, chosen)
         right, left = right[:, here], left[:, here]
         if logs is not None or solved.right is None:
-            product = self.matrix.array @ right - right * solved.values[chosen]
-            worst = float(np.linalg.norm(product, axis=0).max(initial=0.0))
-            if not worst <= ACCURATE * self.matrix.norm:
+            product = self.matrix.array / unit @ right - right * solved.values[chosen]
+            worst, allowed = float(np.linalg.norm(product, axis=0).max()), ACCURATE * self.matrix.norm / unit
+            if not worst <= allowed:
                 raise ArithmeticError(
-                    f"the residuals of eigenvectors are up to {worst:.1g}, but they should be below "
-                    f"{ACCURATE * self.matrix.norm:.1g}"
+                    f"the residuals of eigenvectors are up to {worst * unit:.1g}, but they should be below "
+                    f"{allowed * unit:.1g}"
                 )
         return Paired(right, left, conditions[here], problem)
+
+    def _same(self, solved: Solved) -> NDArray[np.intp]:
+        """Return a number for each level, equal for those that are the same within their errors."""
+        return same_levels(solved.values, solved.errors, self.frame.norm / np.sqrt(len(solved.values)))
+
+    def _merging(self, solved: Solved, wanted: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Tell which levels have errors that are no longer small compared to the distance to the next level.
+
+        The condition number of a level near an exceptional point is wrong by that fraction.
+        """
+        labels = self._same(solved)
+        firsts = np.sort(np.unique(labels, return_index=True)[1])
+        points = np.stack([solved.values.real, solved.values.imag], axis=1)
+        distances, _ = scipy.spatial.cKDTree(points[firsts]).query(points[wanted], k=2)
+        return np.asarray(solved.errors[wanted] > MERGING * distances[:, 1])
 
     def _unpaired(
         self, solved: Solved, wanted: NDArray[np.intp], labels: NDArray[np.intp]
@@ -193,13 +229,13 @@ class Part:
         if solved.right is not None and solved.left is not None:
             every = len(wanted) == len(solved.values)
             return (solved.left, solved.right) if every else (solved.left[:, wanted], solved.right[:, wanted])
-        array, _ = self.frame
+        array = self.frame.array
         left, right = (np.zeros((len(array), len(wanted)), complex) for _ in range(2))
         for label in np.unique(labels):
             here = np.flatnonzero(labels == label)
             value = complex(solved.values[wanted[here]].mean())
             first, second, residuals = inverse_iteration(array, value, len(here))
-            good = max(int(np.count_nonzero(residuals <= ACCURATE * Matrix(array).norm)), 1)
+            good = max(int(np.count_nonzero(residuals <= ACCURATE * self.frame.norm)), 1)
             # a defective level has fewer vectors than copies: the same again
             right[:, here], left[:, here] = (side[:, np.arange(len(here)) % good] for side in (first, second))
         return left, right
