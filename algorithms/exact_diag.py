@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse
-import scipy.sparse.linalg
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -18,8 +16,8 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.dense import dense_levels
 from mpsnh.linalg.eigenpairs import Eigenpairs
-from mpsnh.linalg.eigenvectors import biorthonormal, inverse_iteration, require_small
 from mpsnh.linalg.filter.spectrum import filter_spectrum
 from mpsnh.linalg.filter.vectors import right_and_left
 from mpsnh.linalg.matrix import Matrix
@@ -35,7 +33,11 @@ class ExactDiag(Diagonalisation):
     """All eigenvalues of a model in its charge sector, ordered by decreasing growth.
 
     Real matrices are diagonalised in real arithmetic, so that complex eigenvalues come in exact conjugate pairs
-    and real ones are exactly real; Hermitian matrices go to the Hermitian solver.
+    and real ones are exactly real. Matrices that a diagonal similarity makes Hermitian, such as those of open chains
+    with asymmetric hopping, go to the Hermitian solver, and normal ones keep orthonormal vectors. Each level has an
+    estimated error; `certified` means that all levels are there, with errors below 1e-8 of the root mean square of the
+    singular values. At an exceptional point the levels are kept, with infinite condition numbers, and `missing` of the
+    spectrum says why there are no left vectors.
 
     Large real matrices whose spectrum lies near the real axis go to filter diagonalisation, of which only the result
     that is certified counts: as many levels as the matrix has, which reproduce its first two traces. If there is none,
@@ -48,7 +50,8 @@ class ExactDiag(Diagonalisation):
     vectors : "none", "right" or "both"
         Which eigenvectors to compute; left ones are made biorthonormal to the right ones, which have unit norm.
     leading : int, optional
-        Of how many of the fastest-growing levels to compute eigenvectors; of all of them if not given.
+        Of how many of the fastest-growing levels to compute eigenvectors. If not given, of all of them, or of one with
+        ``method="filter"``.
     attempts : int
         Random starts of filter diagonalisation before LAPACK follows.
     seed : int
@@ -57,8 +60,7 @@ class ExactDiag(Diagonalisation):
     Raises
     ------
     ArithmeticError
-        If the matrix is too close to an exceptional point for biorthonormal vectors, an eigenvector is not accurate,
-        or filter diagonalisation fails and there is no memory for LAPACK.
+        If filter diagonalisation fails and there is no memory for LAPACK.
 
     Examples
     --------
@@ -88,8 +90,6 @@ class ExactDiag(Diagonalisation):
         require(self.leading is None or self.leading >= 1, "leading", self.leading, "at least 1")
         require(self.attempts >= 1, "attempts", self.attempts, "at least 1")
         require(self.seed >= 0, "seed", self.seed, "zero or positive")
-        if self.method == "filter" and self.vectors != "none" and self.leading is None:
-            raise ValueError("method = 'filter' finds eigenvectors of a few levels: say how many with `leading`")
 
     @override
     def check(self, model: Model) -> None:
@@ -119,7 +119,7 @@ class ExactDiag(Diagonalisation):
             raise ValueError("method = 'filter' needs a sparse real matrix that is not symmetric; use 'auto'")
         if filters and self._may_filter(model.sector.dim):
             return self._filtered(model, matrix)
-        return self._dense(model, matrix.dense, matrix.hermitian)
+        return self._dense(model, matrix)
 
     def _may_filter(self, dim: int) -> bool:
         few = self.vectors == "none" or self.leading is not None
@@ -138,65 +138,44 @@ class ExactDiag(Diagonalisation):
             require_memory(_lapack_bytes(matrix.dim), "LAPACK")
         except MemoryError as error:
             raise ArithmeticError(f"{problem}, and {error}") from error
-        return replace(self._dense(model, matrix.dense, hermitian=False), attempts=found.attempts)
+        return replace(self._dense(model, matrix), attempts=found.attempts)
 
     def _with_vectors(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
-        values = found.values[_order(model, found.values)]
-        right = left = residuals = None
-        if self.vectors != "none":
-            allowed = RESIDUAL * matrix.norm
-            right, left, residuals = right_and_left(
-                matrix,
-                found,
-                values[: self.leading],
-                left=self.vectors == "both",
-                largest_residual=allowed,
-                seed=self.seed,
-            )
-        return self._spectrum(model, values, right, left, residuals=residuals, attempts=found.attempts)
-
-    def _dense(self, model: Model, dense: NDArray[Any], hermitian: bool) -> Spectrum:
-        if not hermitian and self.vectors != "none" and self.leading is not None:
-            return self._leading(model, dense, self.leading)
-        values, right, left = self._hermitian(dense) if hermitian else self._general(dense)
-        order = _order(model, values)
-        first = order[: self.leading]
-        return self._spectrum(
-            model,
-            values[order],
-            None if right is None else right[:, first],
-            None if left is None else left[:, first],
+        ranked = _order(model, found.values)
+        pairs = replace(
+            found, values=found.values[ranked], errors=None if found.errors is None else found.errors[ranked]
         )
-
-    def _leading(self, model: Model, dense: NDArray[Any], count: int) -> Spectrum:
-        values = scipy.linalg.eigvals(dense).astype(complex)
-        values = values[_order(model, values)]
-        right, left, residuals = inverse_iteration(dense, values[:count])
-        require_small(residuals, RESIDUAL * float(np.linalg.norm(dense)))
-        both = biorthonormal(values[:count], left, right) if self.vectors == "both" else None
-        return self._spectrum(model, values, right, both, residuals=residuals)
-
-    @staticmethod
-    def _spectrum(
-        model: Model, values: NDArray[Any], right: NDArray[Any] | None, left: NDArray[Any] | None, **details: Any
-    ) -> Spectrum:
-        return Spectrum.of_matrices(values, model.sector, right, left, order="growth", certified=True, **details)
-
-    def _hermitian(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
         if self.vectors == "none":
-            return scipy.linalg.eigvalsh(matrix).astype(complex), None, None
-        # divide and conquer keeps the vectors of close levels orthogonal, which the default driver does not
-        values, vectors = scipy.linalg.eigh(matrix, driver="evd")
-        return values.astype(complex), vectors, vectors if self.vectors == "both" else None
+            return _spectrum(model, pairs)
+        right, left, residuals = right_and_left(
+            matrix,
+            found,
+            pairs.values[: self.leading or 1],
+            left=self.vectors == "both",
+            largest_residual=RESIDUAL * matrix.norm,
+            seed=self.seed,
+        )
+        return _spectrum(model, replace(pairs, right=right, left=left, residuals=residuals))
 
-    def _general(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
-        if self.vectors == "none":
-            return scipy.linalg.eigvals(matrix), None, None
-        if self.vectors == "right":
-            values, right = scipy.linalg.eig(matrix)
-            return values, right, None
-        values, left, right = scipy.linalg.eig(matrix, left=True, right=True)
-        return values, right, biorthonormal(values, left, right)
+    def _dense(self, model: Model, matrix: Matrix) -> Spectrum:
+        return _spectrum(model, dense_levels(matrix, partial(_order, model), self.vectors, self.leading))
+
+
+def _spectrum(model: Model, pairs: Eigenpairs) -> Spectrum:
+    """Return levels that are in order, as a record."""
+    return Spectrum.of_matrices(
+        pairs.values,
+        model.sector,
+        pairs.right,
+        pairs.left,
+        order="growth",
+        residuals=pairs.residuals,
+        errors=pairs.errors,
+        conditions=pairs.conditions,
+        missing=pairs.missing,
+        certified=pairs.certified,
+        attempts=pairs.attempts,
+    )
 
 
 def _order(model: Model, values: NDArray[Any]) -> NDArray[np.intp]:

@@ -1,3 +1,4 @@
+from .bulk import Bulk as Bulk
 from .current import CurrentProfile as CurrentProfile
 from .current import MidCurrent as MidCurrent
 from .level_statistics import ComplexSpacingRatio as ComplexSpacingRatio

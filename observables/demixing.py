@@ -15,6 +15,13 @@ Pair = Literal["AB", "A'B", "AB'", "A'B'", "AA'", "BB'", "mu nu"]
 """Names of pairs in a near-resonant set; mu and nu are the eigenstates that contribute most to the relaxation."""
 
 
+ORTHONORMAL = 1e-8
+"""Largest deviation of two eigenstates from being orthonormal."""
+
+LOCALISED = 1e-14
+"""Smallest advantage of the most localised basis over the next, per site, that is not rounding."""
+
+
 class Resonance(NamedTuple):
     """The near-resonant set of a slow mode, as numbers of eigenstates, and the site that the resonance flips.
 
@@ -78,6 +85,11 @@ def demixed(first: NDArray[Any], second: NDArray[Any], sector: Sector) -> Demixe
     Demixed
         θ from 0 to π/2, ε from 0 to 1, and |a⟩, |b⟩ as columns.
 
+    Raises
+    ------
+    ValueError
+        If the states are not orthonormal, or no basis of them is more localised than the others.
+
     Examples
     --------
     >>> a, b = np.eye(4)[1], np.eye(4)[2]
@@ -85,12 +97,23 @@ def demixed(first: NDArray[Any], second: NDArray[Any], sector: Sector) -> Demixe
     >>> round(demixed(A, B, Sector([nh.Spin(0.5)] * 2, None)).epsilon / 1e-9, 6)
     1.0
     """
+    overlap = max(abs(np.vdot(first, second)), abs(np.vdot(first, first) - 1), abs(np.vdot(second, second) - 1))
+    if not overlap <= ORTHONORMAL:
+        raise ValueError(
+            f"the two states miss orthonormality by {overlap:.1g}, but demixing is for eigenstates of a Hermitian or "
+            "unitary matrix, which are orthonormal"
+        )
     z = _polarisations(sector)
     across = z @ (first.conj() * second)
     along = (z @ (np.abs(first) ** 2 - np.abs(second) ** 2)) / 2
     bloch = np.stack([across.real, -across.imag, along])
     tensor = bloch @ bloch.T
     values, vectors = np.linalg.eigh(tensor)
+    if values[-1] - values[-2] <= LOCALISED * len(z):
+        raise ValueError(
+            "no basis of the two states is more localised than the others: they have the same polarisations and Z "
+            "does not connect them, or it does so alike in two directions"
+        )
     axis = vectors[:, -1] * (1.0 if vectors[2, -1] >= 0 else -1.0)
     if axis[2] > 0.5:  # small angles are accurate from the equation of the eigenvector, not from its elements
         axis[:2] = np.linalg.solve(values[-1] * np.eye(2) - tensor[:2, :2], tensor[:2, 2] * axis[2])
@@ -170,6 +193,8 @@ def site_flips(record: SlowMode, first: int, second: int) -> NDArray[np.float64]
     >>> bool((site_flips(mode, 0, 1).round(3) % 1 == 0).all())
     True
     """
+    if first == second:  # a near-resonant set may name one eigenstate twice: it flips nothing
+        return np.zeros(len(record.sector.dims))
     localised = demixed(record.states[:, first], record.states[:, second], record.sector).states
     a, b = (_polarisations(record.sector) @ np.abs(localised) ** 2).T
     flips: NDArray[np.float64] = np.abs(a - b) / 2

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-import scipy.sparse.csgraph
 import scipy.spatial
 from numpy.typing import NDArray
 from typing_extensions import override
@@ -19,40 +18,30 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.slow_mode import SlowMode
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.degeneracy import same_levels
+from mpsnh.observables.bulk import Bulk
 
-RESOLUTION = 1e-10
-"""Distance, relative to the largest level, below which two levels count as one that is degenerate.
-
-Rounding separates degenerate levels of a matrix of dimension 1000 by some 1e-14, and independent levels are closer than
-this once in 10⁴ spectra.
-"""
+SINGULAR = 8 * float(np.finfo(float).eps)
+"""Error of a singular value, relative to the Frobenius norm of the matrix."""
 
 REAL = 1e-9
 """Growth rate, relative to the largest level (or to 1), below which a level counts as real."""
 
 
-def distinct(levels: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Return one of each group of levels that are the same within their errors.
+def one_of_each(same: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the places of the first of each group of levels that are the same within their errors.
 
     Parameters
     ----------
-    levels : ndarray, shape (n,)
-        Real or complex, in any order.
+    same : ndarray of int, shape (n,)
+        From `Spectrum.same`.
 
     Examples
     --------
-    >>> distinct(np.array([1.0, 1.0 + 1e-14, 2.0, 1.0 + 1e-14j])).real.round(6).tolist()
-    [1.0, 2.0]
+    >>> one_of_each(np.array([0, 1, 0, 2])).tolist()
+    [0, 1, 3]
     """
-    if len(levels) < 2:
-        return levels
-    points = np.stack([levels.real, levels.imag], axis=1)
-    pairs = scipy.spatial.cKDTree(points).query_pairs(RESOLUTION * float(np.abs(levels).max()), output_type="ndarray")
-    n = len(levels)
-    same = scipy.sparse.csr_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, groups = scipy.sparse.csgraph.connected_components(same, directed=False)
-    _, first = np.unique(groups, return_index=True)
-    return levels[first]
+    return np.sort(np.unique(same, return_index=True)[1])
 
 
 class GapRatio(Observable[Spectrum | SlowMode]):
@@ -60,7 +49,7 @@ class GapRatio(Observable[Spectrum | SlowMode]):
 
     r = min(s_n, s_{n+1}) / max(s_n, s_{n+1}) of adjacent spacings, for phases around the circle. The mean is 0.3863 for
     independent levels and 0.5996 for random unitary matrices (CUE).
-    Degenerate levels count once, and complex ones are refused.
+    Levels that are the same within their errors count once, and complex ones are refused.
     (Oganesyan and Huse, PRB 75, 155111 (2007); Atas et al., PRL 110, 084101 (2013).)
 
     Examples
@@ -83,12 +72,14 @@ class GapRatio(Observable[Spectrum | SlowMode]):
     def __call__(self, record: Spectrum | SlowMode, model: Model) -> float:
         spectrum = record.spectrum if isinstance(record, SlowMode) else record
         generator, values = model.generator, spectrum.values
-        growth, circle = float(np.abs(generator.growth(values)).max()), generator.circle
-        if growth > REAL * max(1.0, float(np.abs(values).max())):
+        growth, circle = np.abs(generator.growth(values)), generator.circle
+        errors = 0.0 if spectrum.errors is None else spectrum.errors
+        if (growth > np.maximum(REAL * max(1.0, float(np.abs(values).max())), errors)).any():
             raise ValueError(
-                f"GapRatio is for real levels, but these grow or decay by up to {growth:.2g}; use ComplexSpacingRatio"
+                f"GapRatio is for real levels, but these grow or decay by up to {growth.max():.2g}; "
+                "use ComplexSpacingRatio"
             )
-        levels = distinct(generator.levels(values).astype(complex)).real
+        levels = generator.levels(values)[one_of_each(spectrum.same())]
         require(len(levels) >= 4, "number of distinct levels", len(levels), "at least 4")
         levels = np.sort(levels)
         if circle is None:
@@ -113,11 +104,13 @@ class ComplexSpacingRatio(Observable[Spectrum]):
     threshold : float, optional
         Count only levels with Im E above this, in units of J, as neighbours too: one of each conjugate pair of a real
         matrix. By default all levels count.
+    bulk : Bulk, optional
+        Average over levels in this box or ellipse only; those outside still are neighbours.
 
     Raises
     ------
     ValueError
-        If fewer than three distinct levels are left.
+        If fewer than three distinct levels are left, or none of them is in the bulk.
 
     Examples
     --------
@@ -133,18 +126,28 @@ class ComplexSpacingRatio(Observable[Spectrum]):
     coords = {"moment": ("modulus", "cosine")}
     long_name = "mean complex spacing ratio"
     threshold: float | None = None
+    bulk: Bulk | None = None
+
+    @override
+    def validate(self) -> None:
+        if not isinstance(self.bulk, Bulk | None):
+            raise TypeError(f"bulk = {self.bulk!r}, but it must be a Bulk(width=…, height=…)")
 
     @override
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:
         """Return ⟨|z|⟩ and ⟨cos arg z⟩."""
-        levels = record.values if self.threshold is None else record.values[record.values.imag > self.threshold]
-        levels = distinct(levels)  # a level that is degenerate has no spacing
+        levels = record.values[one_of_each(record.same())]  # a level that is degenerate has no spacing
+        if self.threshold is not None:
+            levels = levels[levels.imag > self.threshold]
         if len(levels) < 3:
             raise ValueError(f"spacing ratios need at least 3 distinct levels, but there are {len(levels)}")
         points = np.stack([levels.real, levels.imag], axis=1)
         _, neighbours = scipy.spatial.cKDTree(points).query(points, k=3)
         nearest, second = levels[neighbours[:, 1:]].T
         ratio = (nearest - levels) / (second - levels)
+        if self.bulk is not None:
+            ratio = ratio[self.bulk.contains(levels)]
+            require(len(ratio) > 0, "bulk", self.bulk, "around some of the levels")
         return np.array([np.mean(np.abs(ratio)), np.mean(np.cos(np.angle(ratio)))])
 
 
@@ -187,7 +190,9 @@ class SingularValueGapRatio(Observable[Spectrum]):
         """Return the mean gap ratio."""
         matrix = model.matrix()
         dense = matrix.toarray() if scipy.sparse.issparse(matrix) else np.asarray(matrix)
-        singular = np.sort(distinct(scipy.linalg.svdvals(dense).astype(complex)).real)
+        singular = scipy.linalg.svdvals(dense)
+        errors = np.full(len(singular), SINGULAR * float(np.linalg.norm(singular)))
+        singular = np.sort(singular[one_of_each(same_levels(singular, errors))])
         require(len(singular) >= 4, "number of distinct singular values", len(singular), "at least 4")
         spacings = np.diff(singular)
         skipped = int((1 - self.central) / 2 * len(spacings))

@@ -45,7 +45,8 @@ class ImaginaryFraction(Observable[Spectrum]):
     Parameters
     ----------
     threshold : float
-        In units of J. Real matrices have exactly real eigenvalues, for which any small threshold does.
+        In units of J. Real matrices have exactly real eigenvalues, for which any small threshold does. An imaginary
+        part below the estimated error of its level is none.
 
     Examples
     --------
@@ -66,7 +67,7 @@ class ImaginaryFraction(Observable[Spectrum]):
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the fraction."""
-        return float(np.mean(np.abs(record.values.imag) > self.threshold))
+        return float(np.mean(_imaginary_parts(record) > self.threshold))
 
 
 class RealSpectrum(Observable[Spectrum]):
@@ -98,5 +99,11 @@ class RealSpectrum(Observable[Spectrum]):
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return 1 or 0."""
-        largest = np.abs(record.values.imag).max() if record.complete else record.largest_imag
+        largest = _imaginary_parts(record).max() if record.complete else record.largest_imag
         return float(cast(float, largest) <= self.threshold)
+
+
+def _imaginary_parts(record: Spectrum) -> NDArray[np.float64]:
+    """Return |Im E|, or 0 where the error of the level is larger."""
+    sizes: NDArray[np.float64] = np.abs(record.values.imag)
+    return sizes if record.errors is None else np.where(sizes > record.errors, sizes, 0.0)

@@ -235,12 +235,13 @@ class DemixingAngle(Observable[Spectrum | SlowMode]):
     ----------
     pair : str or (int, int)
         A pair of the near-resonant set of a slow mode, as in `Pair`, or the numbers of two eigenstates of any
-        spectrum with orthonormal eigenvectors.
+        spectrum with orthonormal eigenvectors. A near-resonant set may name one eigenstate twice, which is
+        not mixed with itself: then θ = 0.
 
     Raises
     ------
     ValueError
-        If there is no such pair.
+        If there is no such pair, its states are not orthonormal, or no basis of them is more localised than others.
 
     Examples
     --------
@@ -290,6 +291,8 @@ class DemixingAngle(Observable[Spectrum | SlowMode]):
         spectrum = record.spectrum if isinstance(record, SlowMode) else record
         pair = self.pair
         m, n = named_pair(cast(SlowMode, record), model, pair) if isinstance(pair, str) else pair
+        if m == n:
+            return np.zeros(2)
         A, B = (cast(ExactState, spectrum.state(level)).vector for level in (m, n))
         mixed = demixed(A, B, spectrum.sector)
         return np.array([mixed.angle, mixed.epsilon])

@@ -57,7 +57,7 @@ class SteadyStateGap(Observable[Spectrum]):
     Parameters
     ----------
     tolerance : float
-        Levels closer than this, relative to the largest |E|, are the same.
+        Levels closer than this, relative to the largest |E|, are the same; so are those closer than their errors.
 
     Examples
     --------
@@ -81,7 +81,9 @@ class SteadyStateGap(Observable[Spectrum]):
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return Δ."""
         first = record.values[0]
+        same = record.same()
         distinct = np.abs(record.values - first) > self.tolerance * np.abs(record.values).max()
+        distinct &= same != same[0]
         if not distinct.any():
             hint = "" if record.complete else " among those found: ask for a larger k"
             raise ValueError(f"the spectrum has only one distinct level{hint}, so there is no gap")
@@ -143,6 +145,7 @@ class SteadyStateEntropy(Observable[Spectrum]):
     """The von Neumann entanglement entropy of the steady state's right vector across one bond, in natural units.
 
     If the whole spectrum is real there is no steady state, and this is the entropy of the level lowest in Re E.
+    A level that is degenerate has many vectors, and is refused.
 
     Parameters
     ----------
@@ -168,13 +171,21 @@ class SteadyStateEntropy(Observable[Spectrum]):
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the entropy."""
+        copies = record.copies(0)
+        if copies > 1:
+            raise ArithmeticError(
+                f"the steady state is degenerate: {copies} levels are the same within their errors, and each of their "
+                "vectors has its own entropy; break the symmetry, or choose a sector with charge"
+            )
         return record.state(0).entanglement_entropy(chosen_bond(self.bond, model))
 
 
 class SteadyStateConditionNumber(Observable[Spectrum]):
     """The condition number 1/|⟨L|R⟩| of the steady state's eigenvalue, for vectors of unit norm.
 
-    A change δH of the matrix moves the eigenvalue by up to this times ‖δH‖; it is 1 for a normal matrix.
+    A change δH of the matrix moves the eigenvalue by up to this times ‖δH‖; it is 1 for a normal matrix. Of a
+    degenerate steady state it is the norm of the projector on all of its vectors, and it is infinite at an exceptional
+    point.
 
     Examples
     --------
@@ -185,7 +196,7 @@ class SteadyStateConditionNumber(Observable[Spectrum]):
     """
 
     measures = Spectrum
-    needs = frozenset([Capability.BY_GROWTH, Capability.RIGHT_VECTORS, Capability.LEFT_VECTORS])
+    needs = frozenset([Capability.BY_GROWTH, Capability.CONDITION_NUMBERS])
     long_name = "condition number of the steady state's eigenvalue"
 
     @override

@@ -23,6 +23,7 @@ class Capability(Enum):
     LARGEST_IMAGINARY_PART = "the largest |Im E| of all levels", "ExactDiag() or SteadyState()"
     RIGHT_VECTORS = "right eigenvectors", "vectors='right' or vectors='both'"
     LEFT_VECTORS = "left eigenvectors", "vectors='both'"
+    CONDITION_NUMBERS = "left eigenvectors or condition numbers", "vectors='both'"
     PURE_STATE = "a pure state", "ExactEvolution or NHTEBD"
     NORM = "the norm of the un-normalised state", "ExactEvolution or NHTEBD"
 
@@ -36,7 +37,7 @@ class Capability(Enum):
 VECTORS = {
     "none": frozenset[Capability](),
     "right": frozenset([Capability.RIGHT_VECTORS]),
-    "both": frozenset([Capability.RIGHT_VECTORS, Capability.LEFT_VECTORS]),
+    "both": frozenset([Capability.RIGHT_VECTORS, Capability.LEFT_VECTORS, Capability.CONDITION_NUMBERS]),
 }
 """What a diagonalisation gives for each value of its parameter `vectors`."""
 

@@ -83,7 +83,9 @@ def _guarded(measure: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(measure)
     def guarded(self: Observable[Any], record: Record, model: Model) -> Any:
         if self.needs:
-            require_capabilities(self.needs, record.holds, type(self).__name__, f"this {type(record).__name__}")
+            reason = getattr(record, "missing", "")
+            giver = f"this {type(record).__name__}" + (f" ({reason})" if reason else "")
+            require_capabilities(self.needs, record.holds, type(self).__name__, giver)
         state, sites = getattr(record, "state", None), getattr(model, "sites", None)
         require_same_basis(getattr(state, "local_sites", None), sites, "the state", "the model")
         value = measure(self, record, model)

@@ -13,9 +13,13 @@ from typing_extensions import override
 from mpsnh.base.capability import Capability
 from mpsnh.base.records import Record
 from mpsnh.checks import require
+from mpsnh.linalg.degeneracy import same_levels
 from mpsnh.operators.sector import Sector
 from mpsnh.states.state import Pure
 from mpsnh.states.vector import Eigenvectors
+
+ROUNDING = 1e-13
+"""Error of a level, relative to the largest one, if none is estimated."""
 
 Order = Literal["growth", "phase", "energy"]
 """How levels are sorted: by decreasing growth, or by increasing phase or energy."""
@@ -39,10 +43,18 @@ class Spectrum(Record):
         matrix, `mpsnh.states.vector.Eigenvectors`.
     residuals : ndarray, shape (n,), or None
         ‖H R - E R‖ of the right vectors, if the solver does not make it as small as rounding allows.
+    errors : ndarray, shape (n,), or None
+        Estimated errors of the eigenvalues: those of rounding, or of the solver, times their condition numbers.
+    conditions : ndarray, shape (m,), or None
+        Condition numbers of the first levels: 1/|⟨L|R⟩|, of a degenerate level the norm of the projector on all of
+        its vectors, and infinite if the level is defective (an exceptional point) or double precision can't tell.
+    missing : str
+        Why there are no vectors though the algorithm was asked for them; they do not exist at an exceptional point.
     order : "growth", "phase" or "energy"
         How the levels are sorted.
     certified : bool
-        Whether nothing is missing or wrong, as far as rounding allows; what speaks for it depends on the solver.
+        Whether nothing is missing and all errors are small: of a whole spectrum at most 1e-8 of the root mean square
+        of the singular values; what speaks for it depends on the solver.
     attempts : int
         Random starts that the solver made; 0 if it makes none.
     largest_imag : float or None
@@ -62,6 +74,9 @@ class Spectrum(Record):
     right: Sequence[Pure] | None = field(default=None, repr=False)
     left: Sequence[Pure] | None = field(default=None, repr=False)
     residuals: NDArray[np.float64] | None = field(default=None, repr=False)
+    errors: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
+    conditions: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
+    missing: str = field(default="", kw_only=True)
     order: Order = field(kw_only=True)
     certified: bool = field(default=False, kw_only=True)
     attempts: int = field(default=0, kw_only=True)
@@ -106,22 +121,44 @@ class Spectrum(Record):
             Capability.LARGEST_IMAGINARY_PART: self.complete or self.largest_imag is not None,
             Capability.RIGHT_VECTORS: self.right is not None,
             Capability.LEFT_VECTORS: self.left is not None,
+            Capability.CONDITION_NUMBERS: self.left is not None or self.conditions is not None,
         }
         return frozenset(capability for capability, is_there in there.items() if is_there)
 
     def condition_numbers(self) -> NDArray[np.float64]:
         """Return the condition number 1/|⟨L|R⟩| of each eigenvalue that has vectors, for L and R of unit norm.
 
-        An error ε of the matrix moves the eigenvalue by up to ε times this; it is 1 for a normal matrix.
+        An error ε of the matrix moves the eigenvalue by up to ε times this; it is 1 for a normal matrix. Of a level
+        that occurs more than once it is the norm of the projector on all of its vectors, and it is infinite at an
+        exceptional point.
 
         Raises
         ------
         ValueError
-            If there are no left vectors.
+            If they are not known and there are no left vectors.
         """
+        if self.conditions is not None:
+            return self.conditions
         if self.right is None or self.left is None:
             raise ValueError("condition numbers need both eigenvectors: use ExactDiag(vectors='both')")
         return _norms(self.left) * _norms(self.right)  # biorthonormal: ⟨L|R⟩ is 1
+
+    def same(self) -> NDArray[np.intp]:
+        """Return a number for each level, equal for levels that are the same within their errors."""
+        scale = float(np.abs(self.values).max(initial=0.0))
+        errors = self.errors if self.errors is not None else np.full(len(self.values), ROUNDING * scale)
+        return same_levels(self.values, np.maximum(errors, ROUNDING * scale))
+
+    def copies(self, level: int) -> int:
+        """Return how often a level occurs among these, within the errors.
+
+        Parameters
+        ----------
+        level : int
+            Its place in the order of the levels.
+        """
+        same = self.same()
+        return int(np.count_nonzero(same == same[level]))
 
     def state(self, level: int) -> Pure:
         """Return a right eigenvector as a state that observables can measure.
@@ -137,7 +174,7 @@ class Spectrum(Record):
             If there are no right vectors, or not of this level.
         """
         if self.right is None:
-            raise ValueError("eigenstates need right eigenvectors: use ExactDiag(vectors='right')")
+            raise ValueError(self.missing or "eigenstates need right eigenvectors: use ExactDiag(vectors='right')")
         n = len(self.right)
         require(-n <= level < n, "level", level, f"one of the {n} that have eigenvectors")
         return self.right[level]

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+TOLERANCE = 1e-8
+"""Largest estimated error of a level that is certified, relative to the root mean square of the singular values."""
+
 
 class Certificate(NamedTuple):
     """Whether nothing is missing or wrong, and what speaks for it.
@@ -50,6 +53,13 @@ class Eigenpairs:
         Estimated errors of the eigenvalues.
     attempts : int
         Random starts that were made.
+    left : ndarray, shape (dim, m), optional
+        Left ones, biorthonormal to these.
+    conditions : ndarray, shape (m,), optional
+        Condition numbers of these levels: the norm of the projector on the vectors of the level; infinite for
+        a defective level.
+    missing : str
+        Why there are no vectors though they were asked for.
 
     Examples
     --------
@@ -64,6 +74,9 @@ class Eigenpairs:
     residuals: NDArray[np.float64] | None = field(default=None, repr=False)
     errors: NDArray[np.float64] | None = field(default=None, repr=False)
     attempts: int = 0
+    left: NDArray[Any] | None = field(default=None, repr=False)
+    conditions: NDArray[np.float64] | None = field(default=None, repr=False)
+    missing: str = ""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -79,3 +92,25 @@ class Eigenpairs:
         if self.right is None:
             raise ValueError("this solver was not asked for eigenvectors")
         return self.right
+
+
+def certificate_of(errors: NDArray[np.float64], scale: float) -> Certificate:
+    """Return the certificate of all levels of a matrix, which holds if their errors are small.
+
+    Parameters
+    ----------
+    errors : ndarray, shape (n,)
+        Estimated errors of all of them.
+    scale : float
+        Root mean square of the singular values.
+
+    Examples
+    --------
+    >>> print(certificate_of(np.array([1e-15, 1e-3]), 1.0))
+    not certified: all eigenvalues with errors up to 0.001, but at most 1e-08 is allowed
+    """
+    worst, allowed = float(errors.max(initial=0.0)), TOLERANCE * scale
+    reason = f"all eigenvalues with errors up to {worst:.1g}"
+    if worst <= allowed:
+        return Certificate(True, reason)
+    return Certificate(False, f"{reason}, but at most {allowed:.1g} is allowed")

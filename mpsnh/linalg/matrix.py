@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 
 from mpsnh.checks import require
 from mpsnh.linalg.bounds import NumericalRange, spectral_interval
+from mpsnh.linalg.gauge import Gauge
+
+UNBALANCED = 1e-9
+"""Logarithm of the ratio of the elements around a triangle, one way and the other, that is not rounding."""
+
+COMMUTES = 1e-14
+"""Norm of (A A† - A† A) v, relative to those of A and A† v, that is rounding."""
 
 
 class Matrix:
@@ -102,7 +109,30 @@ class Matrix:
     @cached_property
     def norm(self) -> float:
         """The Frobenius norm."""
-        return float(scipy.sparse.linalg.norm(self.array) if self.sparse else np.linalg.norm(self.array))
+        largest = float(np.abs(self._elements).max(initial=0.0))
+        return largest * float(np.linalg.norm(self._elements / largest)) if largest else 0.0
+
+    @property
+    def scale(self) -> float:
+        """The root mean square of the singular values."""
+        return self.norm / float(np.sqrt(self.dim))
+
+    @cached_property
+    def normal(self) -> bool:
+        """Whether it commutes with its adjoint within rounding, as seen on a random vector."""
+        vector = np.random.default_rng(0).standard_normal((2, self.dim)).T @ [1, 1j]
+        scaled = self.array / (self.norm or 1.0)
+        adjoint = scaled.conj().T
+        image = adjoint @ vector
+        missed = np.linalg.norm(scaled @ image - adjoint @ (scaled @ vector))
+        return bool(missed <= COMMUTES * np.linalg.norm(image))
+
+    @cached_property
+    def gauge(self) -> Gauge | None:
+        """The diagonal similarity that makes |H_ij| = |H_ji|, if there is one that is of use."""
+        if self.hermitian or (not self.sparse and _unbalanced_triangle(self.array)):
+            return None
+        return Gauge.of(scipy.sparse.csr_matrix(self.array))
 
     @cached_property
     def range(self) -> NumericalRange:
@@ -124,3 +154,20 @@ class Matrix:
         """
         require(self.sparse, "matrix", type(self.array).__name__, "a sparse matrix")
         require(self.real, "matrix dtype", self.array.dtype.name, "real")
+
+
+def _unbalanced_triangle(array: NDArray[Any]) -> bool:
+    """Tell whether triangles of the first row, its largest partner and others forbid a gauge, which is seen at once."""
+    if len(array) < 3:
+        return False
+    second = int(np.argmax(np.abs(array[0, 1:]))) + 1
+    there, back = np.abs(array[[0, second]]), np.abs(array[:, [0, second]].T)
+    linked = (there > 0) & (back > 0)
+    third = np.flatnonzero(linked.all(axis=0))
+    third = third[(third != 0) & (third != second)]
+    if not linked[0, second] or not len(third):
+        return False
+    first_step = np.log(back[0, second] / there[0, second])
+    steps = np.log(back[:, third] / there[:, third])
+    missed = first_step + steps[1] - steps[0]
+    return bool(np.abs(missed).max() > UNBALANCED * (1 + np.abs(steps).max()))

@@ -23,6 +23,9 @@ CLOSE = 1e-5
 DEGENERATE = 1e-8
 """Relative spacing below which corrections would be rounding, and LAPACK's vectors stay."""
 
+NORMAL = 1e-12
+"""Largest element beside the diagonal of the Schur form of a normal matrix, relative to the norm."""
+
 
 def eigen_unitary(unitary: NDArray[np.complex128], seed: int = 0) -> Eigenpairs:
     """Return the eigenvectors of a unitary matrix, ordered by the phase of the eigenvalue from -π to π.
@@ -88,6 +91,46 @@ def eigen_hermitian(hermitian: NDArray[Any]) -> Eigenpairs:
     pairs = refined(hermitian, vectors)
     order = np.argsort(pairs.values.real)
     return replace(pairs, values=pairs.values[order].real.astype(complex), right=pairs.vectors[:, order])
+
+
+def eigen_normal(matrix: NDArray[Any]) -> Eigenpairs:
+    """Return the eigenvectors of a normal matrix by a Schur decomposition, orthonormal also of degenerate levels.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, n)
+        Real or complex. The eigenvalues of a real matrix come in exact conjugate pairs.
+
+    Raises
+    ------
+    ArithmeticError
+        If the matrix is not normal.
+
+    Examples
+    --------
+    >>> pairs = eigen_normal(np.array([[0.6, 0.8], [-0.8, 0.6]]))
+    >>> pairs.values.tolist(), bool(np.allclose(pairs.right.conj().T @ pairs.right, np.eye(2)))
+    ([(0.6+0.8j), (0.6-0.8j)], True)
+    """
+    triangle, vectors = scipy.linalg.schur(matrix, output="complex" if np.iscomplexobj(matrix) else "real")
+    values = triangle.diagonal().astype(complex)
+    rest = np.triu(triangle, 1)
+    first = np.flatnonzero(np.diag(triangle, -1))
+    if len(first):
+        # blocks [[a, b], [-b, a]] with the levels a ± ib, the upper one at first
+        rotations = triangle[first, first + 1]
+        values[first] += 1j * np.abs(rotations)
+        values[first + 1] = values[first].conj()
+        rest[first, first + 1] += triangle[first + 1, first]
+        vectors = vectors.astype(complex)
+        turned = vectors[:, first + 1] * (1j * np.sign(rotations))
+        vectors[:, first + 1] = (vectors[:, first] - turned) / np.sqrt(2)
+        vectors[:, first] = (vectors[:, first] + turned) / np.sqrt(2)
+    missed = float(np.linalg.norm(rest, axis=0).max(initial=0.0))
+    allowed = NORMAL * float(np.linalg.norm(triangle))
+    if missed > allowed:
+        raise ArithmeticError(f"the Schur form misses a diagonal one by {missed:.1g}: the matrix is not normal")
+    return Eigenpairs(values, Certificate(True, f"the Schur form is diagonal to {missed:.1g}"), vectors)
 
 
 def refined(matrix: NDArray[Any], vectors: NDArray[Any], attempts: int = 4) -> Eigenpairs:

@@ -146,6 +146,17 @@ def test_demixing_levels_of_a_spectrum():
     assert data["mixed"].values.tolist() == pytest.approx([found.angle, found.epsilon], rel=1e-9, abs=0)
 
 
+def test_states_that_can_not_be_demixed():
+    ring = models.NonHermitianXXZ(L=4, gamma=0.4, h=1.0, boundary="periodic")
+    algorithm, angle = algorithms.ExactDiag(), observables.DemixingAngle(pair=(0, 1))
+    with pytest.raises(ValueError, match=r"the two states miss orthonormality by .*, but demixing is for"):
+        nh.Simulation(ring, algorithm, {"mixed": angle}).run()
+    plus, minus = np.array([1, 1]) / np.sqrt(2), np.array([1, -1]) / np.sqrt(2)
+    unpolarised = np.kron(plus, plus), np.kron(minus, minus)
+    with pytest.raises(ValueError, match="no basis of the two states is more localised than the others"):
+        demixed(*unpolarised, spins(2))
+
+
 # --------------------------------------------------------------------------------------------- the near-resonant set
 
 

@@ -19,6 +19,7 @@ from mpsnh.kernels.multivector import BlockOperator
 from mpsnh.linalg.chebyshev import chebyshev_blocks
 from mpsnh.linalg.eigenpairs import Eigenpairs
 from mpsnh.linalg.eigenvectors import biorthonormal, require_small
+from mpsnh.linalg.gauge import turned_back
 from mpsnh.linalg.matrix import Matrix
 
 BANK = 8
@@ -130,6 +131,12 @@ def eigenvectors(
     targets = np.asarray(values, dtype=complex)
     require(targets.ndim == 1, "values shape", targets.shape, "that of a list of numbers")
     require(bool(np.isfinite(targets).all()), "values", targets, "finite")
+    if matrix.gauge is not None:
+        frame, logs = Matrix(matrix.gauge.array), matrix.gauge.logs
+        vectors, _ = eigenvectors(frame, spectrum, targets, side=side, seed=seed)
+        _, vectors = turned_back(vectors, vectors, logs if side == "right" else -logs)
+        acting, levels = (matrix.array, targets) if side == "right" else (matrix.array.T, targets.conj())
+        return vectors, np.linalg.norm(acting @ vectors - levels * vectors, axis=0)
     n, (centre, half) = matrix.dim, matrix.interval
     operator = BlockOperator(matrix.array if side == "right" else matrix.array.T.tocsr())
     # The real and imaginary parts of a conjugate pair span the same space, so that the upper one will do.

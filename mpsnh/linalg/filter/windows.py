@@ -41,6 +41,13 @@ ROUNDING = 2 * np.finfo(float).eps
 """Rounding error of the moment c_s, relative to s: below it, too, pivots count as zero."""
 
 
+PENCIL = 0.01
+"""Error of an eigenvalue of a pencil in units of that pivot, for a condition number of 1.
+
+Near an exceptional point the polynomial that tells ghosts is hardly more wrong than elsewhere; condition numbers know.
+"""
+
+
 GHOST = 1e-3
 """Error of cos(qθ), with qσ = 1/2, above which an eigenvalue of a pencil is not one of H."""
 
@@ -168,11 +175,12 @@ def solved_windows(zone: _Zone, moments: Moments) -> Iterator[_Window]:
         pairs = 2 * CENTRE * number + filters[:, None] + filters
         pencils = [(overlap * part[pairs]).transpose(0, 2, 1, 3).reshape(size, size) for part in filtered]
         # One eigenvalue contributes about 1 / √n: a window without any is not to take rounding errors for some.
-        x, errors = _pencil_eigenvalues(pencils, probe, rounding, rounding / math.sqrt(moments.dim))
+        x, errors, conditions = _pencil_eigenvalues(pencils, probe, rounding, rounding / math.sqrt(moments.dim))
         angles = np.arccos(x).real
         kept = (errors < GHOST) & (angles > low - sigma) & (angles < high + sigma)
         # An error e of cos(qθ) at qσ = 1/2 is one of about 8eσ in θ.
-        yield _Window(low, high, sigma, x[kept], 8 * sigma * np.sin(angles[kept]) * errors[kept])
+        estimates = np.maximum(8 * sigma * np.sin(angles) * errors, PENCIL * rounding * conditions)
+        yield _Window(low, high, sigma, x[kept], estimates[kept])
 
 
 def _times_chebyshev(sums: NDArray[np.float64], q: int, length: int) -> NDArray[np.float64]:
@@ -187,8 +195,8 @@ def _times_chebyshev(sums: NDArray[np.float64], q: int, length: int) -> NDArray[
 
 def _pencil_eigenvalues(
     pencils: list[NDArray[np.float64]], q: int, rounding: float, smallest: float
-) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-    """Return the eigenvalues x of H in a window, and by how much T_q(x) misses the expectation value of T_q(H).
+) -> tuple[NDArray[np.complex128], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the eigenvalues x of H in a window, by how much T_q(x) misses that of T_q(H), and condition numbers.
 
     The matrices of 1, H and T_q(H) are given. The first one, the metric, is singular, as there are more filters than
     eigenvalues. A rank-revealing decomposition, Q Tᵀ Zᵀ with a triangular T, gives bases in which it is the identity.
@@ -198,15 +206,16 @@ def _pencil_eigenvalues(
     pivot_sizes = np.abs(np.diag(upper))
     rank = int(np.count_nonzero(pivot_sizes > max(rounding * pivot_sizes[0], smallest)))
     if rank == 0:
-        return np.empty(0, complex), np.empty(0)
+        return np.empty(0, complex), np.empty(0), np.empty(0)
     z_basis, triangle = scipy.linalg.qr(upper[:rank].T, mode="economic", check_finite=False)
     weights = np.sqrt(np.abs(np.diag(triangle)))[:, None]
     left = weights * scipy.linalg.solve_triangular(triangle, q_basis[:, :rank].T, trans=1, check_finite=False)
     right = np.empty_like(z_basis)
     right[pivots] = z_basis / weights.T
     x, vectors = scipy.linalg.eig(left @ pencil @ right, check_finite=False)
-    expected = np.einsum("ij,ji->i", np.linalg.inv(vectors), left @ probe @ right @ vectors)
-    return x, np.abs(expected - np.cos(q * np.arccos(x)))
+    dual = np.linalg.inv(vectors)
+    expected = np.einsum("ij,ji->i", dual, left @ probe @ right @ vectors)
+    return x, np.abs(expected - np.cos(q * np.arccos(x))), np.linalg.norm(dual, axis=1)
 
 
 def joined(windows: list[_Window]) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:

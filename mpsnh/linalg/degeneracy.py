@@ -1,0 +1,59 @@
+"""Which levels are the same within their errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
+import scipy.spatial
+from numpy.typing import NDArray
+
+WIDEST = 1e-6
+"""Largest distance, relative to the scale, at which errors make two levels one: larger errors say nothing."""
+
+
+def same_levels(values: NDArray[np.complex128], errors: NDArray[np.float64], scale: float = 0.0) -> NDArray[np.intp]:
+    """Return a number for each level, equal for levels whose distance is explained by their errors.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Real or complex, in any order.
+    errors : ndarray, shape (n,)
+        Their estimated errors.
+    scale : float
+        Size of the matrix, in case all levels are small compared to it.
+
+    Examples
+    --------
+    >>> same_levels(np.array([1.0, 2.0, 1.0 + 1e-14]), np.full(3, 1e-14)).tolist()
+    [0, 1, 0]
+    """
+    n, scale = len(values), max(scale, float(np.abs(values).max(initial=0.0))) or 1.0
+    levels, reach = values / scale, np.minimum(errors / scale, WIDEST / 2)
+    points = np.stack([levels.real, levels.imag], axis=1)
+    pairs = scipy.spatial.cKDTree(points).query_pairs(2 * float(reach.max(initial=0.0)), output_type="ndarray")
+    first, second = pairs.T
+    close = np.abs(levels[first] - levels[second]) <= reach[first] + reach[second]
+    first, second = first[close], second[close]
+    same = scipy.sparse.csr_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
+    labels: NDArray[np.intp] = scipy.sparse.csgraph.connected_components(same, directed=False)[1]
+    return labels
+
+
+def degenerate_groups(labels: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Return the places of levels that occur more than once.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+        From `same_levels`.
+
+    Examples
+    --------
+    >>> [group.tolist() for group in degenerate_groups(np.array([0, 1, 0, 2]))]
+    [[0, 2]]
+    """
+    order = np.argsort(labels, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+    return [group for group in groups if len(group) > 1]

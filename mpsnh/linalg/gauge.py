@@ -1,0 +1,159 @@
+"""The imaginary gauge: a diagonal similarity that makes a matrix symmetric where its graph allows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
+from numpy.typing import NDArray
+
+from mpsnh.linalg.bounds import EPS
+
+ROUNDING = 64 * EPS
+"""How far the gauge may miss one element, relative to it and per unit of log D, for rounding to explain that."""
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """D⁻¹ H D with diagonal D > 0, in which |H_ij| = |H_ji|.
+
+    Of an open chain with asymmetric hopping it is the imaginary gauge transformation of N. Hatano and D. R. Nelson,
+    PRL 77, 570 (1996), whatever the interaction.
+
+    Parameters
+    ----------
+    logs : ndarray, shape (n,)
+        Logarithm of D, which may span more than numbers can.
+    array : csr_matrix, shape (n, n)
+        D⁻¹ H D. Its elements depend on the products H_ij H_ji alone, not on rounding errors of D.
+    mismatch : float
+        Largest change of an element, relative to it, that D does not account for; a few rounding errors.
+    hermitian : bool
+        Whether it is Hermitian, which it is then to the last bit.
+
+    Examples
+    --------
+    >>> chain = scipy.sparse.csr_matrix([[0, 1.0, 0], [4.0, 0, 1.0], [0, 4.0, 0]])
+    >>> gauge = Gauge.of(chain)
+    >>> gauge.array.toarray().tolist(), np.exp(gauge.logs).round(12).tolist(), gauge.hermitian
+    ([[0.0, 2.0, 0.0], [2.0, 0.0, 2.0], [0.0, 2.0, 0.0]], [0.25, 0.5, 1.0], True)
+    """
+
+    logs: NDArray[np.float64]
+    array: scipy.sparse.csr_matrix
+    mismatch: float
+    hermitian: bool
+
+    @classmethod
+    def of(cls, matrix: scipy.sparse.csr_matrix) -> Gauge | None:
+        """Find it along one spanning tree of each part of the graph of the matrix.
+
+        Parameters
+        ----------
+        matrix : csr_matrix, shape (n, n)
+            Real or complex.
+
+        Returns
+        -------
+        Gauge or None
+            None if a cycle of the graph, or an element without its partner, forbids it.
+        """
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
+        transposed = matrix.T.tocsr()
+        transposed.sort_indices()
+        if not np.array_equal(matrix.indptr, transposed.indptr) or not np.array_equal(
+            matrix.indices, transposed.indices
+        ):
+            return None
+        rows, columns = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices
+        there, back = np.abs(matrix.data), np.abs(transposed.data)
+        # |D_i⁻¹ H_ij D_j| = |D_j⁻¹ H_ji D_i| needs this log D_j - log D_i
+        steps = (np.log(back) - np.log(there)) / 2
+        logs = _potential(matrix, rows, columns, steps)
+        missed = float(np.abs(logs[columns] - logs[rows] - steps).max(initial=0.0))
+        if missed > ROUNDING * (1 + np.ptp(logs)):
+            return None
+        off = rows != columns
+        phases, partners = matrix.data / there, transposed.data.conj() / back
+        unlike = float(np.abs(phases - partners).max(initial=0.0))
+        hermitian = unlike <= ROUNDING
+        if hermitian:  # phases of partners made the same, and those of the diagonal real
+            phases = phases + partners
+            phases /= np.abs(phases)
+        elif np.ptp(logs) == 0:
+            return None  # nothing to gain
+        sizes = np.where(off, np.sqrt(there) * np.sqrt(back), there)
+        gauged = scipy.sparse.csr_matrix((phases * sizes, matrix.indices, matrix.indptr), shape=matrix.shape)
+        return cls(logs, gauged, missed + (unlike if hermitian else 0.0), hermitian)
+
+
+def turned_back(
+    left: NDArray[Any], right: NDArray[Any], logs: NDArray[np.float64]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the vectors D⁻¹ l and D r of H, given those of D⁻¹ H D, with the right ones of unit norm.
+
+    Parameters
+    ----------
+    left, right : ndarray, shape (n, m)
+        Vectors as columns; ⟨l|r⟩ stays what it is.
+    logs : ndarray, shape (n,)
+        Logarithm of D.
+
+    Returns
+    -------
+    left, right : ndarray, shape (n, m)
+        Left ones are infinite where numbers can't hold them.
+
+    Examples
+    --------
+    >>> left, right = turned_back(np.eye(2), np.eye(2), np.array([-400.0, 0.0]))
+    >>> left.tolist(), right.tolist()
+    ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        powers = np.log(np.abs(right)) + logs[:, None]
+        largest = powers.max(axis=0)
+        scaled = _phases(right) * np.exp(powers - largest)
+        norms = np.linalg.norm(scaled, axis=0)
+        back = np.log(np.abs(left)) - logs[:, None] + largest + np.log(norms)
+        return _phases(left) * np.exp(back), scaled / norms
+
+
+def _phases(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Return elements divided by their size; 1 for those that are 0."""
+    sizes = np.abs(vectors)
+    return np.where(sizes > 0, vectors, 1) / np.where(sizes > 0, sizes, 1)
+
+
+def _potential(
+    matrix: scipy.sparse.csr_matrix, rows: NDArray[np.intp], columns: NDArray[np.intp], steps: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return log D along a spanning tree of each part, with largest value 0 in each."""
+    n = matrix.shape[0]
+    if not steps.any():
+        return np.zeros(n)
+    stepped = scipy.sparse.csr_matrix((steps, columns, matrix.indptr), shape=(n, n))
+    edges = scipy.sparse.csr_matrix((np.ones(len(steps)), columns, matrix.indptr), shape=(n, n))
+    count, parts = scipy.sparse.csgraph.connected_components(edges, directed=False)
+    # one more node, next to one of each part, makes one tree of all
+    _, first = np.unique(parts, return_index=True)
+    ends = (np.concatenate([rows, np.full(count, n)]), np.concatenate([columns, first]))
+    graph = scipy.sparse.csr_matrix((np.ones(len(ends[0])), ends), shape=(n + 1, n + 1))
+    order, parents = scipy.sparse.csgraph.breadth_first_order(graph, n)
+    logs = [0.0] * (n + 1)
+    nodes = order[1:]
+    inner = parents[nodes] < n
+    along = np.zeros(n)
+    along[inner] = np.asarray(stepped[parents[nodes][inner], nodes[inner]]).ravel()
+    for node, parent, step in zip(nodes.tolist(), parents[nodes].tolist(), along.tolist(), strict=True):
+        logs[node] = logs[parent] + step
+    potential = np.array(logs[:n])
+    largest = np.full(count, -np.inf)
+    np.maximum.at(largest, parts, potential)
+    logs_of_parts: NDArray[np.float64] = potential - largest[parts]
+    return logs_of_parts
