@@ -7,16 +7,19 @@ import itertools
 import json
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from mpsnh.run.checkpoint import COMPUTES
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import REGION_SECONDS, Grid, Point, Region
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.provenance import common, comparable, difference, todays_names
+from mpsnh.run.reference import References
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import MISSING, Store
 from mpsnh.run.task import Outcome, Task, run_first
@@ -64,6 +67,10 @@ class Results:
             Where the first points run.
         """
         found = survey(self.run.make, self.wanted, self.on_error == "raise")
+        if self.store is not None or not workers.local:
+            self._references = References.of(found.points())
+        if not workers.local:
+            self.run = replace(self.run, references=self._references)
         self.memory, self.names = found.memory, found.names
         # Other processes make their own.
         self._made = found.made if workers.local else {}
@@ -77,24 +84,28 @@ class Results:
                 self.form = Form.of(first[0].data, first[0].coords, found.provenance)
                 self.grid = self.wanted.divided(batch, min(result.seconds for result in first))
                 if self.store is not None:
-                    self.store.create(self.form, self.grid, self._identity(found))
+                    identity = self._identity(found) | {COMPUTES: self._references.known}
+                    self.store.create(self.form, self.grid, identity)
             shape = self.grid.shape
             self.outcome = Outcome(np.zeros(shape, np.uint8), self.form.empty(shape if self.store is None else ()))
             self.inside = self.grid.overlap(self.wanted)
             self._accept(first)
 
     def _identity(self, found: Survey) -> dict[str, Any]:
-        """Return what makes this study different from others."""
+        """Return what makes this study different from others, but for what it computes."""
         parts = {name: json.loads(text) for name, text in found.provenance.items()}
         return {"axes": list(self.wanted.axes), **parts}
 
     def _open(self, store: Store, found: Survey) -> None:
         """Open a store that exists, refuse that of another study, and make room in it."""
-        ours = self._identity(found)
-        theirs = todays_names(store.identity, ours)
-        if problem := difference(comparable(theirs), comparable(ours), list(self.wanted.axes)):
+        ours, stored = self._identity(found), store.identity
+        computed = References(stored.pop(COMPUTES, []))  # of which version 0.1.0 knew nothing
+        theirs = todays_names(stored, ours)
+        problem = difference(comparable(theirs), comparable(ours), list(self.wanted.axes))
+        if problem or (problem := computed.difference(self.run.make, found.points())):
             raise ValueError(f"store = {store.url!r} holds another study: {problem}")
         merged = common([theirs, ours]) | {"versions": theirs["versions"]}
+        merged |= {COMPUTES: computed.joined(self._references).known}
         store.describe(merged, {name: json.dumps(merged[name], ensure_ascii=False) for name in self.described})
         store.extend(self.wanted)
         for region in store.damaged(self.names):
@@ -118,6 +129,8 @@ class Results:
                 workers.finished([future])
                 try:
                     found.append(future.result())
+                except FormError:
+                    raise
                 except Exception as error:
                     if self.on_error == "raise":
                         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.records import Record
 from mpsnh.checks import require
 from mpsnh.run.checkpoint import Checkpoint, Progress
+from mpsnh.run.fingerprint import fingerprint
 from mpsnh.run.provenance import versions
 
 R = TypeVar("R", bound=Record)
@@ -257,7 +259,8 @@ class Simulation(Generic[R]):
             )
         described = {name: json.loads(text) for name, text in self.provenance().items()}
         free = tuple(f"algorithm.{name}" for name in self.algorithm.extendable)
-        return Checkpoint(place, described, free, every, patience)
+        computes = functools.partial(fingerprint, self, self.algorithm.extendable)
+        return Checkpoint(place, described, free, every, patience, computes)
 
     def provenance(self) -> dict[str, str]:
         """Return all parameters and the versions of the libraries, as JSON texts.

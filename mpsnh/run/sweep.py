@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 from mpsnh.checks import require
 from mpsnh.run.grid import Grid
 from mpsnh.run.limits import one_thread
-from mpsnh.run.point import Make, PointRunner, require_picklable
+from mpsnh.run.point import PointRunner, require_picklable
+from mpsnh.run.reference import Make
 from mpsnh.run.results import Results
 from mpsnh.run.scheduler import Scheduler
 from mpsnh.run.store import Store
