@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import numpy as np
 import typer
+import typer.core
 from rich.console import Console
 from rich.text import Text
+from typing_extensions import override
 
 from mpsnh import studies
 
@@ -25,7 +27,25 @@ if TYPE_CHECKING:
 
     from mpsnh.run.store import Store
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics.")
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+
+class _Commands(typer.core.TyperGroup):
+    """Commands that end on Ctrl-C with the sentence of what they were at."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            typer.echo(_printable(str(stop) or "stopped by Ctrl-C"), err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics."
+)
 
 STUDIES = [module.name for module in pkgutil.iter_modules(studies.__path__) if module.ispkg]
 """The names of the studies."""

@@ -6,8 +6,10 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import pickle
 import re
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -152,6 +154,25 @@ def require_picklable(make: Make) -> None:
             pickle.dumps(value)
         except Exception as error:
             raise TypeError(f"{part} can't be sent to another process: {error}") from None
+
+
+def require_importable(make: Make) -> None:
+    """Raise if new processes can't import a function, because it was written at a prompt or in a notebook.
+
+    Examples
+    --------
+    >>> require_importable(require_picklable)
+    """
+    function: Any = make
+    while isinstance(function, functools.partial):
+        function = function.func
+    main = sys.modules["__main__"]
+    imported = getattr(main, "__spec__", None) is not None or os.path.exists(getattr(main, "__file__", ""))
+    if getattr(function, "__module__", "") == "__main__" and not imported:
+        raise TypeError(
+            "make is written at a prompt or in a notebook, where other processes can't find it; put it into a file and "
+            "import it, or leave out `workers`"
+        )
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,16 @@ class Results:
         task.save(outcome)
         self.keep(task, outcome)
 
+    def kept(self) -> str:
+        """Say how many of the points that were asked for are finished, and how to go on."""
+        if self.store is None:
+            return "what was finished is lost; with a `store`, the same call would go on from there"
+        if not self.store.exists():
+            return f"no point was finished, so that {self.store.url} was not made"
+        mine = self.store.status()[tuple(slice(0, n) for n in self.grid.shape)]
+        finished = int(np.sum((mine != MISSING) & self.grid.overlap(self.wanted)))
+        return f"{finished} of {self.wanted.size} points are in {self.store.url}, and the same call goes on from there"
+
     def dataset(self) -> xr.Dataset:
         """Return the results of the points that were asked for."""
         if self.store is not None:
