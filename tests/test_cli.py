@@ -39,7 +39,7 @@ def quench(h, seed):
 def partly(tmp_path):
     """A store with a failed point, and a seed that was never run at h = 3."""
     place = tmp_path / "chains.zarr"
-    with pytest.warns(UserWarning, match="1 points failed"):
+    with pytest.warns(UserWarning, match="1 point failed"):
         nh.sweep(chain, {"h": H, "seed": SEEDS}, store=place, batch=2)
     nh.sweep(chain, {"h": [3.0], "seed": SEEDS[:4]}, store=place)
     return place

@@ -177,7 +177,7 @@ class Checkpoint:
                 self.progress = self._read(url, first)
             except FileNotFoundError:
                 continue
-            except _ForeignError:
+            except ForeignError:
                 raise
             except Exception as problem:  # whatever a file from elsewhere leads numpy to
                 damages.append(f"{url!r} is damaged ({type(problem).__name__}: {problem})")
@@ -207,7 +207,7 @@ class Checkpoint:
         theirs = comparable(todays_names(theirs, self.described))
         found = difference(theirs, self.described, self.free)
         if found or (found := changed(computed, self._computes()) if computed else ""):
-            raise _ForeignError(f"checkpoint = {url!r} holds another run: {found}")
+            raise ForeignError(f"checkpoint = {url!r} holds another run: {found}")
         labels = arrays.pop(LABELS)
         columns = {name.removeprefix(ROW): a for name, a in arrays.items() if name.startswith(ROW)}
         rows = [{name: column[k] for name, column in columns.items()} for k in range(len(labels))]
@@ -255,8 +255,14 @@ def remove_files(url: str) -> None:
             filesystem.rm_file(name)
 
 
-class _ForeignError(ValueError):
-    """The file is whole, but of another run."""
+class ForeignError(ValueError):
+    """The file is whole, but of another run.
+
+    Examples
+    --------
+    >>> issubclass(ForeignError, ValueError)
+    True
+    """
 
 
 def _write_arrays(file: IO[bytes], arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:

@@ -54,7 +54,7 @@ class Results:
 
     def __init__(self, run: PointRunner, wanted: Grid, store: Store | None, on_error: str) -> None:
         self.run, self.wanted, self.store, self.on_error = run, wanted, store, on_error
-        self.grid = wanted
+        self.grid, self._asked = wanted, list(wanted.axes)
 
     def prepare(self, batch: int | Literal["auto"], workers: Workers) -> None:
         """Find the form of the results, and make, open or extend the store.
@@ -66,7 +66,13 @@ class Results:
         workers : Workers
             Where the first points run.
         """
+        if self.store is not None:
+            self.store.require_usable(self.wanted)
+            if self.store.exists():
+                self.wanted = self.store.grid().matched(self.wanted)
         found = survey(self.run.make, self.wanted, self.on_error == "raise")
+        if self.store is not None:
+            self.store.require_names(found.names)
         if self.store is not None or not workers.local:
             self._references = References.of(found.points())
         if not workers.local:
@@ -240,6 +246,7 @@ class Results:
             labels = {name: np.asarray(labels) for name, labels in axes.items()}
             data = xr.Dataset(variables, {**labels, **self.form.coords}, self.form.attrs)
             recorded = self.outcome.failures
+        data = data.transpose(*self._asked, ...)  # of which the store may have another order
         failures = sorted(self._wanted(recorded), key=lambda failure: self.wanted.index(failure["point"]))
         return _marked(data, self.wanted, failures) if failures else data
 
@@ -250,10 +257,13 @@ class Results:
 def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
     """Return the results with what failed in an attribute, and warn of it."""
     first = failures[0]
-    warnings.warn(f"{len(failures)} points failed; the first is {first['point']}: {first['error']}", stacklevel=4)
+    warnings.warn(
+        f"{len(failures)} point{'s' * (len(failures) > 1)} failed; the first is {first['point']}: {first['error']}",
+        stacklevel=4,
+    )
     failed = xr.DataArray(np.zeros(grid.shape, bool), dims=list(grid.axes))
     for failure in failures:
         failed.values[grid.index(failure["point"])] = True
     # NaN also where the type has none, so that an average can't count a failure as a zero.
     counted = {name: values.where(~failed) for name, values in data.items() if values.dtype.kind in "iub"}
-    return data.assign(counted).assign_attrs(failures=json.dumps(failures, ensure_ascii=False))
+    return data.assign(counted).assign_attrs(failures=json.dumps(failures, ensure_ascii=False, default=str))
