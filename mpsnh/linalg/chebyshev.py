@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.linalg
 import scipy.sparse
@@ -16,6 +15,7 @@ import scipy.special
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
+from mpsnh.kernels.compiling import njit
 from mpsnh.kernels.multivector import BlockOperator
 from mpsnh.linalg.bounds import EPS, NumericalRange
 from mpsnh.linalg.matrix import Matrix
@@ -120,7 +120,7 @@ def chebyshev_step(
     return total.reshape(vectors.shape)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _add(total, term, factor):  # type: ignore[no-untyped-def]
     """Add a multiple of a block to another one, without a temporary."""
     for i in range(total.shape[0]):
