@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import numpy as np
 import typer
+import typer.core
 from rich.console import Console
 from rich.text import Text
+from typing_extensions import override
 
 from mpsnh import studies
 
@@ -25,7 +27,25 @@ if TYPE_CHECKING:
 
     from mpsnh.run.store import Store
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics.")
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+
+class _Commands(typer.core.TyperGroup):
+    """Commands that end on Ctrl-C with the sentence of what they were at."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            typer.echo(_printable(str(stop) or "stopped by Ctrl-C"), err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics."
+)
 
 STUDIES = [module.name for module in pkgutil.iter_modules(studies.__path__) if module.ispkg]
 """The names of the studies."""
@@ -182,20 +202,28 @@ def show(
     from mpsnh.picture import averaged, picture, results
 
     try:
-        chosen = dict(_choice(each) for each in at or ())
+        chosen = _choices(at or ())
         lines = averaged(results(place), variable, against, over, chosen)
         path = out or Path(f"{lines.attrs['name']}.png".replace(os.sep, "_"))
         picture(lines, log).savefig(path)
+        hidden = int(np.sum(lines["mean"].values <= 0)) if log else 0
     except (OSError, ValueError, KeyError) as error:
         _refuse(error)
+    if hidden:
+        _say(f"{hidden} of {lines['mean'].size} means are zero or negative, which a logarithmic axis can't show")
     _say(str(path))
 
 
-def _choice(text: str) -> tuple[str, str]:
-    axis, equals, label = text.partition("=")
-    if not equals:
-        raise ValueError(f"--at {text}, but it must be AXIS=VALUE")
-    return axis.strip(), label.strip()
+def _choices(texts: Iterable[str]) -> dict[str, str]:
+    chosen = dict[str, str]()
+    for text in texts:
+        axis, equals, label = map(str.strip, text.partition("="))
+        if not equals:
+            raise ValueError(f"--at {text}, but it must be AXIS=VALUE")
+        if axis in chosen:
+            raise ValueError(f"--at {text}, but {axis} is chosen already: --at {axis}={chosen[axis]}")
+        chosen[axis] = label
+    return chosen
 
 
 @app.command()

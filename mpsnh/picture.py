@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -201,7 +202,9 @@ def _part_of(values: xr.DataArray, at: Mapping[str, str]) -> xr.DataArray:
     for axis, text in at.items():
         _require_known(axis, values.dims, f"axis of {values.name}")
         labels = values[axis].values
-        places = [k for k, label in enumerate(labels) if _same(label, text)]
+        places = sorted(
+            (k for k, label in enumerate(labels) if _same(label, text)), key=lambda k: str(labels[k]) != text
+        )
         _require_known(text, [text] if places else labels, f"coordinate of {axis}")
         values = values.isel({axis: places[0]})
     return values
@@ -209,7 +212,7 @@ def _part_of(values: xr.DataArray, at: Mapping[str, str]) -> xr.DataArray:
 
 def _same(label: Any, text: str) -> bool:
     try:
-        return bool(float(label) == float(text))
+        return math.isclose(float(label), float(text), rel_tol=1e-9, abs_tol=1e-12)
     except ValueError:
         return str(label) == text
 
@@ -235,7 +238,7 @@ def _mean(values: xr.DataArray, over: str | None) -> xr.Dataset:
 def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
     """Draw means with error bars, one line for each combination of the axes that are left.
 
-    Axes with one coordinate only are named above the picture.
+    Axes with one coordinate only are named above the picture, as are means that a logarithmic axis can't show.
 
     Parameters
     ----------
@@ -282,7 +285,8 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
     axes.set_ylabel(_described(str(lines.attrs.get("name", "")), lines.attrs), wrap=True)
     if log:
         axes.set_yscale("log")
-    said = [_coordinate(str(name), label.values[()]) for name, label in lines.coords.items() if not label.dims]
+    said = [f"{hidden} means ≤ 0 not shown"] if log and (hidden := int(np.sum(lines["mean"].values <= 0))) else []
+    said += [_coordinate(str(name), label.values[()]) for name, label in lines.coords.items() if not label.dims]
     if over := lines.attrs.get("over"):
         counts = lines["count"].values[lines["count"].values > 0]
         number = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"

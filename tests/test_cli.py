@@ -39,7 +39,7 @@ def quench(h, seed):
 def partly(tmp_path):
     """A store with a failed point, and a seed that was never run at h = 3."""
     place = tmp_path / "chains.zarr"
-    with pytest.warns(UserWarning, match="1 points failed"):
+    with pytest.warns(UserWarning, match="1 point failed"):
         nh.sweep(chain, {"h": H, "seed": SEEDS}, store=place, batch=2)
     nh.sweep(chain, {"h": [3.0], "seed": SEEDS[:4]}, store=place)
     return place
@@ -235,6 +235,7 @@ def test_on_a_logarithmic_axis_errors_as_large_as_means_are_seen_and_no_line_lea
     first, _, third = bars.get_segments()
     np.testing.assert_array_equal(third[:, 1], [0, 2])
     assert np.isfinite(axes.transData.transform([*first, *third])).all()
+    assert axes.get_title(loc="right").startswith("1 means ≤ 0 not shown, mean over seed")
 
 
 def test_a_long_label_and_a_long_legend_are_inside_the_picture_and_beside_the_lines():
@@ -312,6 +313,7 @@ def test_a_place_without_a_store_is_refused(command, tmp_path):
         (["--at", "h=7"], "'7' is no coordinate of h; there are: 2.0, 1.0, 3.0"),
         (["--at", "L=7"], "'L' is no axis of gap; there are: h, seed"),
         (["--at", "h"], "--at h, but it must be AXIS=VALUE"),
+        (["--at", "h=3", "--at", "h=1"], "--at h=1, but h is chosen already: --at h=3"),
         (["--at", "h=3", "--at", "seed=4"], "no axis of gap is left to draw it against"),
         (["--out", "gap.nonsense"], "'nonsense' is not supported"),
     ],
@@ -320,6 +322,28 @@ def test_show_says_what_there_is(partly, options, message, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert message in mpsnh("show", partly, *options, code=2)
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".locks"] == ["chains.zarr"]
+
+
+def test_show_says_what_a_logarithmic_axis_can_not_show(tmp_path):
+    place, out = tmp_path / "data.nc", tmp_path / "x.png"
+    xr.Dataset({"x": ("h", [1.0, 0.0, -2.0, np.nan])}, {"h": [1, 2, 3, 4]}).to_netcdf(place, engine="h5netcdf")
+    said = mpsnh("show", place, "--log", "--out", out)
+    assert said.splitlines()[0] == "2 of 4 means are zero or negative, which a logarithmic axis can't show"
+    assert "means" not in mpsnh("show", place, "--out", out)
+
+
+def test_show_knows_times_by_their_decimals(tmp_path):
+    data = xr.Dataset({"x": (("time", "h"), np.ones((2, 2)))}, {"time": [0.0, 0.1 + 0.2], "h": [1.0, 2.0]})
+    data.to_netcdf(tmp_path / "data.nc", engine="h5netcdf")
+    mpsnh("show", tmp_path / "data.nc", "--at", "time=0.3", "--out", tmp_path / "x.png")
+
+
+def test_ctrl_c_ends_a_command_with_what_it_was_at(tmp_path, monkeypatch):
+    for words, said in ((("stopped by Ctrl-C: 3 of 4 points are kept",), "3 of 4 points are kept"), ((), "by Ctrl-C")):
+        monkeypatch.setattr(
+            "mpsnh.picture.opened", lambda _, words=words: (_ for _ in ()).throw(KeyboardInterrupt(*words))
+        )
+        assert mpsnh("status", tmp_path, code=130).strip().endswith(said)
 
 
 def test_nothing_done_is_nothing_to_draw(tmp_path):

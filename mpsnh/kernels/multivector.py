@@ -6,7 +6,6 @@ import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.sparse
 from llvmlite import ir
@@ -16,6 +15,7 @@ from numba.extending import intrinsic
 from numpy.typing import DTypeLike, NDArray
 
 from mpsnh.checks import require
+from mpsnh.kernels.compiling import njit
 
 VECTOR_BYTES = 64
 """Widest vector in the generated code. LLVM splits it where registers are narrower, as in AVX2 and NEON."""
@@ -149,7 +149,7 @@ def _tile(
 _apply_to_columns: Any = intrinsic(prefer_literal=True)(_tile)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _apply(indptr, indices, values, x, out, scale, shift, keep):  # type: ignore[no-untyped-def]
     columns = out.shape[1]
     first = 0

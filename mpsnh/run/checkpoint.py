@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -22,10 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.base.records import Record
+from mpsnh.run.fingerprint import changed
 from mpsnh.run.provenance import comparable, difference, todays_names
 
 ABOUT, LABELS, ROW, RECORD = "about", "labels", "row.", "record."
 """Names of the arrays in a file, or how they begin."""
+
+COMPUTES = "computes"
+"""Where the fingerprint stands in a description."""
 
 
 @dataclass
@@ -70,6 +75,8 @@ class Checkpoint:
         Seconds between writes.
     patience : float
         Seconds that a run lasts before it is worth a file.
+    computes : callable, optional
+        Returns the fingerprint of the run, which is not needed unless there is a file.
 
     Raises
     ------
@@ -94,10 +101,12 @@ class Checkpoint:
         free: tuple[str, ...] = (),
         every: float = 60.0,
         patience: float = 0.0,
+        computes: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self.url = str(place)
         self.local = None if "://" in self.url else Path(self.url).absolute()
         self.described, self.free, self.every = comparable(described), free, every
+        self._computes = functools.cache(computes)
         self.progress = Progress()
         self.exists = False
         self._written = 0
@@ -168,7 +177,7 @@ class Checkpoint:
                 self.progress = self._read(url, first)
             except FileNotFoundError:
                 continue
-            except _ForeignError:
+            except ForeignError:
                 raise
             except Exception as problem:  # whatever a file from elsewhere leads numpy to
                 damages.append(f"{url!r} is damaged ({type(problem).__name__}: {problem})")
@@ -183,7 +192,7 @@ class Checkpoint:
 
     def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         rows, record = self.progress.rows, self.progress.record
-        yield ABOUT, np.array(json.dumps(self.described))
+        yield ABOUT, np.array(json.dumps({**self.described, COMPUTES: self._computes()}))
         yield LABELS, np.array(self.progress.labels)
         # an earlier version may have measured more than the last rows have, or less
         names = [name for name in rows[-1] if name in rows[0]]
@@ -194,9 +203,12 @@ class Checkpoint:
     def _read(self, url: str, first: Callable[[], Record] | None) -> Progress:
         with fsspec.open(url, "rb") as file:
             arrays = _read_arrays(file)
-        theirs = comparable(todays_names(json.loads(str(arrays.pop(ABOUT))), self.described))
-        if found := difference(theirs, self.described, self.free):
-            raise _ForeignError(f"checkpoint = {url!r} holds another run: {found}")
+        theirs = json.loads(str(arrays.pop(ABOUT)))
+        computed = theirs.pop(COMPUTES, None)  # of which version 0.1.0 knew nothing
+        theirs = comparable(todays_names(theirs, self.described))
+        found = difference(theirs, self.described, self.free)
+        if found or (found := changed(computed, self._computes()) if computed else ""):
+            raise ForeignError(f"checkpoint = {url!r} holds another run: {found}")
         labels = arrays.pop(LABELS)
         columns = {name.removeprefix(ROW): a for name, a in arrays.items() if name.startswith(ROW)}
         rows = [{name: column[k] for name, column in columns.items()} for k in range(len(labels))]
@@ -244,8 +256,14 @@ def remove_files(url: str) -> None:
             filesystem.rm_file(name)
 
 
-class _ForeignError(ValueError):
-    """The file is whole, but of another run."""
+class ForeignError(ValueError):
+    """The file is whole, but of another run.
+
+    Examples
+    --------
+    >>> issubclass(ForeignError, ValueError)
+    True
+    """
 
 
 def _write_arrays(file: IO[bytes], arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:

@@ -121,10 +121,11 @@ class Form:
         Traceback (most recent call last):
         mpsnh.run.form.FormError: the result 'x' at {'h': 1.0} has the type float64, but at the first point it has ...
         """
-        fits = data.keys() - self.later == self.parts.keys()
+        if data.keys() - self.later != self.parts.keys():
+            raise FormError(f"the result at {point} has the parts {[*data]}, but the first point has {[*self.parts]}")
         for name, (_, values, _) in data.items():
             part = self.parts.get(name)
-            if part is None:
+            if part is None:  # a diagnostic that a store of an earlier version does not have
                 continue
             array = np.asarray(values)
             if array.dtype != part.dtype and not np.can_cast(array.dtype, part.dtype):
@@ -132,15 +133,17 @@ class Form:
                     f"the result {name!r} at {point} has the type {array.dtype}, but at the first point it has "
                     f"{part.dtype}; a sweep needs the same type at all points"
                 )
-            fits &= array.shape == part.shape
-        labels = all(name in coords and _same_labels(part[1], coords[name][1]) for name, part in self.coords.items())
-        if not (fits and labels):
-            found = {name: np.shape(values) for name, (_, values, _) in data.items()}
-            known = {name: part.shape for name, part in self.parts.items()}
-            raise FormError(
-                f"the result at {point} has the form {found}, but at the first point it has {known}, or their labels "
-                f"({', '.join(self.coords)}) differ; a sweep needs the same form at all points"
-            )
+            if array.shape != part.shape:
+                raise FormError(
+                    f"the result {name!r} has the shape {array.shape} at {point}, but {part.shape} at the first point; "
+                    "a sweep needs one shape at all points: measure single numbers, or sweep over the other axes only"
+                )
+        for name, part in self.coords.items():
+            if name not in coords or not _same_labels(part[1], coords[name][1]):
+                raise FormError(
+                    f"the dimension {name!r} has other labels at {point} than at the first point; a sweep needs "
+                    "the same ones at all points"
+                )
 
     def empty(self, shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
         """Return arrays for the results of a grid of points, filled with what stands for a missing one."""
@@ -150,7 +153,11 @@ class Form:
 
 
 def _same_labels(a: Any, b: Any) -> bool:
-    return a is b or bool(np.array_equal(a, b))
+    """Tell whether labels are the same; times may differ by rounding, which version 0.1.0 left in them."""
+    if a is b or np.array_equal(a, b):
+        return True
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape == b.shape and a.dtype.kind == b.dtype.kind == "f" and np.allclose(a, b, rtol=1e-12, atol=0)
 
 
 def empty_value(dtype: np.dtype[Any]) -> Any:

@@ -172,6 +172,20 @@ class Grid:
         inside = [np.isin(labels, other.axes[name]) for name, labels in self.axes.items()]
         return np.asarray(functools.reduce(np.logical_and.outer, inside))
 
+    def matched(self, other: Grid) -> Grid:
+        """Return another grid with its axes in the order of this one, and coordinates that differ by rounding as here.
+
+        A grid of other axes is returned as it is.
+
+        Examples
+        --------
+        >>> Grid({"h": [0.3], "seed": [0]}).matched(Grid({"seed": [0, 1], "h": [3 * 0.1, 0.4]})).axes
+        {'h': [0.3, 0.4], 'seed': range(0, 2)}
+        """
+        if self.axes.keys() != other.axes.keys():
+            return other
+        return Grid({name: _matched(labels, other.axes[name]) for name, labels in self.axes.items()})
+
     def extended(self, other: Grid) -> Grid:
         """Return the grid with the coordinates of another one that it has not, behind its own.
 
@@ -251,6 +265,26 @@ def _plain(labels: Sequence[Any]) -> dict[str, list[Any]]:
     return {"labels": list(labels)}
 
 
+ROUNDING = 1e-12
+"""Difference, relative to the largest, up to which two coordinates are taken for the same one."""
+
+
+def _matched(known: Sequence[Any], labels: Sequence[Any]) -> Sequence[Any]:
+    """Return coordinates with those that are among the known ones but for rounding replaced by them."""
+    if isinstance(labels, range) or not all(isinstance(label, int | float) for label in (*known, *labels)):
+        return labels
+    ordered = np.sort(np.asarray(known, float))
+    places = np.clip(np.searchsorted(ordered, np.asarray(labels, float)), 1, max(1, ordered.size - 1))
+    near = ordered[np.clip([places - 1, places], 0, ordered.size - 1)]
+    nearest = np.where(abs(near[0] - labels) <= abs(near[1] - labels), *near)
+    same = {float(label): label for label in known}
+    limit = ROUNDING * max(abs(ordered[0]), abs(ordered[-1]))
+    return [
+        same[float(other)] if abs(other - label) <= limit else label
+        for label, other in zip(labels, nearest, strict=True)
+    ]
+
+
 def _distinct(name: str, labels: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
     """Return the coordinates of an axis as plain numbers or names, if they can be that."""
     iterator = isinstance(labels, Iterator)  # of which nothing would be left after a look at it
@@ -258,11 +292,15 @@ def _distinct(name: str, labels: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
         raise TypeError(f"over[{name!r}] = {labels!r}, but it must be a sequence of numbers or names")
     array = np.asarray(labels if isinstance(labels, range) else list(labels))
     require(bool(array.size), f"over[{name!r}]", [], "not empty")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if array.dtype.kind in "fc" and not np.isfinite(array).all():
         require(False, f"over[{name!r}]", array.tolist(), "finite")
     if isinstance(labels, range):
         return labels
-    if np.unique(array).size < array.size:
+    if array.dtype.kind not in "biufcU":
+        raise TypeError(f"over[{name!r}] = {labels!r}, but its coordinates must be numbers or names")
+    ordered = np.unique(array)
+    close = array.dtype.kind == "f" and bool(np.any(np.diff(ordered) <= ROUNDING * np.max(np.abs(ordered))))
+    if close or ordered.size < array.size:
         require(False, f"over[{name!r}]", array.tolist(), "without repetitions")
     plain: list[Any] = array.tolist()
     return plain

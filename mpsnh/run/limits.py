@@ -109,3 +109,45 @@ class OneThread:
 
 
 one_thread = OneThread()
+
+
+class Interruptible:
+    """Lets Ctrl-C end the points that a worker process runs, but not the process, and without a word.
+
+    The process that asked for the work hears of it too, has something to say, and ends its workers.
+
+    Examples
+    --------
+    >>> with interruptible():
+    ...     interruptible.working
+    True
+    """
+
+    def __init__(self) -> None:
+        self.asked = self.working = False
+
+    def ask(self, *_: Any) -> None:
+        """Let what runs end, as a handler of signals."""
+        self.asked = True
+        if self.working:
+            self.working = False  # it may come twice, from the terminal and from the process that asked for the work
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Run what is inside unless Ctrl-C came, and until it does."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self.working = True
+        try:
+            yield
+        finally:
+            self.working = False
+
+
+interruptible = Interruptible()
+
+
+def end_points_on_interrupt() -> None:
+    """Handle Ctrl-C in this process from now on, and run nothing any more once it came."""
+    signal.signal(signal.SIGINT, interruptible.ask)

@@ -6,10 +6,12 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import pickle
 import re
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +23,9 @@ from mpsnh.run.form import Variable
 from mpsnh.run.grid import Grid, Point
 from mpsnh.run.limits import deadline
 from mpsnh.run.provenance import common
+from mpsnh.run.reference import Make, References
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import Store
-
-Make = Callable[..., Simulation[Any]]
-"""Takes the coordinates of a point by name and returns its simulation."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class PointRunner:
         Seconds that a point may take.
     checkpoint_every : float
         Seconds between checkpoints.
+    references : References or None
+        What the process that asked for the points computes at some of them, for other processes to compare.
 
     Examples
     --------
@@ -57,6 +59,7 @@ class PointRunner:
     store: Store | None
     time_limit: float | None
     checkpoint_every: float
+    references: References | None = None
 
     def __call__(self, point: Point, made: Simulation[Any] | None = None) -> PointResult:
         """Run a point and see how long it takes.
@@ -68,6 +71,8 @@ class PointRunner:
         made : Simulation, optional
             Its simulation, if that has been made already.
         """
+        if self.references is not None:
+            self.references.require_agreement(self.make)
         if self.time_limit is None:
             return self._run(point, made)
         with deadline(self.time_limit):
@@ -151,6 +156,25 @@ def require_picklable(make: Make) -> None:
             raise TypeError(f"{part} can't be sent to another process: {error}") from None
 
 
+def require_importable(make: Make) -> None:
+    """Raise if new processes can't import a function, because it was written at a prompt or in a notebook.
+
+    Examples
+    --------
+    >>> require_importable(require_picklable)
+    """
+    function: Any = make
+    while isinstance(function, functools.partial):
+        function = function.func
+    main = sys.modules["__main__"]
+    imported = getattr(main, "__spec__", None) is not None or os.path.exists(getattr(main, "__file__", ""))
+    if getattr(function, "__module__", "") == "__main__" and not imported:
+        raise TypeError(
+            "make is written at a prompt or in a notebook, where other processes can't find it; put it into a file and "
+            "import it, or leave out `workers`"
+        )
+
+
 @dataclass(frozen=True)
 class Survey:
     """What some points of a grid tell of all, before any runs.
@@ -165,10 +189,12 @@ class Survey:
         Names of all variables and labels of the results.
     memory : float
         Bytes that a point needs.
+    axes : tuple of str
+        What the coordinates are called.
 
     Examples
     --------
-    >>> Survey(made={}, provenance={"model": '{"L": 4}'}, names={"gap"}, memory=0.0).names
+    >>> Survey(made={}, provenance={"model": '{"L": 4}'}, names={"gap"}, memory=0.0, axes=("h",)).names
     {'gap'}
     """
 
@@ -176,6 +202,11 @@ class Survey:
     provenance: dict[str, str]
     names: set[str]
     memory: float
+    axes: tuple[str, ...]
+
+    def points(self) -> list[tuple[Point, Simulation[Any]]]:
+        """Return the simulations that were made, each with its point."""
+        return [(dict(zip(self.axes, labels, strict=True)), made) for labels, made in self.made.items()]
 
 
 def survey(make: Make, grid: Grid, stop: bool = False) -> Survey:
@@ -220,9 +251,8 @@ def survey(make: Make, grid: Grid, stop: bool = False) -> Survey:
     merged = {
         name: json.dumps(common([json.loads(each[name]) for each in known]), ensure_ascii=False) for name in known[0]
     }
-    return Survey(
-        made, merged, simulation.names, max(each.algorithm.bytes_needed(each.model) for each in made.values())
-    )
+    memory = max(each.algorithm.bytes_needed(each.model) for each in made.values())
+    return Survey(made, merged, simulation.names, memory, tuple(grid.axes))
 
 
 def _first_made(make: Make, grid: Grid, stop: bool) -> tuple[Point, Simulation[Any]]:

@@ -7,16 +7,19 @@ import itertools
 import json
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from mpsnh.run.checkpoint import COMPUTES
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import REGION_SECONDS, Grid, Point, Region
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.provenance import common, comparable, difference, todays_names
+from mpsnh.run.reference import References
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import MISSING, Store
 from mpsnh.run.task import Outcome, Task, run_first
@@ -51,7 +54,7 @@ class Results:
 
     def __init__(self, run: PointRunner, wanted: Grid, store: Store | None, on_error: str) -> None:
         self.run, self.wanted, self.store, self.on_error = run, wanted, store, on_error
-        self.grid = wanted
+        self.grid, self._asked = wanted, list(wanted.axes)
 
     def prepare(self, batch: int | Literal["auto"], workers: Workers) -> None:
         """Find the form of the results, and make, open or extend the store.
@@ -63,7 +66,17 @@ class Results:
         workers : Workers
             Where the first points run.
         """
+        if self.store is not None:
+            self.store.require_usable(self.wanted)
+            if self.store.exists():
+                self.wanted = self.store.grid().matched(self.wanted)
         found = survey(self.run.make, self.wanted, self.on_error == "raise")
+        if self.store is not None:
+            self.store.require_names(found.names)
+        if self.store is not None or not workers.local:
+            self._references = References.of(found.points())
+        if not workers.local:
+            self.run = replace(self.run, references=self._references)
         self.memory, self.names = found.memory, found.names
         # Other processes make their own.
         self._made = found.made if workers.local else {}
@@ -77,24 +90,28 @@ class Results:
                 self.form = Form.of(first[0].data, first[0].coords, found.provenance)
                 self.grid = self.wanted.divided(batch, min(result.seconds for result in first))
                 if self.store is not None:
-                    self.store.create(self.form, self.grid, self._identity(found))
+                    identity = self._identity(found) | {COMPUTES: self._references.known}
+                    self.store.create(self.form, self.grid, identity)
             shape = self.grid.shape
             self.outcome = Outcome(np.zeros(shape, np.uint8), self.form.empty(shape if self.store is None else ()))
             self.inside = self.grid.overlap(self.wanted)
             self._accept(first)
 
     def _identity(self, found: Survey) -> dict[str, Any]:
-        """Return what makes this study different from others."""
+        """Return what makes this study different from others, but for what it computes."""
         parts = {name: json.loads(text) for name, text in found.provenance.items()}
         return {"axes": list(self.wanted.axes), **parts}
 
     def _open(self, store: Store, found: Survey) -> None:
         """Open a store that exists, refuse that of another study, and make room in it."""
-        ours = self._identity(found)
-        theirs = todays_names(store.identity, ours)
-        if problem := difference(comparable(theirs), comparable(ours), list(self.wanted.axes)):
+        ours, stored = self._identity(found), store.identity
+        computed = References(stored.pop(COMPUTES, []))  # of which version 0.1.0 knew nothing
+        theirs = todays_names(stored, ours)
+        problem = difference(comparable(theirs), comparable(ours), list(self.wanted.axes))
+        if problem or (problem := computed.difference(self.run.make, found.points())):
             raise ValueError(f"store = {store.url!r} holds another study: {problem}")
         merged = common([theirs, ours]) | {"versions": theirs["versions"]}
+        merged |= {COMPUTES: computed.joined(self._references).known}
         store.describe(merged, {name: json.dumps(merged[name], ensure_ascii=False) for name in self.described})
         store.extend(self.wanted)
         for region in store.damaged(self.names):
@@ -118,6 +135,8 @@ class Results:
                 workers.finished([future])
                 try:
                     found.append(future.result())
+                except FormError:
+                    raise
                 except Exception as error:
                     if self.on_error == "raise":
                         raise
@@ -202,6 +221,16 @@ class Results:
         task.save(outcome)
         self.keep(task, outcome)
 
+    def kept(self) -> str:
+        """Say how many of the points that were asked for are finished, and how to go on."""
+        if self.store is None:
+            return "what was finished is lost; with a `store`, the same call would go on from there"
+        if not self.store.exists():
+            return f"no point was finished, so that {self.store.url} was not made"
+        mine = self.store.status()[tuple(slice(0, n) for n in self.grid.shape)]
+        finished = int(np.sum((mine != MISSING) & self.grid.overlap(self.wanted)))
+        return f"{finished} of {self.wanted.size} points are in {self.store.url}, and the same call goes on from there"
+
     def dataset(self) -> xr.Dataset:
         """Return the results of the points that were asked for."""
         if self.store is not None:
@@ -217,6 +246,7 @@ class Results:
             labels = {name: np.asarray(labels) for name, labels in axes.items()}
             data = xr.Dataset(variables, {**labels, **self.form.coords}, self.form.attrs)
             recorded = self.outcome.failures
+        data = data.transpose(*self._asked, ...)  # of which the store may have another order
         failures = sorted(self._wanted(recorded), key=lambda failure: self.wanted.index(failure["point"]))
         return _marked(data, self.wanted, failures) if failures else data
 
@@ -227,10 +257,13 @@ class Results:
 def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
     """Return the results with what failed in an attribute, and warn of it."""
     first = failures[0]
-    warnings.warn(f"{len(failures)} points failed; the first is {first['point']}: {first['error']}", stacklevel=4)
+    warnings.warn(
+        f"{len(failures)} point{'s' * (len(failures) > 1)} failed; the first is {first['point']}: {first['error']}",
+        stacklevel=4,
+    )
     failed = xr.DataArray(np.zeros(grid.shape, bool), dims=list(grid.axes))
     for failure in failures:
         failed.values[grid.index(failure["point"])] = True
     # NaN also where the type has none, so that an average can't count a failure as a zero.
     counted = {name: values.where(~failed) for name, values in data.items() if values.dtype.kind in "iub"}
-    return data.assign(counted).assign_attrs(failures=json.dumps(failures, ensure_ascii=False))
+    return data.assign(counted).assign_attrs(failures=json.dumps(failures, ensure_ascii=False, default=str))

@@ -76,9 +76,10 @@ class Scheduler:
     def run(self) -> None:
         """Run until every point is done, here or in another sweep on the same store."""
         patience = 0.1
+        self.bar.initial = self._finished(self.work.pending())  # which was no work of this sweep, and tells no speed
         while True:
             pending = self.work.pending()
-            self.bar.n = int(self.work.inside.sum()) - sum(int(wanted.sum()) for _, wanted in pending)
+            self.bar.n = self._finished(pending)
             self.bar.refresh()
             if not pending:
                 return
@@ -87,6 +88,9 @@ class Scheduler:
             else:  # another sweep works on all that is left
                 time.sleep(patience)
                 patience = min(2 * patience, 2.0)
+
+    def _finished(self, pending: list[tuple[Region, NDArray[np.bool_]]]) -> int:
+        return int(self.work.inside.sum()) - sum(int(wanted.sum()) for _, wanted in pending)
 
     def _pass(self, pending: list[tuple[Region, NDArray[np.bool_]]]) -> bool:
         """Run the pending regions once; return whether any was computed here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.records import Record
 from mpsnh.checks import require
 from mpsnh.run.checkpoint import Checkpoint, Progress
+from mpsnh.run.fingerprint import fingerprint
 from mpsnh.run.provenance import versions
+from mpsnh.run.shapes import Shapes, require_dimensions
 
 R = TypeVar("R", bound=Record)
 
@@ -93,20 +96,8 @@ class Simulation(Generic[R]):
                 name,
                 "another one: the dataset has a coordinate or diagnostic called so",
             )
-        self._require_labels_that_agree()
+        require_dimensions(self.observables, self.algorithm.yields.axis)
         self.algorithm.check(self.model)
-
-    def _require_labels_that_agree(self) -> None:
-        """Raise if two observables label one dimension in different ways, since a dataset has one coordinate for it."""
-        known: dict[str, tuple[str, list[Any]]] = {}
-        for name, observable in self.observables.items():
-            for dim, labels in observable.coords.items():
-                other, others = known.setdefault(dim, (name, list(labels)))
-                if others != list(labels):
-                    raise ValueError(
-                        f"observables {other!r} and {name!r} label the dimension {dim!r} in different ways, "
-                        f"{others} and {list(labels)}; give one of the dimensions another name"
-                    )
 
     def _coordinates(self) -> set[str]:
         axis = self.algorithm.yields.axis
@@ -150,6 +141,8 @@ class Simulation(Generic[R]):
         ValueError
             If an observable returns an array that does not fit its `dims`, or the checkpoint is of another run or
             damaged.
+        KeyboardInterrupt
+            On Ctrl-C, with a sentence that says what is kept and how to go on.
 
         Examples
         --------
@@ -164,7 +157,13 @@ class Simulation(Generic[R]):
         True
         """
         keeper = None if checkpoint is None else self.checkpoint(checkpoint, checkpoint_every)
-        data, coords = self.measured(after, progress=progress, checkpoint=keeper)
+        try:
+            data, coords = self.measured(after, progress=progress, checkpoint=keeper)
+        except KeyboardInterrupt:
+            kept = "what was measured is lost; with a `checkpoint`, the same call would go on from there"
+            if keeper is not None and keeper.exists:
+                kept = f"{len(keeper.progress.rows)} records are in {keeper.url}, and the same call goes on from there"
+            raise KeyboardInterrupt(f"stopped by Ctrl-C: {kept}") from None
         return xr.Dataset(data, coords, self.provenance())
 
     def measured(
@@ -192,10 +191,13 @@ class Simulation(Generic[R]):
         axis, details = self.algorithm.yields.axis, self.algorithm.diagnostics
         if checkpoint is not None and after is not None:
             raise ValueError("a run continues either after a record or from a checkpoint; leave out `after`")
+        shapes = Shapes(self.observables)
         with checkpoint or contextlib.nullcontext():
             run = Progress(record=after)
             if checkpoint is not None:
                 run = checkpoint.load(lambda: next(iter(self.algorithm.records(self.model))))
+                for name in self.observables if run.rows else ():
+                    shapes.array(name, run.rows[0][name])
             records = self.algorithm.records(self.model, cast("R", run.record))
             with tqdm(initial=len(run.rows), disable=not progress, unit="record") as bar:
                 for record in records:
@@ -205,7 +207,8 @@ class Simulation(Generic[R]):
                             f"{type(self.algorithm).__name__} has the diagnostic {name!r}, but a "
                             f"{type(record).__name__} without it; leave it out of `diagnostics`, or give it a number"
                         )
-                    row |= {name: measure(record, self.model) for name, measure in self.observables.items()}
+                    for name, measure in self.observables.items():
+                        row[name] = shapes.array(name, measure(record, self.model))
                     run.add(record if checkpoint else None, getattr(record, axis) if axis else None, row)
                     del record  # the algorithm changes a state in place that nobody holds
                     if checkpoint is not None:
@@ -213,7 +216,8 @@ class Simulation(Generic[R]):
                     bar.update()
         rows, labels = run.rows, run.labels
         if not rows:
-            raise ValueError(f"there is nothing to run: {after!r} is the end")
+            reached = f" at {axis} = {getattr(after, axis)}" if axis else ""
+            raise ValueError(f"there is nothing to run: the record to continue after is the last one{reached}")
         variables = {
             name: ((), {"long_name": detail.long_name, "units": detail.units}) for name, detail in details.items()
         } | {
@@ -231,8 +235,6 @@ class Simulation(Generic[R]):
                     f"observable {name!r} returned shapes {shapes}, but it must always return the same shape"
                 )
             values = np.stack([np.asarray(row[name]) for row in rows])
-            if values.ndim - 1 != len(dims):
-                raise ValueError(f"observable {name!r} returned shape {values.shape[1:]}, but its dims are {dims}")
             data[name] = ((axis, *dims), values, attributes) if axis else (dims, values[0], attributes)
             coords |= {dim: (dim, np.arange(size)) for dim, size in zip(dims, values.shape[1:], strict=True)}
         for observable in self.observables.values():
@@ -267,7 +269,8 @@ class Simulation(Generic[R]):
             )
         described = {name: json.loads(text) for name, text in self.provenance().items()}
         free = tuple(f"algorithm.{name}" for name in self.algorithm.extendable)
-        return Checkpoint(place, described, free, every, patience)
+        computes = functools.partial(fingerprint, self, self.algorithm.extendable)
+        return Checkpoint(place, described, free, every, patience, computes)
 
     def provenance(self) -> dict[str, str]:
         """Return all parameters and the versions of the libraries, as JSON texts.

@@ -17,11 +17,12 @@ from tqdm.auto import tqdm
 from mpsnh.checks import require
 from mpsnh.run.grid import Grid
 from mpsnh.run.limits import one_thread
-from mpsnh.run.point import Make, PointRunner, require_picklable
+from mpsnh.run.point import PointRunner, require_importable, require_picklable
+from mpsnh.run.reference import Make
 from mpsnh.run.results import Results
 from mpsnh.run.scheduler import Scheduler
 from mpsnh.run.store import Store
-from mpsnh.run.workers import Workers
+from mpsnh.run.workers import Workers, end_if_imported_by_a_worker
 
 
 def sweep(
@@ -84,6 +85,10 @@ def sweep(
     TypeError
         If `over` is no mapping of sequences, or `make` does not take an axis, can't be sent to another process or
         returns no `Simulation`.
+    KeyboardInterrupt
+        On Ctrl-C, with a sentence that says what is kept and how to go on.
+    RuntimeError
+        If processes can't import what they shall run: the script calls `sweep` whenever it is imported.
     BrokenExecutor
         If the executor drops tasks, as that of dask does when its scheduler dies. What was finished stays in the store.
 
@@ -96,6 +101,7 @@ def sweep(
     >>> dict(data["gap"].sizes), dict(data.mean("seed")["gap"].sizes)
     ({'h': 2, 'seed': 3}, {'h': 2})
     """
+    end_if_imported_by_a_worker()
     grid = Grid.checked(over)
     _require_axes(make, grid)
     require(batch == "auto" or (isinstance(batch, int) and batch >= 1), "batch", batch, "'auto' or at least 1")
@@ -105,6 +111,8 @@ def sweep(
     if workers is not None:
         require(isinstance(workers, int) and workers >= 1, "workers", workers, "an integer of at least 1")
         require(executor is None, "workers", workers, "left out where an executor is given")
+    if workers is not None:
+        require_importable(make)
     if workers is not None or isinstance(executor, ProcessPoolExecutor):
         require_picklable(make)
     kept = Store(store) if store is not None else None
@@ -113,9 +121,13 @@ def sweep(
     bar = tqdm(total=grid.size, disable=not progress, unit="run", mininterval=_pause())
     # a limit that another thread than the main one sets has no effect on OpenBLAS
     with contextlib.closing(crew), bar, one_thread():
-        results.prepare(batch, crew)
-        bar.total = int(results.inside.sum())
-        Scheduler(results, crew, bar).run()
+        try:
+            results.prepare(batch, crew)
+            bar.total = int(results.inside.sum())
+            Scheduler(results, crew, bar).run()
+        except KeyboardInterrupt:
+            crew.interrupt()
+            raise KeyboardInterrupt(f"stopped by Ctrl-C: {results.kept()}") from None
     return results.dataset()
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mpsnh.run.checkpoint import remove_files
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import Grid, Index, Point, Region
-from mpsnh.run.limits import one_thread
+from mpsnh.run.limits import interruptible, one_thread
 from mpsnh.run.point import PointResult, PointRunner
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import DONE, FAILED, MISSING, Store, region_name
@@ -164,11 +164,12 @@ def compute_region(task: Task) -> Outcome:
         outcome = task.outcome()
         written = time.monotonic()
         try:
-            for place, point in task.points(wanted):
-                _run_point(task, place, point, outcome)
-                if time.monotonic() - written > task.run.checkpoint_every:
-                    task.save(outcome)
-                    written = time.monotonic()
+            with interruptible():
+                for place, point in task.points(wanted):
+                    _run_point(task, place, point, outcome)
+                    if time.monotonic() - written > task.run.checkpoint_every:
+                        task.save(outcome)
+                        written = time.monotonic()
         except SystemExit:
             if multiprocessing.parent_process() is None:
                 raise
@@ -218,5 +219,5 @@ def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> P
     >>> run_first(run, {"seed": 1}, ring(1)).point
     {'seed': 1}
     """
-    with one_thread():
+    with one_thread(), interruptible():
         return run(point, made)

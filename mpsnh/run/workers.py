@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
+import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -19,6 +23,8 @@ from typing import Any, TypeVar
 
 import psutil
 
+from mpsnh.run.limits import end_points_on_interrupt
+
 
 def fitting_in_memory(memory: float) -> int:
     """Return how many points fit in the memory of this machine at once, at least one.
@@ -32,6 +38,15 @@ def fitting_in_memory(memory: float) -> int:
 
 
 T = TypeVar("T")
+
+UNGUARDED = 87
+"""The exit code of a worker that was about to run the sweep for which it was made."""
+
+
+def end_if_imported_by_a_worker() -> None:
+    """End this process if it is a worker that has only begun to import the script for which it was made."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(UNGUARDED)
 
 
 class Here(Executor):
@@ -67,7 +82,9 @@ def local_processes(number: int) -> ProcessPoolExecutor:
     ...     pool.submit(divmod, 7, 2).result()
     (3, 1)
     """
-    return ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(
+        number, mp_context=multiprocessing.get_context("spawn"), initializer=end_points_on_interrupt
+    )
 
 
 class Workers:
@@ -139,13 +156,17 @@ class Workers:
     def finished(self, futures: Collection[Future[T]]) -> set[Future[T]]:
         """Wait until some of the futures are done and return these.
 
-        All will be done, unless the executor drops them, which raises `BrokenExecutor`.
+        All will be done, unless the executor drops them, which raises `BrokenExecutor`, or the workers can't import the
+        script, which raises `RuntimeError`.
         """
         while not (done := wait(futures, timeout=1.0, return_when=FIRST_COMPLETED).done):
             # A client of dask that loses its scheduler forgets its tasks, but if it was about to fetch the result of
             # one, the future never hears of it.
             if not getattr(getattr(self.executor, "_client", None), "futures", True):
                 break
+        for error in (future.exception() for future in done if not future.cancelled()):
+            if isinstance(error, BrokenExecutor):
+                self._require_guard()
         if not done or any(future.cancelled() for future in done):
             raise BrokenExecutor(
                 "the executor dropped its tasks, as that of dask does when its scheduler dies; with a store, the same "
@@ -153,12 +174,42 @@ class Workers:
             )
         return done
 
+    def _require_guard(self) -> None:
+        """Raise if a worker died because it ran the sweep itself while it imported the script."""
+        processes = (getattr(self.executor, "_processes", None) or {}).values()
+        if any(process.exitcode == UNGUARDED for process in processes):
+            raise RuntimeError(
+                "each worker process imports the script, and met the call of sweep while doing so; put the call below "
+                '`if __name__ == "__main__":`'
+            )
+
     def renew(self) -> None:
         """Make a new process pool in place of a broken one; other executors can't be made anew."""
         if self._anew is not None:
             old = self.executor
             self.executor = self._owned = self._anew()
             old.shutdown(wait=False, cancel_futures=True)
+
+    def interrupt(self, patience: float = 10.0) -> None:
+        """End the processes of a pool of `local_processes`, after what they have finished is saved.
+
+        Parameters
+        ----------
+        patience : float
+            Seconds after which one that is inside of a long call of a library is killed.
+        """
+        if getattr(self.executor, "_initializer", None) is not end_points_on_interrupt:
+            return
+        processes = list((getattr(self.executor, "_processes", None) or {}).values())
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGINT)
+        until = time.monotonic() + patience
+        for process in processes:
+            process.join(max(0.0, until - time.monotonic()))
+            if process.is_alive():
+                process.kill()
 
     def close(self) -> None:
         """Let go of what was made here."""

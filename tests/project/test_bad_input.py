@@ -545,7 +545,7 @@ def test_resuming_from_another_time_grid(evolution, time):
 @every_evolution
 def test_resuming_from_the_end(evolution):
     (*_, last) = evolution().records(chain())
-    with refused(ValueError, f"there is nothing to run: {type(last).__name__}(time=0.2"):
+    with refused(ValueError, "there is nothing to run: the record to continue after is the last one at time = 0.2"):
         simulation(chain(), evolution()).run(after=last)
 
 

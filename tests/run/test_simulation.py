@@ -344,7 +344,9 @@ def test_results_must_have_the_same_shape():
     def make(t_max: float) -> nh.Simulation[nh.Snapshot]:
         return quench(t_max=t_max)
 
-    with pytest.raises(ValueError, match=r"the result at {'t_max': 2.0} has the form .* but at the first point it has"):
+    with pytest.raises(
+        ValueError, match=r"the result 'sz' has the shape .* at {'t_max': 2.0}, but .* at the first point"
+    ):
         nh.sweep(make, {"t_max": [1.0, 2.0]})
 
 
@@ -362,7 +364,7 @@ def test_errors_of_a_point_come_through_on_request():
     message = r"h = -1.0, but it must be zero or positive"
     with pytest.raises(ValueError, match=message):
         nh.sweep(quench, {"h": [1.0, -1.0]}, on_error="raise")
-    with pytest.warns(UserWarning, match=rf"1 points failed; the first is {{'h': -1.0}}: ValueError: {message}"):
+    with pytest.warns(UserWarning, match=rf"1 point failed; the first is {{'h': -1.0}}: ValueError: {message}"):
         data = nh.sweep(quench, {"h": [1.0, -1.0]})
     assert np.isnan(data["sz"].sel(h=-1.0)).all()
     assert_same_bits(data.sel(h=[1.0]).drop_attrs(deep=False), nh.sweep(quench, {"h": [1.0]}).drop_attrs(deep=False))

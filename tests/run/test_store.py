@@ -136,7 +136,6 @@ def test_two_sweeps_extend_a_store_at_once(store, context):
     [
         (functools.partial(draw, levels=4), GRID, "algorithm.levels is 3 there and 4 here"),
         (functools.partial(draw, spread=2.0), GRID, "algorithm.spread is 1.0 there and 2.0 here"),
-        (draw, {"seed": [0], "h": [0.5]}, "axes is"),
         (draw, {"seed": [0, 1]}, "axes is"),
     ],
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from mpsnh.kernels.compiling import njit
 
 Integers = NDArray[np.int64]
 
@@ -173,7 +174,7 @@ def _workspace_sizes(
     }
 
 
-jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
+jit: Any = njit(error_model="numpy")
 
 
 @jit
@@ -230,7 +231,7 @@ def set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
     chain.span[bond, 1] = high
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})  # so that the sum is vectorised
+@njit(error_model="numpy", fastmath={"reassoc"})  # so that the sum is vectorised
 def squared_norm(x, size):  # type: ignore[no-untyped-def]
     """Return Σ |x_i|² of the first elements of an array, summed in double precision.
 

@@ -1,0 +1,135 @@
+"""Names, dimensions, labels and sizes of what observables return, which must fit into one dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.base.observable import Observable
+from mpsnh.checks import require
+
+NUMBERS = "biufc"
+"""Kinds of arrays that a dataset holds: truth values, integers, real and complex numbers."""
+
+Observables = Mapping[str, Observable[Any]]
+
+
+def require_dimensions(observables: Observables, axis: str | None) -> None:
+    """Raise if observables can't be variables of one dataset, as far as this is known before any is measured.
+
+    Parameters
+    ----------
+    observables : mapping of str to Observable
+        By the names of their variables.
+    axis : str or None
+        The dimension of the records, if there are several.
+
+    Raises
+    ------
+    TypeError
+        If the dimensions of an observable are no tuple of names.
+    ValueError
+        If a name can't be that of a variable, a dimension is there twice, or labels belong to no dimension or differ
+        between observables.
+
+    Examples
+    --------
+    >>> require_dimensions({"energy/L": observables.GrowthRate()}, axis=None)
+    Traceback (most recent call last):
+    ValueError: observable name = 'energy/L', but it must be a name that files can hold: without / and no dot in front
+    """
+    known: dict[str, tuple[str, list[Any]]] = {}
+    for name, observable in observables.items():
+        held = bool(name) and "/" not in name and not name.startswith(".")
+        require(held, "observable name", name, "a name that files can hold: without / and no dot in front")
+        dims = observable.dims
+        if not (isinstance(dims, tuple) and all(isinstance(dim, str) for dim in dims)):
+            raise TypeError(f"observable {name!r} has dims = {dims!r}, but they must be a tuple of names")
+        for k, dim in enumerate(dims):
+            if dim == axis or dim in dims[:k]:
+                what = "the records have that one already" if dim == axis else "each must be there once"
+                raise ValueError(f"observable {name!r} has dims = {dims!r}, but {what}: give {dim!r} another name")
+        for dim, labels in observable.coords.items():
+            require(dim in dims, f"dimension of the labels of observable {name!r}", dim, f"one of its dims {dims}")
+            other, others = known.setdefault(dim, (name, list(labels)))
+            if others != list(labels):
+                raise ValueError(
+                    f"observables {other!r} and {name!r} label the dimension {dim!r} in different ways, "
+                    f"{others} and {list(labels)}; give one of the dimensions another name"
+                )
+
+
+class Shapes:
+    """Turns what observables return into arrays, each of which has one shape at all records.
+
+    Parameters
+    ----------
+    observables : mapping of str to Observable
+        By the names of their variables.
+
+    Examples
+    --------
+    >>> shapes = Shapes({"sz": observables.Magnetization()})
+    >>> shapes.array("sz", [0.5, -0.5])
+    array([ 0.5, -0.5])
+    >>> shapes.array("sz", [0.5, -0.5, 0.5])
+    Traceback (most recent call last):
+    ValueError: observable 'sz' returned the shape (3,) at one record and (2,) at another; it must be the same at all
+    """
+
+    def __init__(self, observables: Observables) -> None:
+        self._observables = observables
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._sizes: dict[str, tuple[str, int]] = {}
+        for name, observable in observables.items():
+            for dim, labels in observable.coords.items():
+                self._sizes.setdefault(dim, (f"the labels of observable {name!r}", len(labels)))
+
+    def array(self, name: str, value: Any) -> NDArray[Any]:
+        """Return what an observable returned as an array.
+
+        Parameters
+        ----------
+        name : str
+            Name of the observable.
+        value : array_like
+            What it returned.
+
+        Raises
+        ------
+        TypeError
+            If that is neither a number nor an array of them.
+        ValueError
+            If it does not fit the dimensions, their labels, other observables or earlier records.
+        """
+        try:
+            array = np.asarray(value)
+        except ValueError as error:  # lists of different lengths
+            raise ValueError(f"observable {name!r} returned what is no array: {error}") from None
+        if array.dtype.kind not in NUMBERS:
+            shown = "None (is there a return?)" if value is None else f"{type(value).__name__} {value!r}"
+            raise TypeError(f"observable {name!r} returned {shown}, but it must return a number or an array of numbers")
+        if (known := self._shapes.get(name)) != array.shape:
+            if known is not None:
+                raise ValueError(
+                    f"observable {name!r} returned the shape {array.shape} at one record and {known} at another; it "
+                    "must be the same at all"
+                )
+            self._require_sizes(name, array.shape)
+            self._shapes[name] = array.shape
+        return array
+
+    def _require_sizes(self, name: str, shape: tuple[int, ...]) -> None:
+        dims = self._observables[name].dims
+        if len(shape) != len(dims):
+            raise ValueError(f"observable {name!r} returned shape {shape}, but its dims are {dims}")
+        for dim, size in zip(dims, shape, strict=True):
+            other, known = self._sizes.setdefault(dim, (f"observable {name!r}", size))
+            if size != known:
+                raise ValueError(
+                    f"the dimension {dim!r} has the size {size} in observable {name!r} and {known} in {other}; "
+                    "give one of them another name"
+                )
