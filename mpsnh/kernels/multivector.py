@@ -172,7 +172,7 @@ def _apply(indptr, indices, values, x, out, scale, shift, keep):  # type: ignore
         _apply_to_columns(1, first, indptr, indices, values, x, out, scale, shift, keep)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _chebyshev(indptr, indices, values, half, coefficients, block, other, even, odd, squares):  # type: ignore[no-untyped-def]
     """Add b_k T_k(A) V to `even` or `odd`, and its squared elements to `squares` unless that is empty."""
     size = block.size

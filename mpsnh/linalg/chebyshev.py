@@ -13,6 +13,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
+from mpsnh.kernels.compiling import njit
 from mpsnh.kernels.multivector import BlockOperator
 from mpsnh.linalg.bounds import EPS, NumericalRange
 from mpsnh.linalg.matrix import Matrix
@@ -66,7 +67,7 @@ def bessel_coefficients(argument: float, orders: int) -> NDArray[np.float64]:
     return coefficients
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _bessel(z, orders):  # type: ignore[no-untyped-def]
     """Return J_k(z) by downward recurrence (J. C. P. Miller), which library functions are less accurate than."""
     first = int(max(orders, z + 12 * z ** (1 / 3))) + 20
@@ -304,7 +305,7 @@ class ChebyshevPropagator(Propagator):
         return step
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(fastmath={"reassoc", "contract"})
 def _multiplied(real, imag, squares, pair, noise):  # type: ignore[no-untyped-def]
     """Multiply a vector and the sample of its error by a matrix, and add the rounding of this to the sample."""
     n = len(pair)

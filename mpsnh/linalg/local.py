@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from mpsnh.kernels.compiling import njit
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+
+@njit(fastmath={"reassoc", "contract"})
 def act(matrix, offsets, bases, pair, noise):  # type: ignore[no-untyped-def]
     """Apply a gate to a vector and a sample of its error, in place.
 

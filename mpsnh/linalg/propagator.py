@@ -7,10 +7,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.kernels.compiling import njit
 from mpsnh.linalg.bounds import EPS
 
 Vector = NDArray[np.complex128]
@@ -74,7 +74,7 @@ def normalise(pair: NDArray[np.complex128]) -> tuple[float, float]:
     return math.log(norm), sample
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _normalise(pair, most):  # type: ignore[no-untyped-def]
     """Divide both by the norm of the first, and the second again if it is then larger than `most`."""
     norms = np.zeros(2)
@@ -162,7 +162,7 @@ class Evolving:
         return error, of_norm + self.slack
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _along_and_across(pair):  # type: ignore[no-untyped-def]
     """Return the norms of the parts of the sample that are parallel and orthogonal to the vector."""
     overlap, across = 0j, 0.0
