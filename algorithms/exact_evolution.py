@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import ExactSnapshot, Snapshot
 from mpsnh.checks import require, require_memory
+from mpsnh.language.generator import Generator
 from mpsnh.linalg.nilpotent import TerminatingPropagator
 from mpsnh.linalg.propagator import Evolving, Propagator
 from mpsnh.states.vector import ExactState
@@ -81,7 +84,16 @@ class ExactEvolution(TimeEvolution[Vector]):
     def check(self, model: Model) -> None:
         super().check(model)
         require_memory(self.bytes_needed(model), f"evolving vectors of {model.L} sites")
-        self.init(model, None)
+        if model.generator not in self._begun:
+            self._begun[model.generator] = self._beginning(model)
+
+    @functools.cached_property
+    def _begun(self) -> weakref.WeakKeyDictionary[Generator, Evolving]:
+        """Initial vectors that a check has made already, each until a run begins with it."""
+        return weakref.WeakKeyDictionary()
+
+    def _beginning(self, model: Model) -> Evolving:
+        return Evolving.of(model.sector.project(self.initial_state(model).to_vector()))
 
     @override
     def bytes_needed(self, model: Model) -> float:
@@ -91,8 +103,7 @@ class ExactEvolution(TimeEvolution[Vector]):
     @override
     def init(self, model: Model, after: Snapshot | None) -> Vector:
         if after is None:
-            vector = model.sector.project(self.initial_state(model).to_vector())
-            start = Evolving.of(vector)
+            start = self._begun.pop(model.generator, None) or self._beginning(model)
             return Vector(model, start, start, 0.0)
         if not isinstance(after.state, ExactState):
             raise TypeError(f"ExactEvolution continues an ExactState, not {type(after.state).__name__}")
