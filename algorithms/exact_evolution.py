@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -81,7 +83,15 @@ class ExactEvolution(TimeEvolution[Vector]):
     def check(self, model: Model) -> None:
         super().check(model)
         require_memory(self.bytes_needed(model), f"evolving vectors of {model.L} sites")
-        self.init(model, None)
+        self._begun[:] = [(weakref.ref(model), self._beginning(model))]
+
+    @functools.cached_property
+    def _begun(self) -> list[tuple[weakref.ref[Model], Evolving]]:
+        """The model that was checked last and its initial vector, until a run begins with it."""
+        return []
+
+    def _beginning(self, model: Model) -> Evolving:
+        return Evolving.of(ExactState.from_mps(self.initial_state(model), model.sector).vector)
 
     @override
     def bytes_needed(self, model: Model) -> float:
@@ -92,7 +102,9 @@ class ExactEvolution(TimeEvolution[Vector]):
     @override
     def init(self, model: Model, after: Snapshot | None) -> Vector:
         if after is None:
-            start = Evolving.of(ExactState.from_mps(self.initial_state(model), model.sector).vector)
+            made = [start for known, start in self._begun if known() is model]
+            self._begun.clear()
+            start = made[0] if made else self._beginning(model)
             return Vector(model, start, start, 0.0)
         if not isinstance(after.state, ExactState):
             raise TypeError(f"ExactEvolution continues an ExactState, not {type(after.state).__name__}")
