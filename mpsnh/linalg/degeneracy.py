@@ -36,6 +36,8 @@ def same_levels(values: NDArray[np.complex128], errors: NDArray[np.float64], sca
     first, second = pairs.T
     close = np.abs(levels[first] - levels[second]) <= reach[first] + reach[second]
     first, second = first[close], second[close]
+    if not len(first):
+        return np.arange(n)
     same = scipy.sparse.csr_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
     labels: NDArray[np.intp] = scipy.sparse.csgraph.connected_components(same, directed=False)[1]
     return labels

@@ -86,7 +86,8 @@ def _parts(matrix: Matrix, connection: Literal["strong", "weak"]) -> list[Part]:
     whole = [Part(matrix, np.arange(matrix.dim))]
     if not matrix.sparse and matrix.array.all():
         return whole
-    pattern = scipy.sparse.csr_matrix(matrix.array != 0, dtype=np.int8)
+    stored = matrix.sparse and matrix.real
+    pattern = matrix.array if stored else scipy.sparse.csr_matrix(matrix.array != 0, dtype=np.int8)
     count, labels = scipy.sparse.csgraph.connected_components(pattern, directed=True, connection=connection)
     if count == 1:
         return whole

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 import scipy.sparse
-import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
 from mpsnh.linalg.bounds import EPS
@@ -61,11 +61,11 @@ class Gauge:
         Gauge or None
             None if a cycle of the graph, or an element without its partner, forbids it.
         """
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
+        if not (matrix.has_canonical_format and matrix.data.all()):
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+            matrix.eliminate_zeros()
         transposed = matrix.T.tocsr()
-        transposed.sort_indices()
         if not np.array_equal(matrix.indptr, transposed.indptr) or not np.array_equal(
             matrix.indices, transposed.indices
         ):
@@ -74,8 +74,7 @@ class Gauge:
         there, back = np.abs(matrix.data), np.abs(transposed.data)
         # |D_i⁻¹ H_ij D_j| = |D_j⁻¹ H_ji D_i| needs this log D_j - log D_i
         steps = (np.log(back) - np.log(there)) / 2
-        logs = _potential(matrix, rows, columns, steps)
-        missed = float(np.abs(logs[columns] - logs[rows] - steps).max(initial=0.0))
+        logs, missed = _potential(matrix.indptr, columns, steps, 2 * ROUNDING)
         if missed > ROUNDING * (1 + np.ptp(logs)):
             return None
         off = rows != columns
@@ -130,30 +129,36 @@ def _phases(vectors: NDArray[Any]) -> NDArray[Any]:
     return np.where(sizes > 0, vectors, 1) / np.where(sizes > 0, sizes, 1)
 
 
+@numba.njit(cache=True)
 def _potential(
-    matrix: scipy.sparse.csr_matrix, rows: NDArray[np.intp], columns: NDArray[np.intp], steps: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return log D along a spanning tree of each part, with largest value 0 in each."""
-    n = matrix.shape[0]
-    if not steps.any():
-        return np.zeros(n)
-    stepped = scipy.sparse.csr_matrix((steps, columns, matrix.indptr), shape=(n, n))
-    edges = scipy.sparse.csr_matrix((np.ones(len(steps)), columns, matrix.indptr), shape=(n, n))
-    count, parts = scipy.sparse.csgraph.connected_components(edges, directed=False)
-    # one more node, next to one of each part, makes one tree of all
-    _, first = np.unique(parts, return_index=True)
-    ends = (np.concatenate([rows, np.full(count, n)]), np.concatenate([columns, first]))
-    graph = scipy.sparse.csr_matrix((np.ones(len(ends[0])), ends), shape=(n + 1, n + 1))
-    order, parents = scipy.sparse.csgraph.breadth_first_order(graph, n)
-    logs = [0.0] * (n + 1)
-    nodes = order[1:]
-    inner = parents[nodes] < n
-    along = np.zeros(n)
-    along[inner] = np.asarray(stepped[parents[nodes][inner], nodes[inner]]).ravel()
-    for node, parent, step in zip(nodes.tolist(), parents[nodes].tolist(), along.tolist(), strict=True):
-        logs[node] = logs[parent] + step
-    potential = np.array(logs[:n])
-    largest = np.full(count, -np.inf)
-    np.maximum.at(largest, parts, potential)
-    logs_of_parts: NDArray[np.float64] = potential - largest[parts]
-    return logs_of_parts
+    starts: NDArray[np.int32], columns: NDArray[np.int32], steps: NDArray[np.float64], allowed: float
+) -> tuple[NDArray[np.float64], float]:
+    """Return log D along a spanning tree of each part, at most 0, and by how much the other elements miss it.
+
+    It ends at the first one that misses it by more than is allowed per unit of log D.
+    """
+    n = len(starts) - 1
+    logs, seen, queue = np.zeros(n), np.zeros(n, np.bool_), np.empty(n, np.int64)
+    missed = 0.0
+    for root in range(n):
+        if seen[root]:
+            continue
+        seen[root], queue[0] = True, root
+        done, end, largest = 0, 1, 0.0
+        while done < end:
+            i = queue[done]
+            done += 1
+            for k in range(starts[i], starts[i + 1]):
+                j, here = columns[k], logs[i] + steps[k]
+                if not seen[j]:
+                    seen[j], logs[j], queue[end] = True, here, j
+                    end += 1
+                    largest = max(largest, here)
+                    continue
+                difference = abs(logs[j] - here)
+                missed = max(missed, difference)
+                if difference > allowed * (1 + abs(logs[j])):
+                    return logs, missed
+        for k in range(end):
+            logs[queue[k]] -= largest
+    return logs, missed

@@ -11,7 +11,7 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
-from mpsnh.linalg.bounds import NumericalRange, spectral_interval
+from mpsnh.linalg.bounds import SMALL, NumericalRange, spectral_interval
 from mpsnh.linalg.gauge import Gauge
 
 UNBALANCED = 1e-9
@@ -121,7 +121,7 @@ class Matrix:
     def normal(self) -> bool:
         """Whether it commutes with its adjoint within rounding, as seen on a random vector."""
         vector = np.random.default_rng(0).standard_normal((2, self.dim)).T @ [1, 1j]
-        scaled = self.array / (self.norm or 1.0)
+        scaled = (self.dense if self.dim < 4 * SMALL else self.array) / (self.norm or 1.0)
         adjoint = scaled.conj().T
         image = adjoint @ vector
         missed = np.linalg.norm(scaled @ image - adjoint @ (scaled @ vector))

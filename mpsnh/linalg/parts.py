@@ -42,7 +42,13 @@ ACCURATE = 1e-8
 
 
 class Solved(NamedTuple):
-    """Levels of a part with their errors; vectors of unit norm in its frame as columns, if they come at once."""
+    """Levels of a part with their errors; vectors of unit norm in its frame as columns, if they come at once.
+
+    Examples
+    --------
+    >>> Solved(np.array([1.0 + 0j]), np.array([1e-16])).right is None
+    True
+    """
 
     values: NDArray[np.complex128]
     errors: NDArray[np.float64]
@@ -51,7 +57,13 @@ class Solved(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A matrix D⁻¹ H D in some unit, log D if that is not 0, its norm and the relative error that rounding leaves."""
+    """A matrix D⁻¹ H D in some unit, log D if that is not 0, its norm and the relative error that rounding leaves.
+
+    Examples
+    --------
+    >>> Frame(np.eye(1), None, 1.0, 1.0, 1e-15).unit
+    1.0
+    """
 
     array: NDArray[Any]
     logs: NDArray[np.float64] | None
@@ -61,7 +73,13 @@ class Frame(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """Right and left vectors of some levels, their condition numbers, and what is wrong with the vectors."""
+    """Right and left vectors of some levels, their condition numbers, and what is wrong with the vectors.
+
+    Examples
+    --------
+    >>> Paired(np.eye(1), np.eye(1), np.ones(1), "").conditions.tolist()
+    [1.0]
+    """
 
     right: NDArray[Any]
     left: NDArray[Any]
@@ -186,7 +204,7 @@ class Part:
                 left = right
             left, right = turned_back(left, right, logs)
         conditions = projector_norms(left, right, groups)
-        if self.kind == "general":
+        if self.kind == "general" and (conditions > LARGE).any():
             defective |= (conditions > LARGE) & self._merging(solved, wanted)
         conditions[defective] = np.inf
         if np.isinf(conditions).any():

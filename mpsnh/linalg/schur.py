@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -133,17 +135,23 @@ def _sample(values: NDArray[np.complex128]) -> tuple[NDArray[np.intp], NDArray[n
     return np.unique(np.concatenate([chosen, partners])), gaps
 
 
+@functools.cache
+def _routine(name: str, count: int) -> Callable[..., None]:
+    """Return a routine of LAPACK that takes so many pointers."""
+    address = get_cython_function_address("scipy.linalg.cython_lapack", name)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * count)(address)
+
+
 def _call(name: str, *arguments: Any) -> None:
     """Call a routine of LAPACK with the arguments of its Fortran interface."""
-    kinds = {bytes: ctypes.c_char_p, int: ctypes.c_int}
-    kept = [one if isinstance(one, np.ndarray) else kinds[type(one)](one) for one in arguments]
-    pointers = [
+    kept = [
         one.ctypes.data
         if isinstance(one, np.ndarray)
-        else ctypes.cast(one, ctypes.c_void_p)
-        if isinstance(one, ctypes.c_char_p)
-        else ctypes.addressof(one)
-        for one in kept
+        else ctypes.c_char_p(one)
+        if isinstance(one, bytes)
+        else ctypes.byref(ctypes.c_int(one))
+        for one in arguments
     ]
-    routine = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arguments))
-    routine(get_cython_function_address("scipy.linalg.cython_lapack", name))(*pointers)
+    _routine(name, len(arguments))(
+        *(ctypes.cast(one, ctypes.c_void_p) if not isinstance(one, int) else one for one in kept)
+    )
