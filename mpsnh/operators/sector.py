@@ -165,7 +165,7 @@ class Sector:
         largest = np.abs(vector).max(initial=0.0) or 1.0  # squares of amplitudes may under- or overflow
         weight, kept = np.linalg.norm(vector / largest) ** 2, np.linalg.norm(inside / largest) ** 2
         if weight - kept > LEAK * weight:
-            raise ValueError(outside(1 - kept / weight, self.charge))
+            raise ValueError(outside(float(1 - kept / weight), self.charge))
         return inside
 
     def operator(self, op: OpSum, *, projected: bool = False) -> scipy.sparse.csr_matrix:

@@ -82,7 +82,7 @@ class ExactState(Pure):
     def entanglement_entropy(self, bond: int) -> float:
         dims = self.sector.dims
         require(0 <= bond < len(dims) - 1, "bond", bond, f"from 0 to {len(dims) - 2}")
-        matrix = self.sector.embed(self.vector / self.norm()).reshape(int(np.prod(dims[: bond + 1])), -1)
+        matrix = (self.to_vector() / self.norm()).reshape(int(np.prod(dims[: bond + 1])), -1)
         return entropy(np.linalg.svd(matrix, compute_uv=False))
 
     @override
