@@ -215,13 +215,14 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         state = self.initial(model)
         if not isinstance(state, MPS):
             raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")
-        state = state.on_sites(model.sites, "the initial state", "the model")
+        fitted: MPS = state.on_sites(model.sites, "the initial state", "the model")
         try:
-            vanished = state.log_norm() == -math.inf
+            log_norm = fitted.log_norm()
         except FloatingPointError:
-            require(False, "norm of the initial state", math.nan, "finite and positive")
-        require(not vanished, "norm of the initial state", 0.0, "finite and positive")
-        return state
+            log_norm = math.nan
+        norm = 0.0 if log_norm == -math.inf else log_norm
+        require(log_norm > -math.inf, "norm of the initial state", norm, "finite and positive")
+        return fitted
 
     def initial_vector(self, model: Model) -> NDArray[np.complex128]:
         """Return the amplitudes of the state at time 0, normalised, in the whole space.

@@ -162,7 +162,7 @@ class Sector(Configurations):
         ValueError: the state has weight 0.25 outside of the sector of charge 0; set the model's charge to that ...
         """
         if weight - kept > LEAK * weight:
-            raise ValueError(outside(1 - kept / weight, self.charge))
+            raise ValueError(outside(float(1 - kept / weight), self.charge))
 
     def operator(self, op: OpSum, *, projected: bool = False) -> scipy.sparse.csr_matrix:
         """Return an operator in this sector as a sparse matrix.

@@ -13,7 +13,6 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site, chain_of
-from mpsnh.states.basis import require_same_basis
 from mpsnh.states.blocks import Array, Blocks
 from mpsnh.states.plain import PATHS, chain_inds, plain_network, plain_tensors
 
@@ -64,44 +63,6 @@ class SiteMPS(qtn.MatrixProductState):
         """Tell whether the tensors may be those of these sites."""
         sizes = self.ind_sizes()
         return all(sizes.get(self.site_ind(j)) == site.dim for j, site in enumerate(sites))
-
-    def on_sites(
-        self, sites: Sequence[Site], whose: str = "the state", of: str = "the chain"
-    ) -> qtn.MatrixProductState:
-        """Return the same state as one of these sites, which may have other charges or operators, but the same states.
-
-        Parameters
-        ----------
-        sites : sequence of Site
-            The chain.
-        whose, of : str
-            What has the sites of this state and those that are given, for the message.
-
-        Raises
-        ------
-        ValueError
-            If the numbers, names or fermion parities of the states of a site differ; the message names it.
-
-        Examples
-        --------
-        >>> bosons = nh.MPS.product([nh.Boson(1)] * 2, ["0", "1"])
-        >>> bosons.on_sites([nh.Fermion()] * 2)
-        Traceback (most recent call last):
-        ValueError: site 0 of the state has the states '0', '1', but those of the chain are 'full' (odd), 'empty'
-        """
-        require(len(sites) == self.L, f"number of sites of {whose}", self.L, f"{len(sites)}, as {of} has")
-        if self.local_sites is None:
-            dims, needed = [self.phys_dim(j) for j in range(self.L)], [site.dim for site in sites]
-            require(dims == needed, f"local dimensions of {whose}", dims, f"{needed}, as {of} has")
-        require_same_basis(self.local_sites, sites, whose, of)
-        if self.local_sites == tuple(sites):
-            return self
-        known = self.local_sites is not None and all(
-            a.charges == b.charges for a, b in zip(self.local_sites, sites, strict=True)
-        )
-        state = (self if known else self.to_mps()).copy()
-        state._local_sites = tuple(sites)
-        return state
 
     @override
     def flip(self, inplace: bool = False) -> Self:
@@ -244,17 +205,6 @@ class SiteMPS(qtn.MatrixProductState):
         state.exponent = mps.exponent
         return state
 
-    def to_mps(self) -> qtn.MatrixProductState:
-        """Return the state with dense tensors: this very state, unless it is stored by charge (`mpsnh.SymmetricMPS`).
-
-        Examples
-        --------
-        >>> state = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"])
-        >>> state.to_mps() is state
-        True
-        """
-        return self
-
     def to_quimb(self) -> qtn.MatrixProductState:
         """Return the state as a plain quimb MPS with dense tensors.
 
@@ -263,7 +213,7 @@ class SiteMPS(qtn.MatrixProductState):
         >>> type(nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"]).to_quimb()).__name__
         'MatrixProductState'
         """
-        return qtn.MatrixProductState(self.to_mps())
+        return qtn.MatrixProductState(self)
 
     def to_vector(self) -> Array:
         """Return the amplitudes of all product states.

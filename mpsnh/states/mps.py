@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
+from mpsnh.language.site import Site
 from mpsnh.operators.bonds import local_operator
 from mpsnh.operators.mpo import MPO
 from mpsnh.states.basis import require_same_basis
@@ -41,6 +43,55 @@ class MPS(SiteMPS):
     >>> round(neel.expect(OpSum() + (1, "Sz", 0, "Sz", 3)).real, 12)
     -0.25
     """
+
+    def to_mps(self) -> MPS:
+        """Return the state with dense tensors: this very state, unless it is stored by charge (`mpsnh.SymmetricMPS`).
+
+        Examples
+        --------
+        >>> state = MPS.product([nh.Spin(0.5)] * 2, ["up", "up"])
+        >>> state.to_mps() is state
+        True
+        """
+        return self
+
+    def on_sites(
+        self, sites: Sequence[Site], whose: str = "the state", of: str = "the chain"
+    ) -> qtn.MatrixProductState:
+        """Return the same state as one of these sites, which may have other charges or operators, but the same states.
+
+        Parameters
+        ----------
+        sites : sequence of Site
+            The chain.
+        whose, of : str
+            What has the sites of this state and those that are given, for the message.
+
+        Raises
+        ------
+        ValueError
+            If the numbers, names or fermion parities of the states of a site differ; the message names it.
+
+        Examples
+        --------
+        >>> bosons = MPS.product([nh.Boson(1)] * 2, ["0", "1"])
+        >>> bosons.on_sites([nh.Fermion()] * 2)
+        Traceback (most recent call last):
+        ValueError: site 0 of the state has the states '0', '1', but those of the chain are 'full' (odd), 'empty'
+        """
+        require(len(sites) == self.L, f"number of sites of {whose}", self.L, f"{len(sites)}, as {of} has")
+        if self.local_sites is None:
+            dims, needed = [self.phys_dim(j) for j in range(self.L)], [site.dim for site in sites]
+            require(dims == needed, f"local dimensions of {whose}", dims, f"{needed}, as {of} has")
+        require_same_basis(self.local_sites, sites, whose, of)
+        if self.local_sites == tuple(sites):
+            return self
+        known = self.local_sites is not None and all(
+            a.charges == b.charges for a, b in zip(self.local_sites, sites, strict=True)
+        )
+        state = (self if known else self.to_mps()).copy()
+        state._local_sites = tuple(sites)
+        return state
 
     def overlap(self, other: qtn.MatrixProductState) -> complex:
         """Return ⟨other|self⟩, quimb's convention, in O(L χ³).
@@ -114,7 +165,7 @@ class MPS(SiteMPS):
         if not all(np.isfinite(block).all() for site in blocks for block in site.values()):
             raise FloatingPointError("the state has elements that are not finite")
         try:
-            return self.workspace().log_norm + math.log(10) * self.exponent
+            return float(self.workspace().log_norm + math.log(10) * self.exponent)
         except FloatingPointError:
             return -math.inf
 

@@ -75,8 +75,8 @@ def chain_inds(mps: qtn.MatrixProductState) -> list[list[str]]:
     [2, 3, 2]
     """
     here = [mps.site_tag(j) for j in range(mps.L)]
-    tensors = [next(iter(mps.select_tensors(tag)), None) if tag in mps.tag_map else None for tag in here]
-    if mps.num_tensors != mps.L or None in tensors or len(set(map(id, tensors))) != mps.L:
+    tensors = [tensor for tag in here if tag in mps.tag_map for tensor in mps.select_tensors(tag)]
+    if not mps.num_tensors == mps.L == len(tensors) == len(set(map(id, tensors))):
         raise ValueError(
             f"this network has {mps.num_tensors} tensors for {mps.L} sites, but a matrix-product state has one a site; "
             "contract gates when they are applied, gate(..., contract=True), or quimb's lazy ones with flatten()"

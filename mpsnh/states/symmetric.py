@@ -56,7 +56,8 @@ class SymmetricMPS(MPS):
     @override
     def phys_dim(self, site: Any = None) -> int:
         # Symmray drops the local states that a tensor does not have.
-        return self._named_sites()[next(self.gen_sites_present()) if site is None else site].dim
+        sites = self._named_sites()
+        return sites[0 if site is None else site].dim
 
     @override
     def _holds(self, sites: Sequence[Site]) -> bool:
@@ -85,6 +86,10 @@ class SymmetricMPS(MPS):
         network = qtn.TensorNetwork(tensors, virtual=True)
         network.exponent = self.exponent
         return MPS.from_TN(network, like=self)
+
+    @override
+    def to_quimb(self) -> qtn.MatrixProductState:
+        return self.to_mps().to_quimb()
 
     @override
     def _tensors(self) -> list[NDArray[Any]]:

@@ -290,3 +290,33 @@ def test_the_entropy_next_to_the_centre_is_that_of_a_moved_centre(kind):
     assert centre == 4
     for bond in (centre - 1, centre, 0):
         assert last.state.entanglement_entropy(bond) == pytest.approx(profile[bond], rel=1e-10)
+
+
+def compressed(state):
+    state.compress(cutoff=0)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("change", "order"),
+    [
+        (compressed, range(10)),
+        (lambda state: state.flip(), range(10)[::-1]),
+        (lambda state: state.swap_sites_with_compress(2, 3, cutoff=0), [0, 1, 3, 2, *range(4, 10)]),
+        (lambda state: state.canonicalize(7), range(10)),
+        (lambda state: state + state, range(10)),
+        (lambda state: state.H.H, range(10)),
+    ],
+    ids=["compress", "flip", "swap", "canonicalize", "plus", "H"],
+)
+def test_records_that_quimb_has_changed(change, order):
+    *_, last = algorithms.NHTEBD(dt=0.1, t_max=1.0).records(models.NonHermitianXXZ(L=10, gamma=0.3, h=1.0, seed=1))
+    vector = last.state.to_vector()
+    made = change(last.state.copy())
+    expected = vector.reshape([2] * 10).transpose(order).ravel()
+    weights = np.abs(expected.reshape([2] * 10)) ** 2
+    up = [weights.take(0, axis=j).sum() for j in range(10)]
+    np.testing.assert_allclose(made.expect_each("Sz").real, np.array(up) - 0.5, atol=1e-12)
+    entropies = [reference.entropy(expected, bond + 1, (Spin(0.5),) * 10) for bond in range(9)]
+    np.testing.assert_allclose(made.entanglement_profile(), entropies, atol=1e-10)
+    np.testing.assert_array_equal(last.state.to_vector(), vector)
