@@ -18,6 +18,9 @@ import numpy as np
 
 from mpsnh.value import Value
 
+GUARD = "_guarded.<locals>.guarded"
+"""What `mpsnh.base.observable` wraps around the methods of users, under their names."""
+
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 """Folders of code that has a version of its own, so that only its name is compared."""
 
@@ -164,9 +167,11 @@ class Code:
     def _is_library(self, thing: Any) -> bool:
         module = str(getattr(thing, "__module__", None) or "builtins")
         package = module.partition(".")[0]
+        code = getattr(thing, "__code__", None)
+        if code is not None and code.co_qualname == GUARD:
+            return True
         if package in ("mpsnh", "__main__", "__mp_main__", self._package):  # the main module of a worker is its own
             return package == "mpsnh"
-        code = getattr(thing, "__code__", None)
         file = code.co_filename if code is not None else getattr(sys.modules.get(module), "__file__", None)
         if file is None:
             return module in sys.modules  # compiled into Python
@@ -189,8 +194,8 @@ class Code:
             left_out = {*GENERATED, *apart, *getattr(base, "__dataclass_fields__", ())}
             for name, member in vars(base).items():
                 if name not in left_out and not name.startswith("_abc"):
-                    self._member(f"{base.__qualname__}.{name}", member)
-        return "class " + ", ".join(base.__qualname__ for base in cls.__mro__)
+                    self._member(f"{base.__name__}.{name}", member)
+        return "class " + ", ".join(base.__name__ for base in cls.__mro__)
 
     def _member(self, name: str, member: Any) -> None:
         for inside in ("fget", "func", "__func__"):  # of properties, cached properties, static and class methods

@@ -227,8 +227,9 @@ class Results:
             return "what was finished is lost; with a `store`, the same call would go on from there"
         if not self.store.exists():
             return f"no point was finished, so that {self.store.url} was not made"
-        mine = self.store.status()[tuple(slice(0, n) for n in self.grid.shape)]
-        finished = int(np.sum((mine != MISSING) & self.grid.overlap(self.wanted)))
+        status = self.store.status()
+        there = tuple(slice(0, n) for n in status.shape)  # fewer than in the grid, if it was about to be extended
+        finished = int(np.sum((status != MISSING) & self.store.grid().overlap(self.wanted)[there]))
         return f"{finished} of {self.wanted.size} points are in {self.store.url}, and the same call goes on from there"
 
     def dataset(self) -> xr.Dataset:

@@ -106,7 +106,7 @@ class Shapes:
             If it does not fit the dimensions, their labels, other observables or earlier records.
         """
         try:
-            array = np.asarray(value)
+            array = np.array(value)  # a copy, since what an observable returns may be a buffer that it fills again
         except ValueError as error:  # lists of different lengths
             raise ValueError(f"observable {name!r} returned what is no array: {error}") from None
         if array.dtype.kind not in NUMBERS:

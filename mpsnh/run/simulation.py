@@ -196,6 +196,7 @@ class Simulation(Generic[R]):
             run = Progress(record=after)
             if checkpoint is not None:
                 run = checkpoint.load(lambda: next(iter(self.algorithm.records(self.model))))
+                self._require_not_past_the_end(checkpoint, run)
                 for name in self.observables if run.rows else ():
                     shapes.array(name, run.rows[0][name])
             records = self.algorithm.records(self.model, cast("R", run.record))
@@ -243,6 +244,15 @@ class Simulation(Generic[R]):
             units = {"units": self.model.time_units} if axis == "time" else {}
             coords[axis] = (axis, np.array(labels), {"long_name": axis} | units)
         return data, coords
+
+    def _require_not_past_the_end(self, checkpoint: Checkpoint, run: Progress) -> None:
+        for name in self.algorithm.extendable if run.labels else ():
+            reached, end = float(run.labels[-1]), getattr(self.algorithm, name)
+            if reached > end * (1 + 1e-9):
+                raise ValueError(
+                    f"checkpoint = {checkpoint.url!r} has reached {self.algorithm.yields.axis} = {reached:g}, past "
+                    f"{name} = {end:g}; ask for a later end, or for another file"
+                )
 
     def checkpoint(self, place: str | Path, every: float = 60.0, patience: float = 0.0) -> Checkpoint:
         """Return the checkpoint of this run at a place, for `measured`.

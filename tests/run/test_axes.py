@@ -67,7 +67,7 @@ def never(**_):
 def test_axes_that_no_store_can_hold_are_refused_at_once(over, error, message, tmp_path):
     with pytest.raises(error, match=message):
         nh.sweep(never, over, store=tmp_path / "data.zarr")
-    assert not [path for path in tmp_path.rglob("*") if not path.name.endswith(".locks")]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["status", "grid", "failures"])
@@ -77,7 +77,7 @@ def test_names_that_a_store_has_itself_are_refused_at_once(name, tmp_path):
 
     with pytest.raises(ValueError, match=f"name = '{name}', but it must be another one: a store has a part called so"):
         nh.sweep(make, {"seed": [0, 1]}, store=tmp_path / "data.zarr")
-    assert not (tmp_path / "data.zarr").exists()
+    assert list(tmp_path.iterdir()) == []
     assert name in nh.sweep(make, {"seed": [0, 1]})
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 import types
 
 import numpy as np
@@ -16,6 +19,7 @@ import zarr
 import mpsnh as nh
 from mpsnh.operators.probe import probe
 from mpsnh.run.code import Code
+from mpsnh.run.fingerprint import fingerprint
 from mpsnh.run.reference import References, WorkerError
 from mpsnh.run.store import Store
 from tests.support.comparison import assert_same_bits
@@ -252,3 +256,26 @@ def test_code_that_leads_back_to_itself_ends():
     assert code.follow([even, looped]).endswith("[1, …]]")
     assert set(code.parts) == {f"{test_code_that_leads_back_to_itself_ends.__qualname__}.<locals>.{name}" for name in
                                ("even", "odd")} | {"even", "odd"}  # fmt: skip
+
+
+SENT = """
+import json, pickle, sys
+from mpsnh.run.fingerprint import fingerprint
+print(json.dumps(fingerprint(pickle.loads(sys.stdin.buffer.read())(1.0, 0))))
+"""
+
+
+def test_another_process_finds_the_same_whether_it_imports_or_is_sent_the_code():
+    """As workers of dask are sent what a script defines; sets of texts have another order there."""
+    cloudpickle = pytest.importorskip("cloudpickle")
+    text = STUDY.replace("return self.function(", "return 1 if repr(self) in {'a', 'bb', 'c'} else self.function(")
+    module = types.ModuleType("__main__")
+    exec(compile(text, "study.py", "exec", dont_inherit=True), module.__dict__)
+    done = subprocess.run(
+        [sys.executable, "-c", SENT],
+        input=cloudpickle.dumps(module.make),
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": "12"},
+    )
+    assert json.loads(done.stdout) == json.loads(json.dumps(fingerprint(module.make(1.0, 0))))

@@ -71,6 +71,19 @@ def test_a_result_that_changes_its_shape_stops_the_run_at_once(tmp_path):
         assert arrays["labels"].tolist() == [0.0]
 
 
+def test_an_observable_may_fill_the_same_array_again():
+    buffer = np.zeros(1)
+
+    class Filling(nh.Observable[nh.Snapshot]):
+        measures, dims = nh.Snapshot, ("x",)
+
+        def __call__(self, snapshot, model):
+            buffer[0] = snapshot.time
+            return buffer
+
+    assert simulation(t=Filling()).run()["t"].values.tolist() == [[0.0], [0.1], [0.2]]
+
+
 def declared(**attributes):
     return type("Declared", (Returns,), attributes)(values=[0.0] * 3)
 
