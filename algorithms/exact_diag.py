@@ -16,11 +16,13 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.degeneracy import degenerate_groups, same_levels
 from mpsnh.linalg.dense import dense_levels
 from mpsnh.linalg.eigenpairs import Eigenpairs
 from mpsnh.linalg.filter.spectrum import filter_spectrum
 from mpsnh.linalg.filter.vectors import right_and_left
 from mpsnh.linalg.matrix import Matrix
+from mpsnh.linalg.schur import SAMPLED_FROM
 
 FILTER_FROM = 2500
 """Dimension from which filter diagonalisation is faster than LAPACK."""
@@ -108,8 +110,10 @@ class ExactDiag(Diagonalisation):
             return 45e3 * n  # blocks of vectors, moments and pencils
         if self.leading is not None:
             return _lapack_bytes(n)
-        # matrix and LAPACK's copy; for each kind of vectors LAPACK's output, the complex one and the sorted one
-        per_element = {"none": 32, "right": 32 + 48, "both": 32 + 2 * 48 + 40}[self.vectors]
+        # matrix and LAPACK's copies; vectors of both sides as LAPACK gives them, complex ones and the sorted ones
+        per_element = {"none": 32, "right": 32 + 2 * 48, "both": 32 + 2 * 48 + 40}[self.vectors]
+        if self.vectors == "none" and n < SAMPLED_FROM:
+            per_element += 24  # the triangle's eigenvectors
         return float(per_element) * n**2
 
     @override
@@ -142,15 +146,19 @@ class ExactDiag(Diagonalisation):
 
     def _with_vectors(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
         ranked = _order(model, found.values)
-        pairs = replace(
-            found, values=found.values[ranked], errors=None if found.errors is None else found.errors[ranked]
-        )
+        errors = np.full(len(ranked), np.nan) if found.errors is None else found.errors[ranked]
+        pairs = replace(found, values=found.values[ranked], errors=errors)
         if self.vectors == "none":
             return _spectrum(model, pairs)
+        count = self.leading or 1
+        if self.vectors == "both":
+            same = same_levels(pairs.values, errors)
+            if np.isin(same[:count], [same[group[0]] for group in degenerate_groups(same)]).any():
+                raise ArithmeticError("a leading level is degenerate, and filters find one of its vectors only")
         right, left, residuals = right_and_left(
             matrix,
             found,
-            pairs.values[: self.leading or 1],
+            pairs.values[:count],
             left=self.vectors == "both",
             largest_residual=RESIDUAL * matrix.norm,
             seed=self.seed,

@@ -509,7 +509,7 @@ def test_current_estimates_must_agree():
 
 
 @pytest.mark.parametrize(
-    ("vectors", "gib"), [("none", 32 * 2704156**2), ("right", 80 * 2704156**2), ("both", 168 * 2704156**2)]
+    ("vectors", "gib"), [("none", 32 * 2704156**2), ("right", 128 * 2704156**2), ("both", 168 * 2704156**2)]
 )
 def test_a_diagonalisation_that_cannot_fit_says_how_much_it_needs(vectors, gib):
     simulation = (ring(24), algorithms.ExactDiag(method="dense", vectors=vectors), {})

@@ -151,6 +151,16 @@ def test_a_degenerate_steady_state_of_a_normal_matrix_has_condition_number_one(f
         observables.SteadyStateEntropy()(found, model)
 
 
+@pytest.mark.parametrize("leading", [1, 2])
+def test_filter_diagonalisation_leaves_degenerate_leading_levels_to_lapack(leading):
+    """A ring and a spin that is not coupled to it: levels occur twice, with the condition number of the ring."""
+    ring = models.NonHermitianXXZ(L=6, gamma=0.2, h=1.0, boundary="periodic", seed=3, charge=None)
+    found = spectrum(Written(L=7, hamiltonian=ring.terms()), method="filter", vectors="both", leading=leading)
+    assert found.copies(0) == 2
+    alone = spectrum(ring, method="dense", vectors="both", leading=1)
+    np.testing.assert_allclose(found.condition_numbers(), alone.condition_numbers()[0], rtol=1e-9)
+
+
 def test_degenerate_phases_keep_orthonormal_vectors():
     model = KickedSpins(L=6)
     found = spectrum(model, vectors="both")
