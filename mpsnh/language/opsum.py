@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from mpsnh.language.site import DAGGER, is_fermionic
 
@@ -178,8 +178,8 @@ class OpSum:
         return f"OpSum({[(term.coefficient, *(x for factor in term.factors for x in factor)) for term in self.terms]})"
 
 
-Summand = OpSum | tuple[Any, ...] | Literal[0]
-"""What can be added to a sum; 0 is what the builtin ``sum`` begins with."""
+Summand = OpSum | tuple[Any, ...] | int
+"""What can be added to a sum; of numbers only 0, which the builtin ``sum`` begins with."""
 
 FORM = "a term is (coefficient, 'Op', site, 'Op', site, …)"
 """How a term is written."""

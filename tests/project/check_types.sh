@@ -1,5 +1,5 @@
 #!/bin/sh
-# Check the types of the whole package as installed, and that a planted error is found.
+# Check the types of the whole package as installed and of a user's script, and that a planted error is found.
 # usage: check_types.sh PYTHON   (an environment with mypy and build)
 set -eu
 python=$1
@@ -12,6 +12,25 @@ trap 'rm -rf "$work"' EXIT
 "$python" -m pip install --quiet --no-deps --target "$work/site" "$work"/mpsnh-*.whl
 cd "$work/site"
 "$python" -m mypy --config-file "$root/pyproject.toml" --cache-dir "$work/cache" -p mpsnh
+
+cat > "$work/user.py" <<'SCRIPT'
+import numpy as np
+
+import mpsnh as nh
+from mpsnh import algorithms, models, observables
+
+
+def realisation(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
+    model = models.NonHermitianXXZ(L=4, h=h, seed=seed, fields=[0.1j, 0, 0, 0])
+    return nh.Simulation(model, algorithms.ExactDiag(), {"gap": observables.SteadyStateGap()})
+
+
+nh.sweep(realisation, {"h": np.linspace(0, 1, 3), "seed": np.arange(3)})
+algorithms.NHTEBD(dt=0.1, t_max=1.0, initial=["up", "down", "up", "down"])
+half = nh.OpSum([(1.0, "Sz", 0)]) / 2 - (0.5, "Sz", 1)
+total = sum([half, half], nh.OpSum()) + sum(nh.OpSum((1.0, "Sz", j)) for j in range(3))
+SCRIPT
+"$python" -m mypy --config-file "$root/pyproject.toml" --cache-dir "$work/cache" "$work/user.py"
 
 echo 'wrong: int = "a planted type error"' >> mpsnh/models/xxz.py
 if "$python" -m mypy --config-file "$root/pyproject.toml" --cache-dir "$work/cache" -p mpsnh > "$work/log"; then
