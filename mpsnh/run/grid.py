@@ -59,7 +59,7 @@ class Grid:
         object.__setattr__(self, "chunk", tuple(int(size) for size in self.chunk) or self.shape)
 
     @classmethod
-    def checked(cls, over: Mapping[str, Sequence[Any]]) -> Grid:
+    def checked(cls, over: Mapping[str, Sequence[Any] | NDArray[Any]]) -> Grid:
         """Return the grid over some axes, if they can be axes.
 
         Raises
@@ -285,7 +285,7 @@ def _matched(known: Sequence[Any], labels: Sequence[Any]) -> Sequence[Any]:
     ]
 
 
-def _distinct(name: str, labels: Sequence[Any]) -> Sequence[Any]:
+def _distinct(name: str, labels: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
     """Return the coordinates of an axis as plain numbers or names, if they can be that."""
     iterator = isinstance(labels, Iterator)  # of which nothing would be left after a look at it
     if iterator or not np.iterable(labels) or isinstance(labels, str) or np.ndim(next(iter(labels), 0)):
@@ -296,8 +296,9 @@ def _distinct(name: str, labels: Sequence[Any]) -> Sequence[Any]:
         require(False, f"over[{name!r}]", array.tolist(), "finite")
     if isinstance(labels, range):
         return labels
-    if array.dtype.kind not in "biufcU":
-        raise TypeError(f"over[{name!r}] = {labels!r}, but its coordinates must be numbers or names")
+    mixed = array.dtype.kind == "U" and not all(isinstance(label, str) for label in labels)
+    if mixed or array.dtype.kind not in "biufcU":
+        raise TypeError(f"over[{name!r}] = {labels!r}, but its coordinates must all be numbers, or all names")
     ordered = np.unique(array)
     close = array.dtype.kind == "f" and bool(np.any(np.diff(ordered) <= ROUNDING * np.max(np.abs(ordered))))
     if close or ordered.size < array.size:

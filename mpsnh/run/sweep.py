@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import xarray as xr
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from mpsnh.checks import require
@@ -26,7 +27,7 @@ from mpsnh.run.workers import Workers, end_if_imported_by_a_worker
 
 def sweep(
     make: Make,
-    over: Mapping[str, Sequence[Any]],
+    over: Mapping[str, Sequence[Any] | NDArray[Any]],
     executor: Executor | None = None,
     store: str | Path | None = None,
     batch: int | Literal["auto"] = "auto",
@@ -47,7 +48,7 @@ def sweep(
     make : callable
         Takes the coordinates of a point by name and returns its `Simulation`.
         Other processes need a function defined at the top level of a module.
-    over : mapping of str to sequence
+    over : mapping of str to sequence or ndarray
         The axes of the grid and their coordinates: numbers or names.
     executor : concurrent.futures.Executor, optional
         Where the points run; in this process if neither this nor `workers` is given. A process pool that loses a worker

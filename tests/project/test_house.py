@@ -29,9 +29,12 @@ SUBJECTS = {
     "algorithms/test_exact.py": ["algorithms/exact_diag.py", "algorithms/exact_evolution.py"],
     "algorithms/test_slow_mode.py": ["algorithms/open_system.py", "algorithms/degenerate_perturbation.py"],
     "observables/test_spectra.py": ["observables/levels.py", "observables/level_statistics.py"],
+    "run/test_axes.py": ["mpsnh/run/grid.py", "mpsnh/run/form.py", "mpsnh/run/results.py"],
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],
+    "run/test_interrupt.py": ["mpsnh/run/limits.py", "mpsnh/run/workers.py"],
     "run/test_names.py": ["mpsnh/run/provenance.py", "mpsnh/value.py"],
     "run/test_old_data.py": ["mpsnh/run/store.py", "mpsnh/run/checkpoint.py"],
+    "run/test_same_study.py": ["mpsnh/run/code.py", "mpsnh/run/fingerprint.py", "mpsnh/run/reference.py"],
     "statistics/test_statistics.py": ["mpsnh/statistics"],
 }
 """Tests of more than one file, by what they test."""
