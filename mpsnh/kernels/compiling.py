@@ -15,7 +15,7 @@ njit: Any = functools.partial(numba.njit, cache=True, nogil=True)
 """Compiles a function when it is first called, once on a machine."""
 
 
-class Announcement(event.Listener):  # type: ignore[misc]
+class Announcement(event.Listener):
     """Says once, on the screen, that kernels are being compiled.
 
     Examples
@@ -39,4 +39,4 @@ class Announcement(event.Listener):  # type: ignore[misc]
         pass
 
 
-event.register("numba:compile", Announcement())
+event.register("numba:compile", Announcement())  # type: ignore[no-untyped-call]

@@ -46,14 +46,11 @@ def fingerprint(simulation: Simulation[Any], free: Collection[str] = ()) -> dict
 
     Examples
     --------
-    >>> class Half(nh.Observable[nh.Spectrum]):
-    ...     measures = nh.Spectrum
-    ...     def __call__(self, spectrum, model):
-    ...         return spectrum.values[0].imag / 2
-    >>> ring = models.NonHermitianXXZ(L=4, boundary="periodic")
-    >>> known = fingerprint(nh.Simulation(ring, algorithms.ExactDiag(), {"half": Half()}))
-    >>> list(known["parts"]["the observable 'half'"])
-    ['Half.measures', 'Half.__call__', 'parameters']
+    >>> def ring(h):
+    ...     model = models.NonHermitianXXZ(L=4, h=h, boundary="periodic")
+    ...     return fingerprint(nh.Simulation(model, algorithms.ExactDiag(), {"gap": observables.SteadyStateGap()}))
+    >>> list(ring(1.0)["parts"]), ring(1.0) == ring(1.0), ring(1.0) == ring(2.0)
+    (['the model', 'the algorithm', "the observable 'gap'"], True, False)
     """
     model, named = simulation.model, dict[str, Any](simulation.observables)
     parts = {

@@ -138,8 +138,8 @@ class Form:
                     f"the result {name!r} has the shape {array.shape} at {point}, but {part.shape} at the first point; "
                     "a sweep needs one shape at all points: measure single numbers, or sweep over the other axes only"
                 )
-        for name, part in self.coords.items():
-            if name not in coords or not _same_labels(part[1], coords[name][1]):
+        for name, label in self.coords.items():
+            if name not in coords or not _same_labels(label[1], coords[name][1]):
                 raise FormError(
                     f"the dimension {name!r} has other labels at {point} than at the first point; a sweep needs "
                     "the same ones at all points"

@@ -296,8 +296,9 @@ def _distinct(name: str, labels: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
         require(False, f"over[{name!r}]", array.tolist(), "finite")
     if isinstance(labels, range):
         return labels
-    if array.dtype.kind not in "biufcU":
-        raise TypeError(f"over[{name!r}] = {labels!r}, but its coordinates must be numbers or names")
+    mixed = array.dtype.kind == "U" and not all(isinstance(label, str) for label in labels)
+    if mixed or array.dtype.kind not in "biufcU":
+        raise TypeError(f"over[{name!r}] = {labels!r}, but its coordinates must all be numbers, or all names")
     ordered = np.unique(array)
     close = array.dtype.kind == "f" and bool(np.any(np.diff(ordered) <= ROUNDING * np.max(np.abs(ordered))))
     if close or ordered.size < array.size:

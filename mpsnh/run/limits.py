@@ -149,5 +149,13 @@ interruptible = Interruptible()
 
 
 def end_points_on_interrupt() -> None:
-    """Handle Ctrl-C in this process from now on, and run nothing any more once it came."""
+    """Handle Ctrl-C in this process from now on, and run nothing any more once it came.
+
+    Examples
+    --------
+    >>> before = signal.getsignal(signal.SIGINT)
+    >>> end_points_on_interrupt()
+    >>> signal.signal(signal.SIGINT, before) == interruptible.ask
+    True
+    """
     signal.signal(signal.SIGINT, interruptible.ask)

@@ -6,14 +6,16 @@ import contextlib
 import itertools
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from mpsnh.checks import require
 from mpsnh.run.checkpoint import COMPUTES
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import REGION_SECONDS, Grid, Point, Region
@@ -21,7 +23,7 @@ from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.provenance import common, comparable, difference, todays_names
 from mpsnh.run.reference import References
 from mpsnh.run.simulation import Simulation
-from mpsnh.run.store import MISSING, Store
+from mpsnh.run.store import FAILURES, GRID, MISSING, STATUS, Store
 from mpsnh.run.task import Outcome, Task, run_first
 from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
 
@@ -67,12 +69,12 @@ class Results:
             Where the first points run.
         """
         if self.store is not None:
-            self.store.require_usable(self.wanted)
+            _require_storable(self.store, self.wanted)
             if self.store.exists():
                 self.wanted = self.store.grid().matched(self.wanted)
         found = survey(self.run.make, self.wanted, self.on_error == "raise")
         if self.store is not None:
-            self.store.require_names(found.names)
+            _require_names(found.names)
         if self.store is not None or not workers.local:
             self._references = References.of(found.points())
         if not workers.local:
@@ -253,6 +255,25 @@ class Results:
 
     def _wanted(self, failures: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from (failure for failure in failures if failure["point"] in self.wanted)
+
+
+def _require_storable(store: Store, grid: Grid) -> None:
+    """Raise if there can't be a store at a place, or none with such coordinates."""
+    if "://" not in store.url and Path(store.url).is_file():
+        raise NotADirectoryError(f"store = {store.url!r} is a file, but it must be a folder, or a place for one")
+    for name, labels in grid.axes.items():
+        if any(isinstance(label, complex) for label in labels if not isinstance(labels, range)):
+            raise TypeError(
+                f"over[{name!r}] = {labels!r} has complex coordinates, which a store can't hold; use two real axes, "
+                "or no store"
+            )
+    _require_names(grid.axes)
+
+
+def _require_names(names: Collection[str]) -> None:
+    """Raise if the name of a variable or an axis is that of something else in each store."""
+    for name in names:
+        require(name not in (STATUS, FAILURES, GRID), "name", name, "another one: a store has a part called so")
 
 
 def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:

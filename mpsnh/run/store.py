@@ -15,7 +15,6 @@ import zarr
 from numcodecs import Zstd
 from numpy.typing import NDArray
 
-from mpsnh.checks import require
 from mpsnh.run.form import Form, Part, empty_value
 from mpsnh.run.grid import Grid, Region
 
@@ -73,32 +72,6 @@ class Store:
             return STATUS in group and GRID in group and "identity" in group.attrs
         except FileNotFoundError:
             return False
-
-    def require_usable(self, grid: Grid) -> None:
-        """Raise if there can't be a store at this place, or none with such coordinates.
-
-        Raises
-        ------
-        NotADirectoryError
-            If there is a file.
-        TypeError
-            If a coordinate is complex.
-        """
-        if self._local is not None and self._local.exists() and not self._local.is_dir():
-            raise NotADirectoryError(f"store = {self.url!r} is a file, but it must be a folder, or a place for one")
-        for name, labels in grid.axes.items():
-            if any(isinstance(label, complex) for label in labels if not isinstance(labels, range)):
-                raise TypeError(
-                    f"over[{name!r}] = {labels!r} has complex coordinates, which a store can't hold; use two real "
-                    "axes, or no store"
-                )
-        self.require_names(grid.axes)
-
-    @staticmethod
-    def require_names(names: Collection[str]) -> None:
-        """Raise if the name of a variable or an axis is that of something else in each store."""
-        for name in names:
-            require(name not in (STATUS, FAILURES, GRID), "name", name, "another one: a store has a part called so")
 
     @contextlib.contextmanager
     def locked(self, name: str, wait: bool = False) -> Iterator[bool]:

@@ -44,7 +44,12 @@ UNGUARDED = 87
 
 
 def end_if_imported_by_a_worker() -> None:
-    """End this process if it is a worker that has only begun to import the script for which it was made."""
+    """End this process if it is a worker that has only begun to import the script for which it was made.
+
+    Examples
+    --------
+    >>> end_if_imported_by_a_worker()  # here it is none
+    """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         os._exit(UNGUARDED)
 

@@ -61,7 +61,8 @@ def never(**_):
         ({"z": [1j, 2.0]}, TypeError, r"over\['z'\] = \[1j, \(2\+0j\)\] has complex coordinates, which a store can't"),
         ({"status": [0, 1]}, ValueError, "name = 'status', but it must be another one"),
         ({"h": [0.3, 0.1 * 3]}, ValueError, "without repetitions"),
-        ({"h": [None, 1.0]}, TypeError, "coordinates must be numbers or names"),
+        ({"h": [None, 1.0]}, TypeError, "coordinates must all be numbers, or all names"),
+        ({"h": [1.0, "a"]}, TypeError, "coordinates must all be numbers, or all names"),
     ],
 )
 def test_axes_that_no_store_can_hold_are_refused_at_once(over, error, message, tmp_path):

@@ -5,7 +5,6 @@ Each case runs the text of a study, edits it as a user would between two calls, 
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
@@ -17,7 +16,6 @@ import pytest
 import zarr
 
 import mpsnh as nh
-from mpsnh.operators.probe import probe
 from mpsnh.run.code import Code
 from mpsnh.run.fingerprint import fingerprint
 from mpsnh.run.reference import References, WorkerError
@@ -214,33 +212,6 @@ def test_a_worker_that_computes_something_else_is_refused():
     other = References.of([({"h": 1.0, "seed": 0}, study().make(1.0, 0))])
     with pytest.raises(WorkerError, match=r"'FACTOR' of the observable 'growth'.*functools\.partial"):
         other.require_agreement(study(STUDY.replace("TABLE = 1.0", "TABLE = 2.0")).make)
-
-
-def dense(generator, sites):
-    """The number of a Hamiltonian from its full matrix."""
-    from mpsnh.operators.matrix import matrix
-    from mpsnh.operators.probe import _states
-    from mpsnh.operators.sector import sector
-
-    left, right = ([pair[k] for pair in _states(sites)] for k in (0, 1))
-    product = [np.ones(1), np.ones(1)]
-    for a, b in zip(left, right, strict=True):
-        product = [np.kron(product[0], a), np.kron(product[1], b)]
-    whole = matrix(generator, sector(tuple(sites), None))
-    return product[0] @ (whole @ product[1])
-
-
-def test_the_number_of_a_hamiltonian_is_an_element_of_its_matrix():
-    rng = np.random.default_rng(3)
-    for sites in ([nh.Spin(0.5)] * 4, [nh.Fermion()] * 4, [nh.Spin(1), nh.Fermion(), nh.Spin(0.5), nh.Fermion()]):
-        pairs = [(j, k) for j, k in itertools.combinations(range(4), 2) if type(sites[j]) is type(sites[k])]
-        terms = []
-        for j, k in pairs:
-            names = ("cdag", "c") if isinstance(sites[j], nh.Fermion) else ("Sp", "Sm")
-            terms.append((complex(*rng.normal(size=2)), names[0], j, names[1], k))
-            terms.append((complex(*rng.normal(size=2)), names[1], j, names[0], k))
-        generator = nh.models.NonHermitianXXZ(L=4).generator.__class__(nh.OpSum(terms))
-        assert probe(generator, sites) == pytest.approx(dense(generator, sites), rel=1e-12)
 
 
 def test_code_that_leads_back_to_itself_ends():
