@@ -345,7 +345,7 @@ def test_results_must_have_the_same_shape():
         return quench(t_max=t_max)
 
     with pytest.raises(
-        ValueError, match=r"the result 'sz' has the shape .* at {'t_max': 2.0}, but .* at the first point"
+        ValueError, match=r"the result '\w+' has the shape .* at {'t_max': 2.0}, but .* at the first point"
     ):
         nh.sweep(make, {"t_max": [1.0, 2.0]})
 
