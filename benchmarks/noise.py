@@ -61,7 +61,7 @@ def converging(seed: int) -> tuple[dict[str, Any], nh.Model, algorithms.NHTEBD, 
         rng.uniform(-12, -7),
     )
     kind = str(rng.choice(["cooling", "decay"]))
-    model = ising(L, h, gamma) if kind == "decay" else Cooling(L=L, gamma=0.0, V=V, h=h, seed=seed)
+    model = ising(L, h, gamma) if kind == "decay" else Cooling(L=L, gamma=0.0, V=V, h=h, seed=seed, charge=None)
     case = {"kind": kind, "L": int(L), "gamma": float(gamma), "h": float(h), "V": float(V), "order": int(order)}
     case |= {"dt": float(dt), "chi": int(chi), "t": 30.0, "cutoff": 10.0**cutoff, "seed": seed}
     algorithm = algorithms.NHTEBD(
@@ -96,7 +96,11 @@ def drawn(seed: int) -> tuple[dict[str, Any], nh.Model, algorithms.NHTEBD, Exact
     up = np.arange(L) % 2 == 0
     if rng.random() < 0.3:
         up = rng.permutation(up)
-    model = ising(L, h, gamma) if kind == "no click" else models.NonHermitianXXZ(L=L, gamma=gamma, V=V, h=h, seed=seed)
+    model = (
+        ising(L, h, gamma)
+        if kind == "no click"
+        else models.NonHermitianXXZ(L=L, gamma=gamma, V=V, h=h, seed=seed, charge=None)
+    )
     algorithm = algorithms.NHTEBD(
         dt=dt, t_max=t_max, every=round(0.5 / dt) if dt < 0.2 else 2, order=order, max_bond=chi, cutoff=cutoff,
         tolerance=TOLERANCE, initial=lambda m: nh.MPS.product(m.sites, ["up" if spin else "down" for spin in up]),

@@ -18,6 +18,14 @@ COARSER_BOND = 3
 """How many times smaller the largest bond dimension of a shadow is. A third costs about a sixth of the run."""
 
 
+_NOTICED = 1e-16
+"""Discarded weight of a product state that counts as truncation."""
+
+
+SMALL = 8
+"""Bond dimension up to which a shadow has half of that of the run: a smaller one saves no time, and is soon lost."""
+
+
 COARSER_CUTOFF = 100.0
 """How many times larger the cutoff of a shadow is."""
 
@@ -62,7 +70,7 @@ class Shadow:
     --------
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2).workspace(max_bond=6)
     >>> Shadow(state, Truncation(max_bond=6)).truncation
-    Truncation(max_bond=2, cutoff=1e-08, excess=0.1)
+    Truncation(max_bond=3, cutoff=1e-08, excess=0.1)
     """
 
     def __init__(self, state: BlockState, truncation: Truncation) -> None:
@@ -70,6 +78,7 @@ class Shadow:
         self.workspace, lost = _truncated(state, self.truncation)
         self._weights = np.array([0.0, lost])
         self._grown = 0.0
+        self._blind = truncation.max_bond == 1  # nothing is coarser
         self.error = float(np.finfo(state.dtype).eps)
         self._inherited = 0.0
 
@@ -96,6 +105,8 @@ class Shadow:
         rounding = (ROUNDING * np.finfo(self.workspace.dtype).eps) ** 2
         self._weights += [lost.max(initial=0.0) + rounding, own_lost.max(initial=0.0) + rounding]
         distance = float(np.abs(np.linalg.eigvalsh(pairs - own_pairs)).sum(axis=1).max()) / 2
+        if self._blind:  # and anything may have happened once more than rounding is discarded
+            distance, self._weights[1] = 1.0, _NOTICED
         if self._grown > 0 or distance > LOST:
             self._grown += growth
         ratio = min(0.0, math.log(self._weights[0] / self._weights[1]) / 2 + self._grown)
@@ -146,7 +157,8 @@ def coarser(truncation: Truncation) -> Truncation:
     >>> coarser(Truncation(max_bond=64, cutoff=1e-10))
     Truncation(max_bond=22, cutoff=1e-08, excess=0.1)
     """
-    bond = -(-truncation.max_bond // COARSER_BOND)
+    third, half = -(-truncation.max_bond // COARSER_BOND), -(-truncation.max_bond // 2)
+    bond = max(third, min(half, SMALL))
     return Truncation(max_bond=bond, cutoff=min(0.1, COARSER_CUTOFF * truncation.cutoff))
 
 

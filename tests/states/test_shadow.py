@@ -77,7 +77,11 @@ def test_errors_above_tolerance_are_seen():
     for seed in range(24):
         rng = np.random.default_rng([seed, 99])
         model = models.NonHermitianXXZ(
-            L=int(rng.integers(8, 11)), gamma=rng.choice([0, 0.1, 0.3, 0.7]), h=rng.choice([0, 1, 3]), seed=seed
+            L=int(rng.integers(8, 11)),
+            gamma=rng.choice([0, 0.1, 0.3, 0.7]),
+            h=rng.choice([0, 1, 3]),
+            seed=seed,
+            charge=None,
         )
         algorithm = algorithms.NHTEBD(
             dt=0.1, t_max=8.0, every=5, max_bond=int(rng.choice([4, 8, 12])), cutoff=10 ** rng.uniform(-12, -5)
@@ -133,12 +137,27 @@ def test_the_estimate_can_be_turned_off():
     assert on.log_norm == off.log_norm
 
 
+@QUIET
+def test_product_states_have_no_shadow():
+    """Nothing is known of their errors, unless nothing is discarded."""
+    entangled = errors(models.NonHermitianXXZ(L=6), algorithms.NHTEBD(dt=0.1, t_max=2.0, max_bond=1))
+    _, error, noise, trust = entangled
+    assert (noise == 1).all()
+    assert trust[-1] == 0
+    fields = models.NoClick(L=6, hamiltonian=nh.OpSum([(0.7, "Sx", j) for j in range(6)]), jumps=())
+    _, error, noise, trust = errors(fields, algorithms.NHTEBD(dt=0.1, t_max=2.0, max_bond=1))
+    assert error.max() < 1e-13
+    assert noise.max() < 1e-4
+    assert trust[-1] == NEVER
+
+
 def test_a_shadow_of_a_large_state_is_truncated_first():
     rng = np.random.default_rng(2)
     state = nh.MPS.from_vector(rng.normal(size=256), (nh.Spin(0.5),) * 8).workspace(16)
     shadow = Shadow(state, Truncation(max_bond=16))
-    assert coarser(Truncation(max_bond=16)).max_bond == 6
-    assert max(shadow.workspace.bond_dimensions()) == 6
+    sizes = (1, 2, 4, 8, 16, 24, 32, 64)
+    assert [coarser(Truncation(max_bond=chi)).max_bond for chi in sizes] == [1, 1, 2, 4, 8, 8, 11, 22]
+    assert max(shadow.workspace.bond_dimensions()) == 8
     assert max(state.bond_dimensions()) == 16
 
 
