@@ -22,10 +22,6 @@ _NOTICED = 1e-16
 """Discarded weight of a product state that counts as truncation."""
 
 
-SMALL = 8
-"""Bond dimension up to which a shadow has half of that of the run: a smaller one saves no time, and is soon lost."""
-
-
 COARSER_CUTOFF = 100.0
 """How many times larger the cutoff of a shadow is."""
 
@@ -70,7 +66,7 @@ class Shadow:
     --------
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2).workspace(max_bond=6)
     >>> Shadow(state, Truncation(max_bond=6)).truncation
-    Truncation(max_bond=3, cutoff=1e-08, excess=0.1)
+    Truncation(max_bond=2, cutoff=1e-08, excess=0.1)
     """
 
     def __init__(self, state: BlockState, truncation: Truncation) -> None:
@@ -157,8 +153,7 @@ def coarser(truncation: Truncation) -> Truncation:
     >>> coarser(Truncation(max_bond=64, cutoff=1e-10))
     Truncation(max_bond=22, cutoff=1e-08, excess=0.1)
     """
-    third, half = -(-truncation.max_bond // COARSER_BOND), -(-truncation.max_bond // 2)
-    bond = max(third, min(half, SMALL))
+    bond = -(-truncation.max_bond // COARSER_BOND)
     return Truncation(max_bond=bond, cutoff=min(0.1, COARSER_CUTOFF * truncation.cutoff))
 
 
