@@ -67,7 +67,7 @@ class OpSum:
     __slots__ = ("terms",)
     terms: tuple[Term, ...]
 
-    def __init__(self, terms: Iterable[tuple[Any, ...]] = ()) -> None:
+    def __init__(self, terms: Iterable[tuple[Any, ...]] | tuple[Any, ...] = ()) -> None:
         if isinstance(terms, str) or not isinstance(terms, Iterable):
             raise TypeError(f"terms = {terms!r}, but they must be a sequence of terms; {FORM}")
         if _is_term(terms):
@@ -75,7 +75,7 @@ class OpSum:
         self.terms = tuple(term if isinstance(term, Term) else _parsed(term) for term in terms)
 
     @classmethod
-    def sum(cls, items: Iterable[Summand]) -> OpSum:
+    def sum(cls, items: Iterable[Summand] | tuple[Any, ...]) -> OpSum:
         """Add up many sums or tuples.
 
         Parameters
