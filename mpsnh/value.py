@@ -88,7 +88,7 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         vars(self).update({name: _frozen(value) for name, value in state.items()})
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._key() == other._key()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash((type(self), self._key()))

@@ -230,11 +230,6 @@ class Simulation(Generic[R]):
         for name, (dims, attributes) in variables.items():
             if name not in begun:
                 continue
-            shapes = sorted({np.shape(row[name]) for row in rows})
-            if len(shapes) > 1:
-                raise ValueError(
-                    f"observable {name!r} returned shapes {shapes}, but it must always return the same shape"
-                )
             values = np.stack([np.asarray(row[name]) for row in rows])
             data[name] = ((axis, *dims), values, attributes) if axis else (dims, values[0], attributes)
             coords |= {dim: (dim, np.arange(size)) for dim, size in zip(dims, values.shape[1:], strict=True)}

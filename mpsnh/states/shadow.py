@@ -207,5 +207,5 @@ def _truncated(state: BlockState, truncation: Truncation) -> tuple[BlockState, f
     dims = [len(site) for site in state.charges]
     for first in (0, 1):
         pairs = [(j, j + 1) for j in range(first, len(dims) - 1, 2)]
-        lost += copy.apply(tuple(Gate(np.eye(dims[i] * dims[j]), (i, j)) for i, j in pairs), decomposed)
+        lost += copy.apply(tuple(Gate(np.eye(dims[i] * dims[j], dtype=complex), (i, j)) for i, j in pairs), decomposed)
     return BlockState(copy.view(), copy.charges, copy.centre, truncation.max_bond, copy.dtype), float(lost.max())

@@ -363,7 +363,7 @@ class BlockState(Workspace):
         """
         own, elements = self._chain._asdict(), arrays.get("elements")
         names = _PLACES + _MEMORY
-        if elements is None or any(np.shape(arrays.get(name)) != own[name].shape for name in names):
+        if elements is None or any(np.shape(arrays.get(name, ())) != own[name].shape for name in names):
             return False
         before = {name: own[name].copy() for name in names}
         for name in names:
