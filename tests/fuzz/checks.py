@@ -30,7 +30,7 @@ def public(folder: str) -> list[str]:
     return list(exports((ROOT / folder / "__init__.pyi").read_text(encoding="utf-8"), folder))
 
 
-OBSERVABLES = public("observables")
+OBSERVABLES = [name for name in public("observables") if issubclass(getattr(nh.observables, name), nh.Observable)]
 UNKNOWN = sorted(
     {*OBSERVABLES, *public("models"), *public("algorithms")}
     - {*OF_STATES, *OF_SPECTRA, *OF_SLOW_MODES, *product.MODELS, *WEIGHTS}

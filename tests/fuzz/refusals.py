@@ -200,6 +200,7 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (r"NHTEBD needs gates on one site or on neighbours", "a gate is longer than a bond", gates_apart),
     (r"^the gate on sites .* takes a state of charge", "a gate breaks the charge", gates_break_charge),
     (r"does not conserve the charge|do not conserve the charge", "the charge is not conserved", lambda w: w.leaks),
+    (r"^initial = 'neel', but it must be a function", "Néel is for two states", lambda w: True),
     (r"has weight .* outside of the sector", "the state has another charge", outside_of_sector),
     (r"charge of the (initial )?state|initial state .*charge", "the state has another charge", outside_of_sector),
     (r"^max_bond = .* as the initial state needs", "the initial state is wider", bond_too_small),

@@ -448,7 +448,7 @@ def test_an_initial_state_needs_its_bonds():
         (observables.Magnetization(), algorithms.ExactDiag(), "measures Snapshot, but ExactDiag yields Spectrum"),
         (observables.MidCurrent(half_width=1), algorithms.ExactDiag(), "measures Snapshot, but ExactDiag yields Spec"),
         (observables.SteadyStateGap(), tebd(), "measures Spectrum, but NHTEBD yields TruncatedSnapshot"),
-        (observables.Eigenvalues(), exact(), "measures Spectrum, but ExactEvolution yields Snapshot"),
+        (observables.Eigenvalues(), exact(), "measures Spectrum, but ExactEvolution yields ExactSnapshot"),
     ],
 )
 def test_an_observable_of_another_algorithm(observable, algorithm, message):
@@ -590,6 +590,6 @@ def test_an_observable_of_the_wrong_shape():
 
 
 def test_a_norm_that_no_number_holds():
-    snapshot = nh.Snapshot(time=1.0, state=nh.MPS.product([nh.Spin()] * 2, ["up", "up"]), log_norm=-1e4)
+    snapshot = nh.Snapshot(time=1.0, state=nh.MPS.product([nh.Spin()] * 4, ["up"] * 4), log_norm=-1e4)
     with refused(FloatingPointError, "the norm exp(-10000) at t = 1 is not representable; use log_norm of the dataset"):
         observables.Norm()(snapshot, chain())

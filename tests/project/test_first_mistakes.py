@@ -243,7 +243,7 @@ MEASUREMENTS = {
     ),
     "an observable whose length grows": (
         lambda: with_observable(lambda self, record, model: [0.0] * (1 + round(record.time)), dims=("k",)),
-        "observable 'mine' returned shapes [(1,), (2,)], but it must always return the same shape",
+        "observable 'mine' returned the shape (2,) at one record and (1,) at another; it must be the same at all",
     ),
     "a class for an observable": (
         lambda: simulated(observable=observables.Norm),

@@ -34,6 +34,7 @@ SUBJECTS = {
     "run/test_interrupt.py": ["mpsnh/run/limits.py", "mpsnh/run/workers.py"],
     "run/test_names.py": ["mpsnh/run/provenance.py", "mpsnh/value.py"],
     "run/test_old_data.py": ["mpsnh/run/store.py", "mpsnh/run/checkpoint.py"],
+    "states/test_meaning.py": ["mpsnh/states/mps.py", "mpsnh/states/vector.py", "mpsnh/base/evolution.py"],
     "states/test_shadow.py": ["mpsnh/states/shadow.py", "algorithms/nhtebd.py"],
     "run/test_same_study.py": ["mpsnh/run/code.py", "mpsnh/run/fingerprint.py", "mpsnh/run/reference.py"],
 }

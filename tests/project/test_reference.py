@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import mpsnh as nh
 from mpsnh import algorithms, models, observables
 from mpsnh.language.site import Boson, Fermion, Spin
 
@@ -21,7 +22,8 @@ def rows(title):
 
 
 def classes(package):
-    return {name: thing for name, thing in vars_of(package) if isinstance(thing, type)}
+    kinds = nh.Model, nh.Algorithm, nh.Observable
+    return {name: thing for name, thing in vars_of(package) if isinstance(thing, type) and issubclass(thing, kinds)}
 
 
 def vars_of(package):
@@ -30,7 +32,7 @@ def vars_of(package):
 
 def names_of(kinds):
     listed = kinds if isinstance(kinds, tuple) else (kinds,)
-    return ", ".join(f"`{kind.__name__.removeprefix('Truncated')}`" for kind in listed)
+    return ", ".join(f"`{kind.__name__.removeprefix('Truncated').removeprefix('Exact')}`" for kind in listed)
 
 
 @pytest.mark.parametrize("package", [models, algorithms, observables])

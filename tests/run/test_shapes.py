@@ -34,10 +34,10 @@ def simulation(**observables):
 @pytest.mark.parametrize(
     ("observables", "error", "message"),
     [
-        ({"x0": Returns(values=[None] * 3)}, TypeError, r"'x0' returned None \(is there a return\?\)"),
-        ({"d": Returns(values=[{"a": 1}] * 3)}, TypeError, r"'d' returned dict {'a': 1}, but it must return a number"),
-        ({"s": Returns(values=["text"] * 3)}, TypeError, "'s' returned str 'text', but"),
-        ({"r": Along(values=[[[1], [1, 2]]] * 3)}, ValueError, "'r' returned what is no array"),
+        ({"x0": Returns(values=[None] * 3)}, TypeError, "Returns returned None"),
+        ({"d": Returns(values=[{"a": 1}] * 3)}, TypeError, "Returns returned .*, but it must return a number"),
+        ({"s": Returns(values=["text"] * 3)}, TypeError, "Returns returned .*, but it must return a number"),
+        ({"r": Along(values=[[[1], [1, 2]]] * 3)}, TypeError, "Along returned .*, but it must return a number"),
         (
             {"g": Along(values=[[1], [1], [1, 2]])},
             ValueError,

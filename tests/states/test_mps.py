@@ -69,7 +69,10 @@ def test_product_of_names_and_vectors():
         (["up"], "number of states = 1, but it must be 2, one a site"),
         (["up"] * 3, "number of states = 3, but it must be 2, one a site"),
         (["up", "left"], "Spin(0.5) has no state 'left'; it has: up, down"),
-        (["up", [1, 0, 0]], "shape of tensor 1 = (1, 3, 1), but it must be (1, 2,"),
+        (
+            ["up", [1, 0, 0]],
+            "state = [1, 0, 0], but it must be a name, one of 'up', 'down', or an array of 2",
+        ),
         (["up", [np.nan, 1]], "tensor 1 of the state has elements that are not finite"),
     ],
     ids=["short", "long", "name", "length", "nan"],

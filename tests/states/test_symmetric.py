@@ -309,6 +309,7 @@ def compressed(state):
     ],
     ids=["compress", "flip", "swap", "canonicalize", "plus", "H"],
 )
+@pytest.mark.filterwarnings("ignore:No method, absorb:UserWarning")  # of quimb
 def test_records_that_quimb_has_changed(change, order):
     *_, last = algorithms.NHTEBD(dt=0.1, t_max=1.0).records(models.NonHermitianXXZ(L=10, gamma=0.3, h=1.0, seed=1))
     vector = last.state.to_vector()
