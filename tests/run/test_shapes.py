@@ -91,7 +91,7 @@ def declared(**attributes):
 @pytest.mark.parametrize(
     ("name", "observable", "error", "message"),
     [
-        ("x", declared(dims="site"), TypeError, "'x' has dims = 'site', but they must be a tuple of names"),
+        ("x", declared(dims=["site"]), TypeError, r"'x' has dims = \['site'\], but they must be a tuple of names"),
         ("x", declared(dims=("time",)), ValueError, "dims = .* but the records have that one already"),
         ("x", declared(dims=("site", "site")), ValueError, "dims = .* but each must be there once"),
         ("x", declared(coords={"site": (0, 1)}), ValueError, r"labels of observable 'x' = 'site', but .* dims \(\)"),
