@@ -206,7 +206,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     @override
     def advance(self, carry: Sweep, t: float, dt: float, steps: int) -> Sweep:
-        workspace, layers, last = carry.workspace, carry.plan.layers(steps), len(carry.plan.step)
+        workspace, layers = carry.workspace, carry.plan.layers(steps)
+        last = 0 if carry.shadow is None else len(carry.plan.step)  # layers whose pairs are compared
         lost, pairs = swept(workspace, layers, last, self.truncation)
         # In the middle, from where a window there is measured without contracting the rest of the chain.
         workspace.move_to(carry.model.L // 2)

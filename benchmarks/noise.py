@@ -29,6 +29,9 @@ from tests.oracles.circuits import Amplitudes, Exact, Orbitals, evolved, pairs_o
 ROOT = Path(__file__).parents[1]
 TOLERANCE = 0.01
 
+SHOWN = 1e-9
+"""Smallest error and estimate that the figure shows; what is smaller stands at its edge."""
+
 CONVERGING = 300
 """Seed from which on runs lead to a steady state, by imaginary time or by decay."""
 
@@ -177,18 +180,27 @@ def table(runs: list[dict[str, Any]]) -> Iterator[str]:
 
 def draw(runs: list[dict[str, Any]], place: Path) -> None:
     """Draw the estimate of each record against its error."""
-    figure, axes = plt.subplots(figsize=(5, 4.4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
     for kind, colour in zip((*KINDS, "cooling", "decay"), ("C0", "C1", "C2", "C3", "C4"), strict=True):
         rows = [row for case in runs if case["kind"] == kind for row in case["rows"]] or [(0, np.nan, np.nan, 0, 0)]
         _, error, noise, _, _ = np.array(rows).T
-        axes.loglog(np.maximum(error, 1e-13), noise, ".", color=colour, ms=2, alpha=0.4, label=kind, rasterized=True)
-    line = np.array([1e-13, 1])
-    axes.plot(line, line, "k-", lw=1)
-    axes.plot(line, 10 * line, "k:", lw=1)
-    axes.axhline(TOLERANCE, color="grey", lw=0.8)
+        axes.loglog(
+            np.maximum(error, SHOWN),
+            np.maximum(noise, SHOWN),
+            ".",
+            color=colour,
+            ms=2,
+            alpha=0.4,
+            label=kind,
+            rasterized=True,
+        )
+    line = np.array([SHOWN, 1])
+    axes.plot(line, line, "k-", lw=1, label="estimate = error")
+    axes.plot(line, 10 * line, "k:", lw=1, label="estimate = 10 × error")
+    axes.axhline(TOLERANCE, color="grey", lw=0.8, label=f"tolerance {TOLERANCE:g}")
     axes.axvline(TOLERANCE, color="grey", lw=0.8)
-    axes.set(xlabel="error (trace distance of two neighbours)", ylabel="estimate", xlim=(1e-13, 1.5), ylim=(1e-16, 1.5))
-    axes.legend(markerscale=6, loc="lower right")
+    axes.set(xlabel="error (trace distance of two neighbours)", ylabel="estimate", xlim=(SHOWN, 1.5), ylim=(SHOWN, 1.5))
+    figure.legend(*axes.get_legend_handles_labels(), markerscale=6, loc="outside right upper", frameon=False)
     figure.savefig(place, dpi=150)
 
 

@@ -106,7 +106,9 @@ class Shadow:
         if self._grown > 0 or distance > LOST:
             self._grown += growth
         ratio = min(0.0, math.log(self._weights[0] / self._weights[1]) / 2 + self._grown)
-        self.error = min(1.0, self._inherited + CAUTION * distance * math.exp(ratio))
+        # Where both discard the same their distance is nothing, but the root of what was just discarded is an error.
+        made = max(CAUTION * distance * math.exp(ratio), math.sqrt(lost.max(initial=0.0)))
+        self.error = min(1.0, self._inherited + made)
 
     def carry(self) -> dict[str, NDArray[Any]]:
         """Return what a run must know to go on."""

@@ -118,6 +118,16 @@ def test_a_converged_steady_state_raises_no_alarm():
     assert fine.noise < 1e-3
 
 
+def test_what_run_and_shadow_both_discard_is_seen():
+    """At the first record both have discarded the same, so that they are one state, and a wrong one."""
+    L, jumps = 8, tuple(nh.OpSum() + (1.0, "Sm", j) for j in range(8))
+    terms = [(-4.0, "Sx", j, "Sx", j + 1) for j in range(L - 1)] + [(-1.0, "Sz", j) for j in range(L)]
+    model = models.NoClick(L=L, hamiltonian=nh.OpSum(terms), jumps=jumps)
+    _, error, noise, _ = errors(model, algorithms.NHTEBD(dt=0.2, t_max=0.4, every=2, max_bond=6, cutoff=1.6e-6))
+    assert error[0] > 1e-4
+    assert noise[0] > error[0] / 2
+
+
 def test_the_trust_time_is_the_last_record_before_the_alarm():
     algorithm = algorithms.NHTEBD(dt=0.1, t_max=8.0, every=5, max_bond=6)
     with pytest.warns(RuntimeWarning, match=r"truncation may have changed local values by .*, above tolerance = 0.01"):
