@@ -24,7 +24,7 @@ from mpsnh.operators.sector import LEAK, joint_charges
 from mpsnh.states.memory import memory_needed
 from mpsnh.states.mps import MPS
 from mpsnh.states.shadow import Shadow, coarser, swept
-from mpsnh.states.symmetric import SymmetricMPS, from_blocks, symmetric
+from mpsnh.states.symmetric import SymmetricMPS, from_blocks, require_charge, symmetric
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
 
@@ -136,6 +136,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         state = self.initial_state(model)
         allowed_bond = f"≥ {state.max_bond()}, as the initial state needs"
         require(self.max_bond >= state.max_bond(), "max_bond", self.max_bond, allowed_bond)
+        require_charge(state, model.charge)
 
     @override
     def bytes_needed(self, model: Model) -> float:
@@ -179,6 +180,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         if not isinstance(state, MPS):
             raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
         state = self._suited(state.on_sites(model.sites, "the state", "the model"), plan)
+        require_charge(state, model.charge)
         workspace = state.workspace(self.max_bond, self._dtype)
         workspace.log_norm += after.log_norm or 0.0
         workspace.recall(after.carry)

@@ -171,12 +171,7 @@ class SteadyStateEntropy(Observable[Spectrum]):
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the entropy."""
-        copies = record.copies(0)
-        if copies > 1:
-            raise ArithmeticError(
-                f"the steady state is degenerate: {copies} levels are the same within their errors, and each of their "
-                "vectors has its own entropy; break the symmetry, or choose a sector with charge"
-            )
+        _require_one(record, model, "entropy")
         return record.state(0).entanglement_entropy(chosen_bond(self.bond, model))
 
 
@@ -202,4 +197,26 @@ class SteadyStateConditionNumber(Observable[Spectrum]):
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the condition number."""
+        if record.conditions is None:
+            _require_one(record, model, "condition number")
         return float(record.condition_numbers()[0])
+
+
+def _require_one(record: Spectrum, model: Model, quantity: str) -> None:
+    """Refuse a quantity of the steady state's vector where there are many, or where rounding would choose one."""
+    copies = record.copies(0)
+    if copies > 1:
+        raise ArithmeticError(
+            f"the steady state is degenerate: {copies} levels are the same within their errors, and each of their "
+            f"vectors has its own {quantity}; break the symmetry, or choose a sector with charge"
+        )
+    if model.generator.period is None:
+        return  # of levels that grow alike, the lowest energy is meant
+    errors = record.uncertainties() / np.abs(record.values)
+    growth = model.growth(record.values)
+    alike = int(np.count_nonzero(growth[0] - growth <= errors + errors[0]))
+    if alike > 1:
+        raise ArithmeticError(
+            f"{alike} levels grow alike within their errors, so that no state is the steady one; each has its own "
+            f"{quantity}"
+        )

@@ -48,6 +48,9 @@ class Spectrum(Record):
     conditions : ndarray, shape (m,), or None
         Condition numbers of the first levels: 1/|⟨L|R⟩|, of a degenerate level the norm of the projector on all of
         its vectors, and infinite if the level is defective (an exceptional point) or double precision can't tell.
+    multiplicities : ndarray of int, shape (n,), or None
+        How often each level occurs in the whole matrix, within the errors, where that is known though not all levels
+        are here.
     missing : str
         Why there are no vectors though the algorithm was asked for them; they do not exist at an exceptional point.
     order : "growth", "phase" or "energy"
@@ -76,6 +79,7 @@ class Spectrum(Record):
     residuals: NDArray[np.float64] | None = field(default=None, repr=False)
     errors: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
     conditions: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
+    multiplicities: NDArray[np.intp] | None = field(default=None, repr=False, kw_only=True)
     missing: str = field(default="", kw_only=True)
     order: Order = field(kw_only=True)
     certified: bool = field(default=False, kw_only=True)
@@ -145,18 +149,23 @@ class Spectrum(Record):
 
     def same(self) -> NDArray[np.intp]:
         """Return a number for each level, equal for levels that are the same within their errors."""
-        scale = float(np.abs(self.values).max(initial=0.0))
-        errors = self.errors if self.errors is not None else np.full(len(self.values), ROUNDING * scale)
-        return same_levels(self.values, np.maximum(errors, ROUNDING * scale))
+        return same_levels(self.values, self.uncertainties())
+
+    def uncertainties(self) -> NDArray[np.float64]:
+        """Return how far each level may be off: its estimated error, and rounding at least."""
+        rounding = np.full(len(self.values), ROUNDING * float(np.abs(self.values).max(initial=0.0)))
+        return rounding if self.errors is None else np.maximum(self.errors, rounding)
 
     def copies(self, level: int) -> int:
-        """Return how often a level occurs among these, within the errors.
+        """Return how often a level occurs, within the errors, as far as that is known.
 
         Parameters
         ----------
         level : int
             Its place in the order of the levels.
         """
+        if self.multiplicities is not None:
+            return int(self.multiplicities[level])
         same = self.same()
         return int(np.count_nonzero(same == same[level]))
 

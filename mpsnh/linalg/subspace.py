@@ -45,6 +45,9 @@ SURE = 1e-2
 MAGNIFIED = 1e3
 """Largest estimated error of a level in units of the residual that is allowed."""
 
+COPY = 100.0
+"""Largest residual of a copy of a level, in units of the residual that is allowed."""
+
 ROUNDING = 10 * EPS
 """Error of a product with the matrix, relative to half the width of the spectrum, about."""
 
@@ -77,6 +80,8 @@ class GrowingLevels(Eigenpairs):
     ----------
     left : ndarray, shape (dim, k), optional
         Left eigenvectors of unit norm.
+    multiplicities : ndarray of int, shape (k,)
+        How often each level occurs, within the errors, copies that were not asked for included.
 
     Examples
     --------
@@ -87,6 +92,7 @@ class GrowingLevels(Eigenpairs):
     """
 
     left: NDArray[np.complex128] | None = field(default=None, repr=False)
+    multiplicities: NDArray[np.intp] = field(kw_only=True)
 
 
 def growing_levels(
@@ -179,7 +185,16 @@ def growing_levels(
         found.residuals[:k],
         errors,
         left=partners,
+        multiplicities=_multiplicities(found, errors, tolerance * scale),
     )
+
+
+def _multiplicities(found: _Ritz, errors: NDArray[np.float64], allowed: float) -> NDArray[np.intp]:
+    """Return how often the first levels occur in the block, where copies converge as the level itself does."""
+    converged = found.residuals <= COPY * allowed
+    distances = np.abs(found.values[: len(errors), None] - found.values)
+    reach = errors[:, None] + found.conditions * found.residuals
+    return np.maximum(np.count_nonzero((distances <= reach) & converged, axis=1), 1)
 
 
 def _conditions(found: _Ritz, mirrored: _Ritz) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site
+from mpsnh.operators.sector import LEAK, outside
 from mpsnh.states.blocks import Blocks, bond_charges, charge_blocks, dense_tensors, local_states
 from mpsnh.states.mps import MPS
 from mpsnh.states.plain import chain_inds
@@ -181,6 +182,53 @@ def symmetric(state: MPS) -> MPS:
     by_charge = from_blocks(blocks, sites, (state.L - 1, state.L))
     by_charge.exponent = state.exponent
     return by_charge
+
+
+def require_charge(state: MPS, charge: int | None) -> None:
+    """Raise if a state is not in the sector of a charge.
+
+    Parameters
+    ----------
+    state : MPS
+        Any state that knows its sites, of any norm.
+    charge : int or None
+        The total charge; None allows all.
+
+    Raises
+    ------
+    ValueError
+        If the state has weight in other sectors that is more than rounding.
+
+    Examples
+    --------
+    >>> require_charge(MPS.product([nh.Spin(0.5)] * 2, ["up", "up"]), 0)
+    Traceback (most recent call last):
+    ValueError: the state has weight 1 outside of the sector of charge 0; set the model's charge to that of the ...
+    """
+    sites = state.local_sites
+    if charge is None or sites is None or not any(any(site.charges) for site in sites):
+        return
+    by_charge = symmetric(state)
+    if isinstance(by_charge, SymmetricMPS):
+        (total,) = bond_charges(by_charge._form()[0])[-1]
+        weight = float(total != charge)
+    else:
+        weight = 1 - _weight(state.canonical_tensors(), [np.array(site.charges) for site in sites], charge)
+    if weight > LEAK:
+        raise ValueError(outside(weight, charge))
+
+
+def _weight(tensors: Sequence[NDArray[Any]], charges: Sequence[NDArray[np.int_]], charge: int) -> float:
+    """Return the weight of a charge in a normalised state: a Fourier transform of ⟨exp(i θ Q)⟩."""
+    number = 1 + sum(int(np.ptp(of_site)) for of_site in charges)
+    total = 0.0
+    for theta in 2 * np.pi / number * np.arange(number):
+        environment = np.eye(1, dtype=complex)
+        for tensor, of_site in zip(tensors, charges, strict=True):
+            turned = np.tensordot(environment, tensor * np.exp(1j * theta * of_site)[:, None], 1)
+            environment = np.tensordot(tensor.conj(), turned, ([0, 1], [0, 1]))
+        total += float((environment.item() * np.exp(-1j * theta * charge)).real)
+    return total / number
 
 
 def from_blocks(blocks: Sequence[Blocks], sites: Sequence[Site], isometric: tuple[int, int]) -> MPS:

@@ -27,7 +27,9 @@ def check(session: Session) -> None:
     vectors = "none" if record.right is None else "right" if record.left is None else "both"
     if vectors != "none":
         _vectors(session, record)
-    found = Found(world, len(record.values), record.complete, vectors, case.setting("leading"))
+    found = Found(
+        world, len(record.values), record.complete, vectors, case.setting("leading"), record.conditions is not None
+    )
     values = {}
     for name, one in accepted.items():
         try:
@@ -83,7 +85,8 @@ def _values(session: Session, record: Any) -> None:
     else:
         _chosen(session, record)
     growth = session.world.growth(record.values)
-    session.compare(f"{label}: order", float(np.min(-np.diff(growth), initial=0.0)), 0.0, 1e-12 * known.norm)
+    reach = 1e-12 * known.norm + (0.0 if errors is None else allowed[1:] + allowed[:-1])  # rounding is no order
+    session.compare(f"{label}: order", float(np.max(np.diff(growth) - reach, initial=0.0)), 0.0, 0.0)
 
 
 def _chosen(session: Session, record: Any) -> None:

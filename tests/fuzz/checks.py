@@ -74,6 +74,9 @@ class Session:
             if sentence is None:
                 self.report.add(f"{what}: no sentence", f"{type(error).__name__}: {str(error)[:200]}")
                 raise RefusedError from error
+            if isinstance(expected, Skip):
+                self.report.skipped[f"{what}: {expected.why}"] += 1
+                raise RefusedError from error
             why = expected.why if isinstance(expected, Refuse) else reason(sentence, self.world)
             if why is None:
                 self.report.add(f"{what}: refused without need", f"{type(error).__name__}: {sentence[:300]}")

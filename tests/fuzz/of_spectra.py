@@ -26,6 +26,7 @@ class Found:
     complete: bool
     vectors: str
     leading: int | None
+    conditions: bool = False
 
     def leaders(self) -> np.ndarray:
         """The levels of which any may be called the one that grows fastest."""
@@ -89,9 +90,13 @@ def _one_leader(found: Found) -> Expected | complex:
     if skip := _known(found):
         return skip
     leaders, known = found.leaders(), found.world.levels
-    if any(known.multiplicity(value) > 1 for value in leaders):
+    if found.world.floquet and len(leaders) > 1:
+        return Refuse("levels grow alike")
+    lowest = leaders[np.argmin(leaders.real)]
+    if known.multiplicity(lowest) > 1:
         return Refuse("the level is degenerate")
-    return complex(leaders[0]) if len(leaders) == 1 else Skip("levels grow alike")
+    near = np.abs(leaders.real - lowest.real) < 1e-6 * known.norm
+    return complex(lowest) if np.count_nonzero(near) == 1 else Skip("levels grow alike")
 
 
 def _vectors(found: Found, value: complex) -> tuple[np.ndarray, np.ndarray, float]:
@@ -122,7 +127,7 @@ def steady_state_entropy(found: Found, bond: int | None = None) -> Expected:
 
 
 def steady_state_condition_number(found: Found, **_: Any) -> Expected:
-    if found.vectors != "both":
+    if found.vectors != "both" and not found.conditions:
         return Refuse("there are no left eigenvectors")
     leader = _one_leader(found)
     if isinstance(leader, Refuse):

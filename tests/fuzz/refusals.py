@@ -243,7 +243,7 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (r"method = 'filter'", "not a matrix for the filter", lambda w: not_filterable(w) or few_for_filter(w)),
     (r"filter diagonalisation (is|found|finds)", "the filter fails", few_for_filter),
     (
-        r"exceptional point|defective|not accurate|biorthonormal|condition number",
+        r"exceptional point|defective|ConditionNumber' is not finite|not accurate|biorthonormal|condition number",
         "close to an exceptional point",
         ill_conditioned,
     ),
