@@ -144,14 +144,19 @@ class SteadyState(Diagonalisation):
         counted = (everything.values.imag >= 0) | (not matrix.real)
         require(self.k <= counted.sum(), "k", self.k, f"at most the number of levels, {counted.sum()}")
         chosen = np.flatnonzero(counted)[: self.k]
+        sizes = np.abs(everything.values.imag)
         right, left = (None if v is None else np.asarray(v)[:, chosen] for v in (everything.right, everything.left))
+        errors, conditions = (None if v is None else v[chosen] for v in (everything.errors, everything.conditions))
         return self._spectrum(
             model,
             everything.values[chosen],
             right,
             left,
             certified=everything.certified,
-            largest_imag=float(np.abs(everything.values.imag).max()),
+            errors=errors,
+            conditions=conditions,
+            missing=everything.missing,
+            largest_imag=float(sizes[sizes > everything.resolution()].max(initial=0.0)),
         )
 
     def _evolved(self, model: Model, matrix: Matrix) -> tuple[Spectrum | None, str]:

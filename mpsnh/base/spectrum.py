@@ -143,11 +143,14 @@ class Spectrum(Record):
             raise ValueError("condition numbers need both eigenvectors: use ExactDiag(vectors='both')")
         return _norms(self.left) * _norms(self.right)  # biorthonormal: ⟨L|R⟩ is 1
 
+    def resolution(self) -> NDArray[np.float64]:
+        """Return the estimated error of each level, which is no less than rounding."""
+        rounding = ROUNDING * float(np.abs(self.values).max(initial=0.0))
+        return np.fmax(rounding, np.full(len(self.values), np.nan) if self.errors is None else self.errors)
+
     def same(self) -> NDArray[np.intp]:
         """Return a number for each level, equal for levels that are the same within their errors."""
-        scale = float(np.abs(self.values).max(initial=0.0))
-        errors = self.errors if self.errors is not None else np.full(len(self.values), ROUNDING * scale)
-        return same_levels(self.values, np.maximum(errors, ROUNDING * scale))
+        return same_levels(self.values, self.resolution())
 
     def copies(self, level: int) -> int:
         """Return how often a level occurs among these, within the errors.
