@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,9 +189,7 @@ def _spectrum(model: Model, pairs: Eigenpairs) -> Spectrum:
 
 def _order(model: Model, values: NDArray[np.complex128], errors: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the indices that sort eigenvalues by decreasing growth, and those that grow alike by energy or phase."""
-    if model.generator.period is not None:
-        errors = errors / np.maximum(np.abs(values), 1e-300)  # of the logarithm
-    return by_growth(model.growth(values), model.generator.levels(values), errors)
+    return by_growth(model.generator.amplification(values), model.generator.levels(values), errors)
 
 
 def _lapack_bytes(n: int) -> float:

@@ -147,14 +147,14 @@ class Spectrum(Record):
             raise ValueError("condition numbers need both eigenvectors: use ExactDiag(vectors='both')")
         return _norms(self.left) * _norms(self.right)  # biorthonormal: ⟨L|R⟩ is 1
 
+    def resolution(self) -> NDArray[np.float64]:
+        """Return the estimated error of each level, which is no less than rounding."""
+        rounding = ROUNDING * float(np.abs(self.values).max(initial=0.0))
+        return np.fmax(rounding, np.full(len(self.values), np.nan) if self.errors is None else self.errors)
+
     def same(self) -> NDArray[np.intp]:
         """Return a number for each level, equal for levels that are the same within their errors."""
-        return same_levels(self.values, self.uncertainties())
-
-    def uncertainties(self) -> NDArray[np.float64]:
-        """Return how far each level may be off: its estimated error, and rounding at least."""
-        rounding = np.full(len(self.values), ROUNDING * float(np.abs(self.values).max(initial=0.0)))
-        return rounding if self.errors is None else np.maximum(self.errors, rounding)
+        return same_levels(self.values, self.resolution())
 
     def copies(self, level: int) -> int:
         """Return how often a level occurs, within the errors, as far as that is known.

@@ -51,7 +51,7 @@ def by_growth(
     Parameters
     ----------
     growth, levels : ndarray, shape (n,)
-        Rates at which norms grow, and energies or phases.
+        How fast norms grow, and energies or phases.
     errors : ndarray, shape (n,)
         Of the growth: what rounding decides is no order.
 
@@ -62,8 +62,7 @@ def by_growth(
     """
     order = np.argsort(-growth, kind="stable")
     reach = np.minimum(errors, WIDEST / 2 * max(float(np.abs(levels).max(initial=0.0)), 1e-300))[order]
-    with np.errstate(invalid="ignore"):  # of an eigenvalue 0 of a circuit
-        steps = -np.diff(growth[order]) > reach[1:] + reach[:-1]
+    steps = -np.diff(growth[order]) > reach[1:] + reach[:-1]
     alike = np.empty(len(order), np.intp)
     alike[order] = np.concatenate([[0], np.cumsum(steps)])[: len(order)]
     return np.lexsort((levels, alike))

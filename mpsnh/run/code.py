@@ -129,6 +129,9 @@ class Code:
             return self._function(value)
         if isinstance(value, type):
             return self.methods(value)
+        owner = getattr(value, "__self__", None)
+        if isinstance(value, types.BuiltinFunctionType) and not isinstance(owner, types.ModuleType | None):
+            return f"{_name(value)} of {inner(owner)}"
         if callable(wrapped) or isinstance(value, types.BuiltinFunctionType | np.ufunc):
             return _name(value)
         return self._instance(value, lenient)
@@ -242,7 +245,8 @@ def _in(module: types.ModuleType) -> Any:
 
 
 def _name(thing: Any) -> str:
-    return str(getattr(thing, "__qualname__", None) or type(thing).__qualname__)
+    module = getattr(thing, "__module__", None) or type(thing).__module__
+    return f"{module}.{getattr(thing, '__qualname__', None) or thing.__name__}"
 
 
 def _instructions(code: types.CodeType) -> Iterator[str]:

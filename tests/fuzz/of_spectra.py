@@ -158,7 +158,9 @@ def _imaginary_parts(found: Found, threshold: float) -> np.ndarray | Skip:
     known = found.world.levels
     if not known.exact:
         return Skip("the levels are too sensitive")
-    parts = np.abs(known.values.imag)
+    parts = np.abs(found.world.growth(known.values))
+    if found.world.floquet:
+        return Skip("the threshold is at the rounding of complex levels") if threshold < 1e-10 else parts
     parts[parts < 1e-13 * known.norm] = 0 if known.real or known.hermitian else parts[parts < 1e-13 * known.norm]
     if not known.real and threshold < 1e-10 * known.norm:
         return Skip("the threshold is at the rounding of complex levels")
