@@ -90,6 +90,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     (True, True)
     """
 
+    definition = 2  # `noise` is the difference of a coarser run, and `log_norm` counts gates only
     yields = TruncatedSnapshot
     diagnostics = LOG_NORM | {
         "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),

@@ -77,6 +77,7 @@ class GapRatio(Observable[Spectrum | SlowMode]):
     True
     """
 
+    definition = 2  # levels that are the same within their errors count once
     measures = (Spectrum, SlowMode)
     needs = frozenset([Capability.ALL_LEVELS])
     long_name = "mean gap ratio of the levels"
@@ -139,6 +140,7 @@ class ComplexSpacingRatio(Observable[Spectrum]):
     True
     """
 
+    definition = 2  # levels that are the same within their errors count once
     measures = Spectrum
     needs = frozenset([Capability.ALL_LEVELS])
     dims = ("moment",)
@@ -190,6 +192,7 @@ class SingularValueGapRatio(Observable[Spectrum]):
     True
     """
 
+    definition = 2  # singular values that are the same within their errors count once
     measures = Spectrum
     long_name = "mean gap ratio of the singular values"
     central: float = 1.0
