@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.base.evolution import LOG_NORM, TimeEvolution
+from mpsnh.base.capability import Capability
+from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
@@ -105,6 +106,11 @@ class NHTEBD(TimeEvolution["Sweep"]):
     excess: float = 0.1
     precision: Literal["double", "single"] = "double"
     tolerance: float | None = 0.01
+
+    @property
+    @override
+    def gives(self) -> frozenset[Capability] | None:
+        return PURE
 
     @override
     def validate(self) -> None:

@@ -27,6 +27,9 @@ InitialState = Literal["neel"] | Sequence[str] | Callable[[Model], MPS]
 """``"neel"``, the names of a state for each site, or a function that makes the initial state for a model."""
 
 
+PURE = frozenset([Capability.PURE_STATE, Capability.NORM])
+"""What an evolution of pure states gives."""
+
 LOG_NORM = {"log_norm": Diagnostic("log_norm", "logarithm of the norm of the un-normalised state")}
 """What an evolution of pure states tells of each of them."""
 
@@ -100,11 +103,6 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
             except TypeError:
                 found = f"a function of {inspect.signature(self.initial)}"
                 raise TypeError(f"initial is {found}, but it must take the model: lambda model: state") from None
-
-    @property
-    @override
-    def gives(self) -> frozenset[Capability] | None:
-        return frozenset([Capability.PURE_STATE, Capability.NORM])
 
     @override
     def check(self, model: Model) -> None:
