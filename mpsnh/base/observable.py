@@ -15,6 +15,7 @@ from mpsnh.base.algorithm import Algorithm, is_guarded
 from mpsnh.base.capability import Capability, require_capabilities, require_said
 from mpsnh.base.model import Model
 from mpsnh.base.records import Record
+from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import described, require_method
 from mpsnh.states.basis import require_same_basis
 from mpsnh.value import Value
@@ -93,6 +94,8 @@ def _guarded(measure: Callable[..., Any]) -> Callable[..., Any]:
             reason = getattr(record, "missing", "")
             giver = f"this {type(record).__name__}" + (f" ({reason})" if reason else "")
             require_capabilities(self.needs, record.holds, type(self).__name__, giver)
+        if Capability.BY_GROWTH in self.needs and isinstance(record, Spectrum):
+            record.require_by_growth(model)
         state, sites = getattr(record, "state", None), getattr(model, "sites", None)
         require_same_basis(getattr(state, "local_sites", None), sites, "the state", "the model")
         value = measure(self, record, model)
