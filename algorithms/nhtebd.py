@@ -98,7 +98,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         "discarded_step": Diagnostic("discarded_step", "discarded weight of a time step"),
         "max_bond": Diagnostic("max_bond", "largest bond dimension"),
         "noise": Diagnostic("noise", "estimated error of local values by truncation"),
-        "trust_time": Diagnostic("trust_time", "last record before this estimate passes the tolerance"),
+        "trust_time": Diagnostic("trust_time", "last record before this estimate passes the tolerance", "time"),
     }
     order: int = 2
     max_bond: int = 64

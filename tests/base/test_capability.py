@@ -127,6 +127,13 @@ def test_datasets_hold_only_the_diagnostics_of_their_algorithm():
         assert set(nh.Simulation(chain, algorithm, {}).run().data_vars) == expected
 
 
+def test_the_trust_time_is_a_time():
+    for model, dt in ((models.NonHermitianXXZ(L=4), 0.1), (models.RandomFloquetCircuit(L=4, alpha=10.0), 1)):
+        data = nh.Simulation(model, algorithms.NHTEBD(dt=dt, t_max=dt), {}).run()
+        assert data["trust_time"].units == data["time"].units == model.time_units
+        assert data["noise"].units == "1"
+
+
 class Still(nh.TimeEvolution):
     """An evolution that forgets the norm."""
 
