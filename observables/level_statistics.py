@@ -17,11 +17,12 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.slow_mode import SlowMode
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.degeneracy import same_levels
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.observables.bulk import Bulk
 
-SINGULAR = 8 * float(np.finfo(float).eps)
+SINGULAR = 8 * EPS
 """Error of a singular value, relative to the Frobenius norm of the matrix."""
 
 REAL = 1e-9
