@@ -100,8 +100,8 @@ class GapRatio(Observable[Spectrum | SlowMode]):
             )
         levels = generator.levels(values)
         # phases are the same across ±π too
-        same = same_levels(levels + 0j if circle is None else np.exp(1j * levels), errors)
-        levels = levels[one_of_each(same)]
+        points: NDArray[np.complex128] = levels.astype(complex) if circle is None else np.exp(1j * levels)
+        levels = levels[one_of_each(same_levels(points, errors))]
         require(len(levels) >= 4, "number of distinct levels", len(levels), "at least 4")
         levels = np.sort(levels)
         if circle is None:
