@@ -28,7 +28,7 @@ def realisation(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
 nh.sweep(realisation, {"h": np.linspace(0, 1, 3), "seed": np.arange(3)})
 algorithms.NHTEBD(dt=0.1, t_max=1.0, initial=["up", "down", "up", "down"])
 several: list[nh.Observable[nh.Spectrum]] = [observables.GapRatio(), observables.SteadyStateGap()]
-measured = {"ratio": observables.GapRatio(), "gap": observables.SteadyStateGap()}
+measured: dict[str, nh.Observable[nh.Spectrum]] = {"ratio": observables.GapRatio(), "gap": observables.SteadyStateGap()}
 nh.Simulation(models.NonHermitianXXZ(L=4), algorithms.ExactDiag(), measured)
 
 
