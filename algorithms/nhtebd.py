@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.base.evolution import LOG_NORM, TimeEvolution
+from mpsnh.base.capability import Capability
+from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
@@ -90,13 +91,14 @@ class NHTEBD(TimeEvolution["Sweep"]):
     (True, True)
     """
 
+    definition = 2  # `noise` is the difference of a coarser run, and `log_norm` counts gates only
     yields = TruncatedSnapshot
     diagnostics = LOG_NORM | {
         "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),
         "discarded_step": Diagnostic("discarded_step", "discarded weight of a time step"),
         "max_bond": Diagnostic("max_bond", "largest bond dimension"),
         "noise": Diagnostic("noise", "estimated error of local values by truncation"),
-        "trust_time": Diagnostic("trust_time", "last record before this estimate passes the tolerance"),
+        "trust_time": Diagnostic("trust_time", "last record before this estimate passes the tolerance", "time"),
     }
     order: int = 2
     max_bond: int = 64
@@ -104,6 +106,11 @@ class NHTEBD(TimeEvolution["Sweep"]):
     excess: float = 0.1
     precision: Literal["double", "single"] = "double"
     tolerance: float | None = 0.01
+
+    @property
+    @override
+    def gives(self) -> frozenset[Capability] | None:
+        return PURE
 
     @override
     def validate(self) -> None:

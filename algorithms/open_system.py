@@ -20,6 +20,7 @@ from mpsnh.language.circuit import Gate, apply_gate
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.operators.matrix import require_closed
 from mpsnh.states.density import DensityMatrix
+from mpsnh.states.vector import ExactState
 
 LARGEST = 64
 """Largest dimension of the system, of which the superoperator has the square: six spins 1/2."""
@@ -187,8 +188,7 @@ class OpenSystem(TimeEvolution[Mixture]):
     @override
     def init(self, model: Model, after: Snapshot | None) -> Mixture:
         if after is None:
-            vector = self.initial_vector(model)
-            vector = vector / np.linalg.norm(vector)
+            vector = ExactState.from_mps(self.initial_state(model), model.sector).vector
             state = DensityMatrix(np.outer(vector, vector.conj()), model.sector)
         elif isinstance(after.state, DensityMatrix):
             state, ours = after.state, model.sector

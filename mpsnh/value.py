@@ -16,7 +16,7 @@ import weakref
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, Self, Union, dataclass_transform, get_args, get_origin
+from typing import Any, ClassVar, Literal, Self, Union, dataclass_transform, get_args, get_origin
 
 import numpy as np
 
@@ -31,6 +31,11 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     Numbers, strings and choices (``Literal``) are checked against their annotation when an instance is made,
     and turned into plain Python numbers; anything else is left as it is.
     Override `validate` for conditions that an annotation can't say.
+
+    Attributes
+    ----------
+    definition : int
+        Is counted up when what a class computes is defined in another way, so that old and new results never mix.
 
     Raises
     ------
@@ -49,6 +54,8 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     Traceback (most recent call last):
     TypeError: Trap has no parameter 'widht' (did you mean 'width'?); it has: width
     """
+
+    definition: ClassVar[int] = 1
 
     def __init_subclass__(cls, **options: Any) -> None:
         _require_parameters(cls)
@@ -116,6 +123,8 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         {'type': 'mpsnh.observables.MidCurrent', 'half_width': 2}
         """
         listed = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+        if type(self).definition != 1:
+            listed = {"definition": type(self).definition, **listed}
         return {"type": public_name(type(self)), **listed}
 
 

@@ -17,11 +17,12 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.slow_mode import SlowMode
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.degeneracy import same_levels
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.observables.bulk import Bulk
 
-SINGULAR = 8 * float(np.finfo(float).eps)
+SINGULAR = 8 * EPS
 """Error of a singular value, relative to the Frobenius norm of the matrix."""
 
 REAL = 1e-9
@@ -77,6 +78,7 @@ class GapRatio(Observable[Spectrum | SlowMode]):
     True
     """
 
+    definition = 2  # levels that are the same within their errors count once
     measures = (Spectrum, SlowMode)
     needs = frozenset([Capability.ALL_LEVELS])
     long_name = "mean gap ratio of the levels"
@@ -98,8 +100,8 @@ class GapRatio(Observable[Spectrum | SlowMode]):
             )
         levels = generator.levels(values)
         # phases are the same across ±π too
-        same = same_levels(levels + 0j if circle is None else np.exp(1j * levels), errors)
-        levels = levels[one_of_each(same)]
+        points: NDArray[np.complex128] = levels.astype(complex) if circle is None else np.exp(1j * levels)
+        levels = levels[one_of_each(same_levels(points, errors))]
         require(len(levels) >= 4, "number of distinct levels", len(levels), "at least 4")
         levels = np.sort(levels)
         if circle is None:
@@ -139,6 +141,7 @@ class ComplexSpacingRatio(Observable[Spectrum]):
     True
     """
 
+    definition = 2  # levels that are the same within their errors count once
     measures = Spectrum
     needs = frozenset([Capability.ALL_LEVELS])
     dims = ("moment",)
@@ -190,6 +193,7 @@ class SingularValueGapRatio(Observable[Spectrum]):
     True
     """
 
+    definition = 2  # singular values that are the same within their errors count once
     measures = Spectrum
     long_name = "mean gap ratio of the singular values"
     central: float = 1.0

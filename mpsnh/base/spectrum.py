@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.base.capability import Capability
+from mpsnh.base.model import Model
 from mpsnh.base.records import Record
 from mpsnh.checks import require
 from mpsnh.linalg.degeneracy import same_levels
@@ -54,7 +55,7 @@ class Spectrum(Record):
     missing : str
         Why there are no vectors though the algorithm was asked for them; they do not exist at an exceptional point.
     order : "growth", "phase" or "energy"
-        How the levels are sorted.
+        How the levels are sorted. Observables that need the one that grows fastest see whether they are.
     certified : bool
         Whether nothing is missing and all errors are small: of a whole spectrum at most 1e-8 of the root mean square
         of the singular values; what speaks for it depends on the solver.
@@ -110,6 +111,32 @@ class Spectrum(Record):
         """
         kets, bras = (None if columns is None else Eigenvectors(columns, sector) for columns in (right, left))
         return cls(values, sector, kets, bras, **details)
+
+    def __post_init__(self) -> None:
+        orders = get_args(Order)
+        require(self.order in orders, "order", self.order, "one of " + ", ".join(map(repr, orders)))
+
+    def require_by_growth(self, model: Model) -> None:
+        """Raise unless the levels are in the order of decreasing growth, within their errors.
+
+        Parameters
+        ----------
+        model : Model
+            Whose levels these are.
+
+        Raises
+        ------
+        ValueError
+            Naming the first that grows faster than the one before it.
+        """
+        errors, size = self.resolution(), model.generator.amplification(self.values)
+        late = np.flatnonzero(np.diff(size) > errors[1:] + errors[:-1])
+        if len(late):
+            k = int(late[0]) + 1
+            raise ValueError(
+                f"order = {self.order!r}, but level {k} ({self.values[k]:.6g}) grows faster than level {k - 1} "
+                f"({self.values[k - 1]:.6g}): sort values and vectors by -model.growth(values), or say another order"
+            )
 
     @property
     def complete(self) -> bool:

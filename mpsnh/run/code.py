@@ -16,10 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from mpsnh.base.algorithm import GUARD
 from mpsnh.value import Value
-
-GUARD = "_guarded.<locals>.guarded"
-"""What `mpsnh.base.observable` wraps around the methods of users, under their names."""
 
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 """Folders of code that has a version of its own, so that only its name is compared."""

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-import mpsnh as nh
-from tests.fuzz import product
 from tests.fuzz.checks import RefusedError, Session, check_dataset
 from tests.fuzz.of_spectra import OF_SPECTRA, Found
 
@@ -18,9 +16,7 @@ CERTIFIED = 1e-8
 def check(session: Session) -> None:
     """Compare a spectrum and all that is measured of it."""
     case, world = session.case, session.world
-    made = session.attempt("model", lambda: product.model(case))
-    how = session.attempt("algorithm", lambda: product.algorithm(case))
-    session.attempt("Simulation", lambda: nh.Simulation(made, how, {}))
+    made, how = session.made()
     accepted = session.fitting(made, how)
     (record,) = session.attempt("records", lambda: list(how.records(made)))
     _values(session, record)

@@ -111,6 +111,13 @@ class Session:
             self.compare(name, got, best, allowed, note)
         return got
 
+    def made(self) -> tuple[nh.Model, nh.Algorithm[Any]]:
+        """The model and the algorithm of the case, which fit together."""
+        model = self.attempt("model", lambda: product.model(self.case))
+        how = self.attempt("algorithm", lambda: product.algorithm(self.case))
+        self.attempt("Simulation", lambda: nh.Simulation(model, how, {}))
+        return model, how
+
     def fitting(self, made: nh.Model, how: nh.Algorithm[Any]) -> dict[str, nh.Observable[Any]]:
         """The observables that a Simulation of the case accepts."""
         accepted = {}
@@ -149,9 +156,7 @@ def check(case: Case) -> Report:
 def check_slow_mode(session: Session) -> None:
     """Compare the slow mode of a case, and all that is measured of it."""
     case, world = session.case, session.world
-    made = session.attempt("model", lambda: product.model(case))
-    how = session.attempt("algorithm", lambda: product.algorithm(case))
-    session.attempt("Simulation", lambda: nh.Simulation(made, how, {}))
+    made, how = session.made()
     accepted = session.fitting(made, how)
     (record,) = session.attempt("records", lambda: list(how.records(made)))
     slow, values = Slow(world), {}

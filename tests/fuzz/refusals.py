@@ -130,6 +130,12 @@ def degenerate_levels(world: World) -> bool:
     return bool(np.any(np.array([world.levels.multiplicity(v) for v in world.levels.values]) > 1)) or near(world)
 
 
+def levels_grow_alike(world: World) -> bool:
+    """Whether the second growth rate is the first one, as far as levels of this matrix can tell."""
+    rates = np.sort(world.growth(world.levels.values))[::-1]
+    return bool(rates[0] - rates[1] < 1e-8 * max(1.0, world.levels.norm)) or not world.levels.exact
+
+
 def near(world: World) -> bool:
     values = world.levels.values
     keys = np.sort(np.angle(values) if world.floquet else values.real)
@@ -233,8 +239,9 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     ),
     (r"^pair = .* is one of a SlowMode", "the record is a spectrum", always),
     (r"^jump = ", "the bath has no such jump", lambda w: "bath" in dict(w.case.settings)),
-    (r"(SteadyState|ExactDiag).* as it is set does not give|which this \w+ does not give", "not asked for", always),
     (r"needs .*, which .* does not give: use", "not asked for", always),
+    (r"^there is no steady state, since", "levels grow alike", levels_grow_alike),
+    (r"^generator of the model = 'Circuit', but it must be that of a Hamiltonian", "no energies", lambda w: w.floquet),
     (r"has only one distinct level", "there is only one distinct level", always),
     (r"^jumps = |^charge = .* None, since the bath", "the bath does not fit", bath_is_bad),
     (r"pairs of neighbouring levels .* are closer", "levels are degenerate", degenerate_levels),
