@@ -150,7 +150,7 @@ def growing_levels(
     require(size <= dim, "matrix dimension", dim, f"at least {size} for {k} levels")
     require(1e-13 <= tolerance < 1, "tolerance", tolerance, "at least 1e-13 and less than 1")
     around = matrix.range
-    if around.height == 0:
+    if around.height <= EPS * around.width:
         return None  # all levels grow alike
     rng = np.random.default_rng(seed)
     scale = max(around.width, around.height)

@@ -90,13 +90,11 @@ def _one_leader(found: Found) -> Expected | complex:
     if skip := _known(found):
         return skip
     leaders, known = found.leaders(), found.world.levels
-    if found.world.floquet and len(leaders) > 1:
-        return Refuse("levels grow alike")
-    lowest = leaders[np.argmin(leaders.real)]
-    if known.multiplicity(lowest) > 1:
+    if known.multiplicity(leaders[0]) == len(leaders) > 1:
         return Refuse("the level is degenerate")
-    near = np.abs(leaders.real - lowest.real) < 1e-6 * known.norm
-    return complex(lowest) if np.count_nonzero(near) == 1 else Skip("levels grow alike")
+    if np.ptp(found.world.growth(leaders)) > 1e-12 * known.norm:
+        return Skip("levels almost grow alike")
+    return complex(leaders[0]) if len(leaders) == 1 else Refuse("levels grow alike")
 
 
 def _vectors(found: Found, value: complex) -> tuple[np.ndarray, np.ndarray, float]:
