@@ -22,6 +22,7 @@ from mpsnh.checks import require, require_memory
 from mpsnh.language.circuit import ORDERS, Gate, Layer, repeated
 from mpsnh.language.site import Site
 from mpsnh.operators.sector import LEAK, joint_charges
+from mpsnh.states.doubled import DoubledSteps
 from mpsnh.states.memory import memory_needed
 from mpsnh.states.mps import MPS
 from mpsnh.states.shadow import Shadow, coarser, swept
@@ -47,7 +48,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
     A second run with a third of the bond dimension tells the error of truncation: `Snapshot.noise` estimates by
     how much values on neighbouring sites are off, relative to the spread of the operator's eigenvalues
     (`mpsnh.states.shadow`, docs/conventions.md). `Snapshot.trust_time` is the last record before it passes `tolerance`,
-    with a warning. The error of the Trotter decomposition is not part of it.
+    with a warning. A third run, as small as the second, with steps of twice the length, tells the error of the Trotter
+    decomposition, `Snapshot.trotter` (`mpsnh.states.doubled`), which is not part of `noise`.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         Of the tensors; in single precision norms, spectra and what is measured are still computed in double.
     tolerance : float or None
         Error of local values by truncation that is tolerable, between 0 and 1. With None nothing is estimated: `noise`
-        is 1, which is always true, and `trust_time` is 0.
+        and `trotter` are 1, which is always true, and `trust_time` is 0.
     initial : "neel" or callable
         The initial state, as for `mpsnh.TimeEvolution`.
 
@@ -99,6 +101,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         "max_bond": Diagnostic("max_bond", "largest bond dimension"),
         "noise": Diagnostic("noise", "estimated error of local values by truncation"),
         "trust_time": Diagnostic("trust_time", "last record before this estimate passes the tolerance", "time"),
+        "trotter": Diagnostic("trotter", "estimated error of local values by the Trotter decomposition"),
     }
     order: int = 2
     max_bond: int = 64
@@ -149,7 +152,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     def bytes_needed(self, model: Model) -> float:
         conserves = self._plan(model).conserves
         charges = [site.charges if conserves else (0,) * site.dim for site in model.sites]
-        bonds = [self.max_bond] if self.tolerance is None else [self.max_bond, coarser(self.truncation).max_bond]
+        bonds = [self.max_bond] if self.tolerance is None else [self.max_bond, *[coarser(self.truncation).max_bond] * 2]
         return 2 * sum(memory_needed(charges, bond, self._dtype) for bond in bonds)
 
     @functools.cached_property
@@ -166,7 +169,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
         """Return the gates of a model, which take longer to make than a short run: checks and steps share them."""
         reference, plan = self._plans.get(id(model), (None, None))
         if plan is None or reference is None or reference() is not model:
-            plan = _Plan(model.step(self.dt, self.order), model.sites)
+            step = model.step(self.dt, self.order)
+            exact = model.generator.period is not None or len(step) == 1
+            plan = _Plan(step, model.sites, None if exact else model.step(2 * self.dt, self.order))
             forget = functools.partial(self._plans.pop, id(model), None)
             self._plans[id(model)] = weakref.ref(model, lambda _: forget()), plan
         return plan
@@ -182,7 +187,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
             initial = self.initial_state(model)
             normalised = self._suited(initial, plan).workspace()
             normalised.move_to(0)
-            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=0.0 if self.tolerance else 1.0)
+            unknown = 0.0 if self.tolerance else 1.0
+            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=unknown, trotter=unknown)
         state = after.state
         if not isinstance(state, MPS):
             raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
@@ -193,11 +199,14 @@ class NHTEBD(TimeEvolution["Sweep"]):
         workspace.recall(after.carry)
         sweep = Sweep(model, plan, workspace, None, getattr(after, "discarded", 0.0))
         if self.tolerance is None:
-            sweep.noise, sweep.trust_time = 1.0, 0.0
-        else:
-            left = {name.removeprefix(_SHADOW): a for name, a in after.carry.items() if name.startswith(_SHADOW)}
-            sweep.shadow = Shadow.resumed(workspace, self.truncation, left, getattr(after, "noise", 0.0))
-            sweep.noise, sweep.trust_time = sweep.shadow.error, getattr(after, "trust_time", NEVER)
+            sweep.noise, sweep.trust_time, sweep.trotter = 1.0, 0.0, 1.0
+            return sweep
+        left, sweep.trotter = _carried(after, _SHADOW), getattr(after, "trotter", 0.0)
+        sweep.shadow = Shadow.resumed(workspace, self.truncation, left, getattr(after, "noise", 0.0))
+        sweep.noise, sweep.trust_time = sweep.shadow.error, getattr(after, "trust_time", NEVER)
+        if plan.doubled is not None:
+            left, truncation = _carried(after, _DOUBLED), sweep.shadow.truncation
+            sweep.doubled = DoubledSteps.resumed(workspace, truncation, self.order, left, sweep.trotter)
         return sweep
 
     @staticmethod
@@ -225,6 +234,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
         if carry.shadow is not None and self.tolerance is not None:
             carry.shadow.follow(layers, last, lost, pairs, carry.plan.growth * steps)
             carry.noise = carry.shadow.error
+            if carry.doubled is not None and carry.plan.doubled is not None:
+                carry.doubled.follow(carry.plan.doubled, steps, carry.shadow.pairs)
+                carry.trotter = carry.doubled.error
             if carry.noise > self.tolerance and carry.trust_time == NEVER:
                 carry.trust_time = t
                 warnings.warn(
@@ -246,6 +258,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
             discarded_step=carry.discarded_step,
             noise=carry.noise,
             trust_time=carry.trust_time,
+            trotter=carry.trotter,
         )
 
 
@@ -264,23 +277,32 @@ class Sweep:
     plan: _Plan
     workspace: BlockState
     shadow: Shadow | None = None
+    doubled: DoubledSteps | None = None
     discarded: float = 0.0
     discarded_step: float = 0.0
     noise: float = 0.0
     trust_time: float = NEVER
+    trotter: float = 0.0
 
     def carry(self) -> dict[str, NDArray[Any]]:
         """Return what a run must know to go on, besides the state."""
-        shadow = {} if self.shadow is None else self.shadow.carry()
-        return self.workspace.carry() | {_SHADOW + name: array for name, array in shadow.items()}
+        beside = {_SHADOW: self.shadow, _DOUBLED: self.doubled}
+        return self.workspace.carry() | {
+            prefix + name: array
+            for prefix, run in beside.items()
+            if run is not None
+            for name, array in run.carry().items()
+        }
 
 
 class _Plan:
     """The gates of a step, whether they conserve the charge of the sites, and by how much they amplify errors."""
 
-    def __init__(self, step: list[Layer], sites: Sequence[Site]) -> None:
+    def __init__(self, step: list[Layer], sites: Sequence[Site], longer: list[Layer] | None) -> None:
         self.sites, self.step = sites, step
-        self.layers = functools.lru_cache(functools.partial(repeated, self.step))
+        self.layers = functools.lru_cache(functools.partial(repeated, step))
+        # the layers of so many steps of twice the length, if that makes a difference
+        self.doubled = None if longer is None else functools.lru_cache(functools.partial(repeated, longer))
 
     @functools.cached_property
     def _broken(self) -> tuple[Gate, int, int] | None:
@@ -328,6 +350,15 @@ _SMALL = 16
 
 _SHADOW = "shadow."
 """How the names of what a shadow carries begin."""
+
+
+_DOUBLED = "doubled."
+"""The same of the run with doubled steps."""
+
+
+def _carried(after: Snapshot, prefix: str) -> dict[str, NDArray[Any]]:
+    """Return what a run that stands beside another one left in its snapshot."""
+    return {name.removeprefix(prefix): array for name, array in after.carry.items() if name.startswith(prefix)}
 
 
 def _visible(workspace: BlockState, model: Model) -> MPS:

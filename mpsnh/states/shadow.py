@@ -71,7 +71,7 @@ class Shadow:
 
     def __init__(self, state: BlockState, truncation: Truncation) -> None:
         self.truncation = coarser(truncation)
-        self.workspace, lost = _truncated(state, self.truncation)
+        self.workspace, lost = truncated(state, self.truncation)
         self._weights = np.array([0.0, lost])
         self._grown = 0.0
         self._blind = truncation.max_bond == 1  # nothing is coarser
@@ -100,14 +100,14 @@ class Shadow:
         self.workspace.move_to(len(lost) // 2)
         rounding = (ROUNDING * np.finfo(self.workspace.dtype).eps) ** 2
         self._weights += [lost.max(initial=0.0) + rounding, own_lost.max(initial=0.0) + rounding]
-        distance = float(np.abs(np.linalg.eigvalsh(pairs - own_pairs)).sum(axis=1).max()) / 2
+        self.pairs, apart = own_pairs, distance(pairs, own_pairs)
         if self._blind:  # and anything may have happened once more than rounding is discarded
-            distance, self._weights[1] = 1.0, _NOTICED
-        if self._grown > 0 or distance > LOST:
+            apart, self._weights[1] = 1.0, _NOTICED
+        if self._grown > 0 or apart > LOST:
             self._grown += growth
         ratio = min(0.0, math.log(self._weights[0] / self._weights[1]) / 2 + self._grown)
         # Where both discard the same their distance is nothing, but the root of what was just discarded is an error.
-        made = max(CAUTION * distance * math.exp(ratio), math.sqrt(lost.max(initial=0.0)))
+        made = max(CAUTION * apart * math.exp(ratio), math.sqrt(lost.max(initial=0.0)))
         self.error = min(1.0, self._inherited + made)
 
     def carry(self) -> dict[str, NDArray[Any]]:
@@ -198,8 +198,38 @@ def swept(
     return lost, pairs / np.where(trace == 0, 1, trace)[:, None, None]
 
 
-def _truncated(state: BlockState, truncation: Truncation) -> tuple[BlockState, float]:
-    """Return a copy of a state that has no larger bonds than these, and the largest weight that this discards."""
+def distance(pairs: NDArray[Any], others: NDArray[Any]) -> float:
+    """Return the largest trace distance of two density matrices of the same pair of sites.
+
+    Parameters
+    ----------
+    pairs, others : ndarray, shape (n, D, D)
+        As `swept` returns them.
+
+    Examples
+    --------
+    >>> distance(np.diag([1.0, 0.0])[None], np.diag([0.75, 0.25])[None])
+    0.25
+    """
+    return float(np.abs(np.linalg.eigvalsh(pairs - others)).sum(axis=1).max()) / 2
+
+
+def truncated(state: BlockState, truncation: Truncation) -> tuple[BlockState, float]:
+    """Return a copy of a state that has no larger bonds than these, and the largest weight that this discards.
+
+    Parameters
+    ----------
+    state : BlockState
+        Stays as it is.
+    truncation : Truncation
+        What is kept.
+
+    Examples
+    --------
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).workspace(max_bond=2)
+    >>> truncated(state, Truncation(max_bond=1))[1]
+    0.0
+    """
     widest = max(state.bond_dimensions())
     copy = BlockState(state.view(), state.charges, state.centre, max(widest, truncation.max_bond), state.dtype)
     if widest <= truncation.max_bond:
