@@ -197,7 +197,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         workspace = state.workspace(self.max_bond, self._dtype)
         workspace.log_norm += after.log_norm or 0.0
         workspace.recall(after.carry)
-        sweep = Sweep(model, plan, workspace, None, getattr(after, "discarded", 0.0))
+        sweep = Sweep(model, plan, workspace, discarded=getattr(after, "discarded", 0.0))
         if self.tolerance is None:
             sweep.noise, sweep.trust_time, sweep.trotter = 1.0, 0.0, 1.0
             return sweep
@@ -232,7 +232,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         carry.discarded += float(lost.sum())
         carry.discarded_step = float(lost.sum()) / steps
         if carry.shadow is not None and self.tolerance is not None:
-            carry.shadow.follow(layers, last, lost, pairs, carry.plan.growth * steps)
+            carry.shadow.follow(layers, last, lost, pairs, carry.plan.growth, steps)
             carry.noise = carry.shadow.error
             if carry.doubled is not None and carry.plan.doubled is not None:
                 carry.doubled.follow(carry.plan.doubled, steps, carry.shadow.pairs)

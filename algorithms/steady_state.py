@@ -14,6 +14,7 @@ from mpsnh.base.diagonalisation import Diagonalisation
 from mpsnh.base.model import Model
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.degeneracy import growing_alike
 from mpsnh.linalg.eigenpairs import Eigenpairs
 from mpsnh.linalg.eigenvectors import biorthonormal
 from mpsnh.linalg.filter.spectrum import filter_spectrum
@@ -157,6 +158,7 @@ class SteadyState(Diagonalisation):
             errors=errors,
             conditions=conditions,
             multiplicities=multiplicities,
+            alike=growing_alike(everything.values, everything.values.imag, everything.resolution()),
             missing=everything.missing,
             largest_imag=float(sizes[sizes > everything.resolution()].max(initial=0.0)),
         )
@@ -181,8 +183,8 @@ class SteadyState(Diagonalisation):
         right = None if self.vectors == "none" else found.right
         # of a complex matrix, the levels that decay fastest are not known
         largest = float(found.values[0].imag) if matrix.real else None
-        details = {"residuals": found.residuals, "multiplicities": found.multiplicities, "largest_imag": largest}
-        return self._spectrum(model, found.values, right, left, **details), ""
+        details = {"residuals": found.residuals, "multiplicities": found.multiplicities, "alike": found.alike}
+        return self._spectrum(model, found.values, right, left, largest_imag=largest, **details), ""
 
     def _filtered(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
@@ -208,7 +210,8 @@ class SteadyState(Diagonalisation):
                         largest_residual=self.tolerance * scale,
                         seed=self.seed,
                     )
-                details = {"residuals": residuals, "multiplicities": multiplicities}
+                alike = growing_alike(found.values, found.values.imag, np.full(len(found.values), reach / 2))
+                details = {"residuals": residuals, "multiplicities": multiplicities, "alike": alike}
                 return self._spectrum(model, values, right, left, largest_imag=float(values[0].imag), **details)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 doubt = f"{doubt}, but {error}"

@@ -168,13 +168,14 @@ def steady_level(spectrum: Spectrum, model: Model) -> int:
     errors, size = spectrum.resolution(), model.generator.amplification(spectrum.values)
     alike = np.flatnonzero(size[0] - size <= errors[0] + errors)
     lowest = int(alike[np.argmin(spectrum.values[alike].real)])
-    if len(np.unique(spectrum.same()[alike])) == 1:
+    count = len(np.unique(spectrum.same()[alike])) if spectrum.alike is None else spectrum.alike
+    if count == 1:
         return 0
     largest = np.abs(size).max() if spectrum.complete else spectrum.largest_imag
     if model.generator.circle is None and largest is not None and largest <= errors.max():
         return lowest
     raise ArithmeticError(
-        f"there is no steady state, since {len(alike)} levels grow alike within their errors; measure the states of an "
+        f"there is no steady state, since {count} levels grow alike within their errors; measure the states of an "
         "evolution instead, or break the symmetry"
     )
 

@@ -52,6 +52,9 @@ class Spectrum(Record):
     multiplicities : ndarray of int, shape (n,), or None
         How often each level occurs in the whole matrix, within the errors, where that is known though not all levels
         are here.
+    alike : int or None
+        How many distinct levels of the whole matrix grow as fast as the first one, within the errors, where that is
+        known though not all levels are here.
     missing : str
         Why there are no vectors though the algorithm was asked for them; they do not exist at an exceptional point.
     order : "growth", "phase" or "energy"
@@ -81,6 +84,7 @@ class Spectrum(Record):
     errors: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
     conditions: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
     multiplicities: NDArray[np.intp] | None = field(default=None, repr=False, kw_only=True)
+    alike: int | None = field(default=None, kw_only=True)
     missing: str = field(default="", kw_only=True)
     order: Order = field(kw_only=True)
     certified: bool = field(default=False, kw_only=True)

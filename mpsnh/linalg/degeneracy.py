@@ -68,6 +68,28 @@ def by_growth(
     return np.lexsort((levels, alike))
 
 
+def growing_alike(values: NDArray[np.complex128], growth: NDArray[np.float64], errors: NDArray[np.float64]) -> int:
+    """Return how many distinct levels grow as fast as the fastest one, within their errors.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The levels.
+    growth : ndarray, shape (n,)
+        How fast their norms grow.
+    errors : ndarray, shape (n,)
+        Of both.
+
+    Examples
+    --------
+    >>> growing_alike(np.array([1 + 1j, 1j, 1j, 0]), np.array([1.0, 1.0, 1.0, 0.0]), np.full(4, 1e-14))
+    2
+    """
+    first = int(np.argmax(growth))
+    near = growth[first] - growth <= errors[first] + errors
+    return len(np.unique(same_levels(values, errors)[near]))
+
+
 def degenerate_groups(labels: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """Return the places of levels that occur more than once.
 

@@ -27,6 +27,7 @@ from mpsnh.checks import require
 from mpsnh.kernels.multivector import BlockOperator
 from mpsnh.linalg.bounds import EPS, NumericalRange
 from mpsnh.linalg.chebyshev import bessel_coefficients, chebyshev_step
+from mpsnh.linalg.degeneracy import growing_alike
 from mpsnh.linalg.eigenpairs import Certificate, Eigenpairs
 from mpsnh.linalg.matrix import Matrix
 
@@ -82,6 +83,8 @@ class GrowingLevels(Eigenpairs):
         Left eigenvectors of unit norm.
     multiplicities : ndarray of int, shape (k,)
         How often each level occurs, within the errors, copies that were not asked for included.
+    alike : int
+        How many distinct levels grow as fast as the first one, within the errors, those included.
 
     Examples
     --------
@@ -93,6 +96,7 @@ class GrowingLevels(Eigenpairs):
 
     left: NDArray[np.complex128] | None = field(default=None, repr=False)
     multiplicities: NDArray[np.intp] = field(kw_only=True)
+    alike: int = field(kw_only=True)
 
 
 def growing_levels(
@@ -177,6 +181,8 @@ def growing_levels(
     partners = _left_vectors(found, mirrored, errors, 10 * tolerance * scale) if left else None
     if left and partners is None:
         return None
+    converged = found.residuals <= COPY * tolerance * scale  # as copies of a level do, and what grows like it
+    reach = np.concatenate([errors, (found.conditions * found.residuals)[k:]])
     certificate = _certificate(found, mirrored, errors, conditions, MAGNIFIED * tolerance * scale)
     return GrowingLevels(
         found.values[:k],
@@ -185,16 +191,15 @@ def growing_levels(
         found.residuals[:k],
         errors,
         left=partners,
-        multiplicities=_multiplicities(found, errors, tolerance * scale),
+        multiplicities=_multiplicities(found.values[converged], k, reach[converged]),
+        alike=growing_alike(found.values[converged], found.values[converged].imag, reach[converged]),
     )
 
 
-def _multiplicities(found: _Ritz, errors: NDArray[np.float64], allowed: float) -> NDArray[np.intp]:
-    """Return how often the first levels occur in the block, where copies converge as the level itself does."""
-    converged = found.residuals <= COPY * allowed
-    distances = np.abs(found.values[: len(errors), None] - found.values)
-    reach = errors[:, None] + found.conditions * found.residuals
-    return np.maximum(np.count_nonzero((distances <= reach) & converged, axis=1), 1)
+def _multiplicities(values: NDArray[np.complex128], k: int, errors: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return how often each of the first k levels occurs."""
+    distances = np.abs(values[:k, None] - values)
+    return np.count_nonzero(distances <= errors[:k, None] + errors, axis=1)
 
 
 def _conditions(found: _Ritz, mirrored: _Ritz) -> NDArray[np.float64]:

@@ -13,8 +13,8 @@ from mpsnh.states.shadow import distance, swept, truncated
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
 
-CAUTION = 1.5
-"""By what the estimate is multiplied, since the next orders in the step count too."""
+CAUTION = 3.0
+"""By what the estimate is multiplied, since steps that are not small err in other ways than the leading order's."""
 
 
 class DoubledSteps:

@@ -38,6 +38,10 @@ ROUNDING = 10.0
 """What rounding does to a state between two records, in units of the precision."""
 
 
+PROJECTING = 18.0
+"""Logarithm of the growth of errors in one step from which what is left of a state may be rounding."""
+
+
 class Shadow:
     """A state that goes through the same gates as another one and is truncated more.
 
@@ -79,7 +83,13 @@ class Shadow:
         self._inherited = 0.0
 
     def follow(
-        self, layers: Sequence[Layer], last: int, lost: NDArray[np.float64], pairs: NDArray[Any], growth: float
+        self,
+        layers: Sequence[Layer],
+        last: int,
+        lost: NDArray[np.float64],
+        pairs: NDArray[Any],
+        growth: float,
+        steps: int,
     ) -> None:
         """Apply layers that the run has applied, and compare.
 
@@ -94,20 +104,24 @@ class Shadow:
         pairs : ndarray, shape (L + 1, D, D)
             What the run made of these pairs, as `swept` returns it.
         growth : float
-            Logarithm of the factor by which the layers can make an error grow.
+            Logarithm of the factor by which the gates of a step can make an error grow.
+        steps : int
+            How many steps these layers are.
         """
         own_lost, own_pairs = swept(self.workspace, layers, last, self.truncation)
         self.workspace.move_to(len(lost) // 2)
-        rounding = (ROUNDING * np.finfo(self.workspace.dtype).eps) ** 2
-        self._weights += [lost.max(initial=0.0) + rounding, own_lost.max(initial=0.0) + rounding]
+        rounding = ROUNDING * float(np.finfo(self.workspace.dtype).eps)
+        self._weights += np.array([lost.max(initial=0.0), own_lost.max(initial=0.0)]) + rounding**2
         self.pairs, apart = own_pairs, distance(pairs, own_pairs)
         if self._blind:  # and anything may have happened once more than rounding is discarded
             apart, self._weights[1] = 1.0, _NOTICED
         if self._grown > 0 or apart > LOST:
-            self._grown += growth
+            self._grown += growth * steps
         ratio = min(0.0, math.log(self._weights[0] / self._weights[1]) / 2 + self._grown)
         # Where both discard the same their distance is nothing, but the root of what was just discarded is an error.
         made = max(CAUTION * apart * math.exp(ratio), math.sqrt(lost.max(initial=0.0)))
+        if growth > PROJECTING:  # and run and shadow may round alike
+            made += rounding * math.exp(growth)
         self.error = min(1.0, self._inherited + made)
 
     def carry(self) -> dict[str, NDArray[Any]]:
