@@ -14,7 +14,7 @@ from typing import Any
 from typing_extensions import override
 
 PLACE, SINCE, BEGUN = 0, 1, 2
-"""What the numbers on a board say: the place of the point in its region, when its time began, and how many began."""
+"""What the numbers on a board say: the place of the point in its region, when its time began, and how many tasks began."""
 
 NOWHERE = -1
 """The place while no point runs."""
@@ -46,7 +46,7 @@ class Clock:
     ...     clock.board[PLACE], clock.board[SINCE] <= time.monotonic()
     (3, True)
     >>> clock.board
-    [-1, inf, 1]
+    [-1, inf, 0]
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,6 @@ class Clock:
         board = self.board
         self._stops = 0
         board[SINCE], board[PLACE] = time.monotonic(), place
-        board[BEGUN] += 1
         try:
             yield
         finally:

@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from mpsnh.run.clock import BEGUN, NOWHERE, PLACE, SINCE, new_board
 from mpsnh.run.failure import PointError, describe
-from mpsnh.run.worker import ERROR, READY, RESULT, UNFIT, UNGUARDED, Setup, keep_from_children, work
+from mpsnh.run.worker import ERROR, INTERRUPTED, READY, RESULT, UNFIT, UNGUARDED, Setup, keep_from_children, work
 
 T = TypeVar("T")
 
@@ -81,6 +81,7 @@ class _Worker:
     def __init__(self, context: Any, setup: Setup) -> None:
         self.job: _Job[Any] | None = None
         self.ready = False
+        self.served = 0
         self.late: tuple[float, float] | None = None  # place and beginning of the point for which it was killed
         forked = context.get_start_method() == "fork"
         with _STARTING:
@@ -178,6 +179,7 @@ class Pool(Executor):
         self._waiting: collections.deque[_Job[Any]] = collections.deque()
         self._workers: list[_Worker] = []
         self._killed = 0  # workers in a row that were killed before they began a point
+        self._ending = False  # whether workers that die now were asked to
         self._closed = False
         _POOLS.add(self)
 
@@ -216,7 +218,7 @@ class Pool(Executor):
             try:
                 self._workers.append(_Worker(self._context, self._setup))
             except OSError as error:
-                raise RuntimeError(f"a worker process can't be started: {error}") from error
+                raise self._unfit(f"a worker process can't be started: {error}") from error
 
     def _listen(self, seconds: float) -> None:
         """Wait for a word from any worker or for its end, or until a point has run too long."""
@@ -255,12 +257,13 @@ class Pool(Executor):
             kind, content = pickle.loads(message)
         except Exception as error:
             kind, content = ERROR, PointError(f"the result can't be read in another process: {describe(error)}")
-        if kind == UNFIT:
-            raise RuntimeError(content)
-        if kind == READY:
+        if kind == UNFIT and not self._ending:
+            raise self._unfit(content)
+        if kind in (READY, UNFIT):
             worker.ready = True
             return
         self._killed = 0
+        worker.served += 1
         job, worker.job = worker.job, None
         if job is not None and not job.cancelled():
             (job.set_result if kind == RESULT else job.set_exception)(content)
@@ -268,11 +271,15 @@ class Pool(Executor):
     def _lose(self, worker: _Worker) -> None:
         """See what a worker that died was at."""
         ended, job, (place, since) = worker.bury(), worker.job, worker.point()
+        if self._ending:
+            return
         if worker.board[BEGUN] == 0 and (job is not None or not worker.ready):
             self._require_startable(worker.process.exitcode, ended)
-            if job is not None:
-                self._waiting.appendleft(job)
-        elif job is not None and not job.cancelled():
+        if job is None or job.cancelled():
+            return
+        if worker.board[BEGUN] == worker.served:  # it died before it took what it was given
+            self._waiting.appendleft(job)
+        else:
             self._killed = 0
             late = worker.late is not None and worker.late == (place, since)
             message = f"took longer than time_limit = {self.time_limit} s" if late else ended
@@ -281,17 +288,23 @@ class Pool(Executor):
     def _require_startable(self, code: int | None, ended: str) -> None:
         """Raise if a worker died that had not begun anything, unless it was killed, which may happen a few times."""
         if code == UNGUARDED:
-            raise RuntimeError(
+            raise self._unfit(
                 "each worker process imports the script, and met the call of sweep while doing so; put the call below "
                 '`if __name__ == "__main__":`'
             )
         self._killed += 1
-        if code is None or code >= 0 or self._killed >= TRIES:
+        killed = code is not None and (code < 0 or code == INTERRUPTED)
+        if not killed or self._killed >= TRIES:
             often = f", {self._killed} times in a row" if self._killed > 1 else ""
-            raise RuntimeError(
+            raise self._unfit(
                 f"a worker process died before it could run anything{often}: {ended}; each imports the script, and "
                 "what it said about that stands above"
             )
+
+    def _unfit(self, sentence: str) -> RuntimeError:
+        """Return the error of workers that can't begin, after which nobody waits for any."""
+        self._ending = True
+        return RuntimeError(sentence)
 
     def interrupt(self, patience: float = PATIENCE) -> None:
         """End what the workers are at, after they have saved what they finished.
@@ -301,7 +314,9 @@ class Pool(Executor):
         patience : float
             Seconds after which one that is inside of a long call of a library is killed.
         """
-        self._drop_waiting()
+        while self._waiting:
+            self._waiting.pop().cancel()
+        self._ending = True
         for worker in self._busy():
             with contextlib.suppress(OSError):
                 os.kill(worker.process.pid, signal.SIGINT)
@@ -310,18 +325,24 @@ class Pool(Executor):
             self._listen(0.1)
         for worker in self._busy():
             worker.kill()
-        self._workers = [worker for worker in self._workers if worker.job is None or worker.bury() is None]
+            worker.bury()
+            self._workers.remove(worker)
+        self._ending = False
 
     @override
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        if wait and not cancel_futures and not self._closed:
+        if wait and not cancel_futures and not self._ending:
             jobs = [*self._waiting, *(worker.job for worker in self._workers if worker.job is not None)]
             while jobs := [job for job in jobs if not job.done()]:
                 self.finished(jobs)
         self._closed = True
         self.interrupt()
+        self._ending = True
         for worker in self._workers:
-            worker.connection.close()  # which an idle one takes for the end
+            if worker.ready:
+                worker.connection.close()  # which an idle one takes for the end
+            else:
+                worker.kill()
         until = time.monotonic() + PATIENCE
         for worker in self._workers:
             worker.process.join(max(0.0, until - time.monotonic()))
@@ -330,10 +351,6 @@ class Pool(Executor):
 
     def _busy(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.job is not None]
-
-    def _drop_waiting(self) -> None:
-        while self._waiting:
-            self._waiting.pop().cancel()
 
 
 _POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()

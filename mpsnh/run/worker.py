@@ -15,7 +15,7 @@ from typing import Any
 
 import tqdm.auto
 
-from mpsnh.run.clock import clock
+from mpsnh.run.clock import BEGUN, clock
 from mpsnh.run.failure import PointError, describe, sendable
 from mpsnh.run.limits import end_points_on_interrupt, interruptible
 
@@ -24,6 +24,9 @@ READY, UNFIT, RESULT, ERROR = range(4)
 
 UNGUARDED = 87
 """The exit code of a worker that was about to run the sweep for which it was made."""
+
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code of a worker to which Ctrl-C came, as shells have it."""
 
 Setup = tuple[Callable[..., Any] | None, tuple[Any, ...]]
 """A function that each worker calls first, or None, and its arguments."""
@@ -95,7 +98,7 @@ def work(connection: Connection, life: Connection, board: MutableSequence[float]
         while not interruptible.asked:
             connection.send_bytes(_answer(connection.recv_bytes()))
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        sys.exit(INTERRUPTED)
     except (EOFError, OSError):  # nobody asks any more
         return
 
@@ -106,6 +109,7 @@ def _answer(message: bytes) -> bytes:
         function, arguments = pickle.loads(message)
     except BaseException as error:
         return pickle.dumps((UNFIT, f"a worker process can't load what it shall run: {describe(error)}"))
+    clock.board[BEGUN] += 1
     try:
         result = function(*arguments)
     except Exception as error:

@@ -97,7 +97,7 @@ class Workers:
         if processes:
             executor = self._owned = Pool(processes)
         elif isinstance(executor, ProcessPoolExecutor):
-            executor = self._owned = _like(executor)
+            executor = _in_place_of(executor)
         self.executor = Here() if executor is None else executor
         if isinstance(self.executor, Pool):
             if not self.executor.lease.acquire(blocking=False):
@@ -190,9 +190,22 @@ class Workers:
             self._owned.shutdown(cancel_futures=True)
 
 
-def _like(pool: Any) -> Pool:
-    """Make a pool of our own like one of Python's, which keeps what it was made with, but not under public names."""
-    return Pool(pool._max_workers, pool._mp_context, pool._initializer, pool._initargs)
+def _in_place_of(executor: Any) -> Pool:
+    """Return a pool of our own like one of Python's, which keeps what it was made with, but not under public names.
+
+    Both end together, so that many sweeps may use it.
+    """
+    if not hasattr(executor, "pool_of_mpsnh"):
+        pool = Pool(executor._max_workers, executor._mp_context, executor._initializer, executor._initargs)
+        shutdown = executor.shutdown
+
+        def shutdown_both(*arguments: Any, **options: Any) -> None:
+            pool.shutdown(cancel_futures=True)
+            shutdown(*arguments, **options)
+
+        executor.pool_of_mpsnh, executor.shutdown = pool, shutdown_both
+    made: Pool = executor.pool_of_mpsnh
+    return made
 
 
 def worker_died(error: Exception) -> bool:

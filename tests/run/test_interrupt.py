@@ -68,7 +68,7 @@ def test_ctrl_c_ends_a_sweep_and_its_workers(all_processes, tmp_path):
 def test_ctrl_c_keeps_what_a_region_has_finished(tmp_path):
     def make(seed):
         if seed == 7 and impatient:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         return draw(seed=seed)
 
     over, place = {"seed": range(12)}, tmp_path / "data.zarr"
