@@ -14,7 +14,7 @@ from typing import Any
 from typing_extensions import override
 
 PLACE, SINCE, BEGUN = 0, 1, 2
-"""What the numbers on a board say: the place of the point in its region, when its time began, and how many tasks began."""
+"""What the numbers on a board say: place of the point in its region, when its time began, number of tasks begun."""
 
 NOWHERE = -1
 """The place while no point runs."""

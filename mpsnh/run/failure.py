@@ -50,7 +50,7 @@ def describe(error: BaseException) -> str:
 
 
 def sendable(error: BaseException) -> BaseException:
-    """Return an error as it is if another process can read it, and otherwise its description.
+    """Return an error as it is if another process can read it and say what it says, and otherwise its description.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def sendable(error: BaseException) -> BaseException:
     (ValueError(1), PointError('Local: here'))
     """
     try:
-        if type(pickle.loads(pickle.dumps(error))) is type(error):
+        if type(pickle.loads(pickle.dumps(error))) is type(error) and f"{error} {error!r}":
             return error
     except BaseException as another:
         if _is_for_the_program(another):

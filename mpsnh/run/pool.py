@@ -61,6 +61,16 @@ class WorkerDied(BrokenExecutor):
         self.place, self.late = place, late
 
 
+class UnfitError(RuntimeError):
+    """Worker processes can't start, or can't load what they shall run, which no other worker could either.
+
+    Examples
+    --------
+    >>> issubclass(UnfitError, RuntimeError)
+    True
+    """
+
+
 class _Job(Future[T]):
     """What a worker shall do; whoever waits for it alone keeps the pool going."""
 
@@ -154,8 +164,8 @@ class Pool(Executor):
 
     Raises
     ------
-    RuntimeError
-        When processes can't start or can't load what they shall run, which no other worker could.
+    UnfitError
+        While somebody waits, if processes can't start or can't load what they shall run.
 
     Examples
     --------
@@ -301,10 +311,10 @@ class Pool(Executor):
                 "what it said about that stands above"
             )
 
-    def _unfit(self, sentence: str) -> RuntimeError:
+    def _unfit(self, sentence: str) -> UnfitError:
         """Return the error of workers that can't begin, after which nobody waits for any."""
         self._ending = True
-        return RuntimeError(sentence)
+        return UnfitError(sentence)
 
     def interrupt(self, patience: float = PATIENCE) -> None:
         """End what the workers are at, after they have saved what they finished.

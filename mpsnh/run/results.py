@@ -9,7 +9,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from mpsnh.run.failure import PointError, describe
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import REGION_SECONDS, Grid, Index, Point, Region
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
-from mpsnh.run.pool import TRIES
+from mpsnh.run.pool import TRIES, UnfitError
 from mpsnh.run.provenance import common, comparable, difference, todays_names
 from mpsnh.run.reference import References, WorkerError
 from mpsnh.run.simulation import Simulation
@@ -144,7 +144,7 @@ class Results:
             for point, future in zip(some, futures, strict=True):
                 try:
                     found.append(self._first_result(workers, point, future))
-                except WorkerError:
+                except (WorkerError, UnfitError, BrokenExecutor):  # which is no fault of the point
                     raise
                 except Exception as error:
                     if self.on_error == "raise":
@@ -325,10 +325,11 @@ def _require_names(names: Collection[str]) -> None:
 def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
     """Return the results with what failed in an attribute, and warn of it."""
     first = failures[0]
-    warnings.warn(
-        f"{len(failures)} point{'s' * (len(failures) > 1)} failed; the first is {first['point']}: {first['error']}",
-        stacklevel=4,
-    )
+    with contextlib.suppress(OSError, ValueError):  # of a screen that is closed
+        warnings.warn(
+            f"{len(failures)} point{'s' * (len(failures) > 1)} failed; the first is {first['point']}: {first['error']}",
+            stacklevel=4,
+        )
     failed = xr.DataArray(np.zeros(grid.shape, bool), dims=list(grid.axes))
     for failure in failures:
         failed.values[grid.index(failure["point"])] = True

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.run.checkpoint import remove_files
-from mpsnh.run.failure import describe
+from mpsnh.run.failure import describe, sendable
 from mpsnh.run.form import Form
 from mpsnh.run.grid import Grid, Index, Point, Region
 from mpsnh.run.limits import interruptible, one_thread
@@ -194,7 +194,7 @@ def _run_point(task: Task, place: Index, point: Point, outcome: Outcome) -> None
         raise
     except Exception as error:
         if task.on_error == "raise":
-            raise
+            raise _passed_on(error, task.run) from None
         where = traceback.extract_tb(error.__traceback__)[-1]
         described = f"{describe(error)} (in {where.name}, {Path(where.filename).name}:{where.lineno})"
         outcome.fail(place, point, described)
@@ -224,4 +224,14 @@ def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> P
     {'seed': 1}
     """
     with one_thread(), interruptible():
-        return run(point, made)
+        try:
+            return run(point, made)
+        except WorkerError:
+            raise
+        except Exception as error:
+            raise _passed_on(error, run) from None
+
+
+def _passed_on(error: Exception, run: PointRunner) -> BaseException:
+    """Return an error as it can reach the process that asked for the points."""
+    return error if run.references is None else sendable(error).with_traceback(error.__traceback__)

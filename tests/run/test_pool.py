@@ -1,6 +1,5 @@
 """Worker processes die, hang, can't start or lose the process behind them, and a sweep loses nothing but a point."""
 
-import contextlib
 import functools
 import json
 import multiprocessing
@@ -9,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -22,7 +20,7 @@ from mpsnh.run.pool import TRIES, Pool, WorkerDied
 from tests.support import hostile
 from tests.support.comparison import assert_same_bits
 from tests.support.processes import all_end, workers_of
-from tests.support.sweep_functions import draw, logged, stubborn
+from tests.support.sweep_functions import draw, logged
 
 ROOT = Path(__file__).parents[2]
 
@@ -222,12 +220,6 @@ def test_workers_end_with_the_process_behind_them(kind, tmp_path):
     assert all_end(orphans, 10)
 
 
-FAULTY = {
-    "import": ("import os\nif __name__ != '__main__':\n    raise ImportError('no such thing')\n", "exit code 1"),
-    "missing": ("import sys\nmake.__module__ = 'nowhere'\n", "RuntimeError|TypeError: make can't be sent"),
-}
-
-
 def test_workers_that_can_not_import_the_script_end_the_sweep(tmp_path):
     (tmp_path / "script.py").write_text(
         "import mpsnh as nh\nfrom tests.support.sweep_functions import draw\n"
@@ -238,5 +230,7 @@ def test_workers_that_can_not_import_the_script_end_the_sweep(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "script.py"]
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50)
-    assert re.match(r"RuntimeError: a worker process died before it could run .*code 1;", run.stderr.splitlines()[-1])
+    assert re.match(
+        r"mpsnh.run.pool.UnfitError: a worker process died before it could run .*code 1;", run.stderr.splitlines()[-1]
+    )
     assert run.stderr.count("ImportError: not here") <= 2

@@ -1,10 +1,8 @@
 """Functions for workers that die, lie or can't be sent, and points that do."""
 
-import _thread
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -32,39 +30,18 @@ class Speechless(Exception):
     __repr__ = __str__
 
 
-class Dying:
-    """Takes its process with it after the first half of its bytes was sent."""
-
-    def __init__(self, size):
-        self.size = size
-
-    def __reduce__(self):
-        parent = os.getpid()
-        if not os.fork():
-            time.sleep(0.05)
-            os.kill(parent, signal.SIGKILL)
-            os._exit(0)
-        return (bytes, (bytes(self.size),))
-
-
 def killed_while_sending(size):
     """Return what takes time to send, of which the end never comes."""
     from mpsnh.run import worker
 
     def dumps(what):
         data = original(what)
-        os.write(functions_connection(), (len(data)).to_bytes(4, "big") + data[: len(data) // 2])
+        (connection,) = (end for end in worker._PRIVATE if end.writable)
+        os.write(connection.fileno(), len(data).to_bytes(4, "big") + data[: len(data) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
 
     original, worker.pickle.dumps = worker.pickle.dumps, dumps
     return bytes(size)
-
-
-def functions_connection():
-    from mpsnh.run.worker import _PRIVATE
-
-    (connection,) = (end for end in _PRIVATE if end.writable)
-    return connection.fileno()
 
 
 def unpicklable_result():
@@ -91,11 +68,6 @@ def _raise(error):
     raise error
 
 
-def _fork_and_exit():
-    if not os.fork():
-        os._exit(0)
-
-
 ENDS = {
     "sys.exit": lambda: sys.exit(0),
     "GeneratorExit": lambda: _raise(GeneratorExit()),
@@ -114,13 +86,7 @@ ENDS = {
 def ending(seed, kind="sys.exit", at=3):
     """A point that ends in some way."""
     before = ENDS[kind] if seed == at else int
-    return functions.Watched(
-        functions.MODEL, functions.Drawn(seed=seed, h=1.0), functions.OBSERVABLES, functools_partial(before)
-    )
-
-
-def functools_partial(function):
-    return function
+    return functions.Watched(functions.MODEL, functions.Drawn(seed=seed, h=1.0), functions.OBSERVABLES, before)
 
 
 def growing(seed, at=3):
