@@ -54,7 +54,7 @@ def test_whatever_a_point_raises_is_recorded(kind, executor, tmp_path):
         "GeneratorExit": "PointError: GeneratorExit: ",
         "KeyboardInterrupt": "PointError: KeyboardInterrupt: ",
         "BaseException": "PointError: BaseException: base",
-        "speechless": "Speechless, whose message raises ValueError",
+        "speechless": "SpeechlessError, whose message raises ValueError",
         "surrogate": "ValueError: \\udcff",
         "endless": "ValueError: xxx",
     }

@@ -118,7 +118,7 @@ def test_ctrl_c_in_a_run_says_what_is_kept(tmp_path):
 WORKERS = {
     "no guard": (
         "nh.sweep(make, {'seed': range(4)}, workers=2, progress=False)\n",
-        r"mpsnh.run.pool.UnfitError: each worker process imports the script, and met .* put the call below `if __name__ ==",
+        r"mpsnh.run.pool.UnfitError: each worker process imports the script, .* put the call below `if __name__ ==",
     ),
     "a value set below the guard": (
         "if __name__ == '__main__':\n    SPREAD = 2.0\n"

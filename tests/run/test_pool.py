@@ -83,7 +83,7 @@ def test_killed_workers_hold_up_nobody(method):
 
 def test_what_can_not_be_sent_is_an_error_of_its_own(pool):
     for task in (hostile.unpicklable_result, hostile.unpicklable_error, hostile.unreadable_error):
-        with pytest.raises(Exception, match="sent|Unpicklable|Unreadable"):
+        with pytest.raises(Exception, match=r"sent|Unpicklable|Unreadable"):
             pool.submit(task).result()
     assert pool.submit(abs, -1).result() == 1
 
@@ -153,12 +153,12 @@ def test_points_that_kill_their_workers_fail_alone(batch, workers, method, serve
 def test_late_points_are_killed_alone_and_once(stored, server, tmp_path):
     log = tmp_path / "log"
     make = functools.partial(draw, faults={0: "hang", 7: "hang"}, log=log)
+    store = tmp_path / "data.zarr" if stored else None
     with Pool(2, server) as pool, pytest.warns(UserWarning, match="2 points failed"):
-        store = tmp_path / "data.zarr" if stored else None
         data = nh.sweep(make, {"seed": range(12)}, pool, store, batch=4, time_limit=0.5)
     assert failed(data) == dict.fromkeys((0, 7), "TimeoutError: took longer than time_limit = 0.5 s")
     assert logged(log)[1.0, 0] == logged(log)[1.0, 7] == 1
-    with Pool(2, server) as pool, pytest.raises(TimeoutError, match="took longer than time_limit = 0.5 s"):
+    with Pool(2, server) as pool, pytest.raises(TimeoutError, match=r"took longer than time_limit = 0.5 s"):
         nh.sweep(make, {"seed": range(12)}, pool, batch=4, time_limit=0.5, on_error="raise")
 
 

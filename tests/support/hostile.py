@@ -11,19 +11,19 @@ import mpsnh as nh
 from tests.support import sweep_functions as functions
 
 
-class Unpicklable(Exception):
+class UnpicklableError(Exception):
     def __reduce__(self):
         raise TypeError("never")
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """It can be pickled, but not made again."""
 
     def __init__(self, one, two):
         super().__init__(one)
 
 
-class Speechless(Exception):
+class SpeechlessError(Exception):
     def __str__(self):
         raise ValueError("no words")
 
@@ -49,11 +49,11 @@ def unpicklable_result():
 
 
 def unpicklable_error():
-    raise Unpicklable("here")
+    raise UnpicklableError("here")
 
 
 def unreadable_error():
-    raise Unreadable(1, 2)
+    raise UnreadableError(1, 2)
 
 
 def failing_initializer():
@@ -73,9 +73,9 @@ ENDS = {
     "GeneratorExit": lambda: _raise(GeneratorExit()),
     "KeyboardInterrupt": lambda: _raise(KeyboardInterrupt()),
     "BaseException": lambda: _raise(BaseException("base")),
-    "speechless": lambda: _raise(Speechless()),
-    "unpicklable": lambda: _raise(Unpicklable("here")),
-    "unreadable": lambda: _raise(Unreadable(1, 2)),
+    "speechless": lambda: _raise(SpeechlessError()),
+    "unpicklable": lambda: _raise(UnpicklableError("here")),
+    "unreadable": lambda: _raise(UnreadableError(1, 2)),
     "surrogate": lambda: _raise(ValueError("\udcff")),
     "endless": lambda: _raise(ValueError("x" * 10**7)),
     "StopIteration": lambda: _raise(StopIteration(1)),

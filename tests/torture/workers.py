@@ -25,8 +25,7 @@ SECONDS = 120.0
 POINTS = 40
 METHODS = ("fork", "spawn", "forkserver")
 
-SCRIPT = (
-    """
+SCRIPT = """
 import functools, json, multiprocessing, sys, warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import mpsnh as nh
@@ -45,15 +44,13 @@ if __name__ == "__main__":
         if kind == "forkserver":
             context.set_forkserver_preload(["mpsnh", "tests.torture.points"])
         executor = ProcessPoolExecutor(number, context)
-    data = nh.sweep(make, {"seed": range(%d)}, executor, store, batch, progress=False, time_limit=limit)
+    data = nh.sweep(make, {"seed": range(POINTS)}, executor, store, batch, progress=False, time_limit=limit)
     failed = {f["point"]["seed"]: f["error"] for f in json.loads(data.attrs.get("failures", "[]"))}
     with open(out, "w") as file:
         json.dump({"total": data["total"].values.tolist(), "failed": failed}, file)
     if executor is not None:
         executor.shutdown()
-"""
-    % POINTS
-)
+""".replace("POINTS", str(POINTS))
 
 
 def _start(folder: Path, *options: Any) -> subprocess.Popen[bytes]:
