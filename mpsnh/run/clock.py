@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 import functools
 import importlib
 import math
 import time
-from collections.abc import Callable, Iterator, MutableSequence
+from collections.abc import Callable, MutableSequence
 from typing import Any
 
 from typing_extensions import override
@@ -42,9 +41,10 @@ class Clock:
     Examples
     --------
     >>> clock = Clock()
-    >>> with clock.at(3):
-    ...     clock.board[PLACE], clock.board[SINCE] <= time.monotonic()
+    >>> clock.begin(3)
+    >>> clock.board[PLACE], clock.board[SINCE] <= time.monotonic()
     (3, True)
+    >>> clock.end()
     >>> clock.board
     [-1, inf, 0]
     """
@@ -53,9 +53,8 @@ class Clock:
         self.board: MutableSequence[float] = new_board()
         self._stops, self._spent, self._heeding = 0, 0.0, False
 
-    @contextlib.contextmanager
-    def at(self, place: int) -> Iterator[None]:
-        """Run a point.
+    def begin(self, place: int) -> None:
+        """Show that a point begins.
 
         Parameters
         ----------
@@ -65,10 +64,10 @@ class Clock:
         board = self.board
         self._stops = 0
         board[SINCE], board[PLACE] = time.monotonic(), place
-        try:
-            yield
-        finally:
-            board[SINCE], board[PLACE] = math.inf, NOWHERE
+
+    def end(self) -> None:
+        """Show that no point runs any more."""
+        self.board[SINCE], self.board[PLACE] = math.inf, NOWHERE
 
     def stop(self) -> None:
         """Stand still until `go` was called as often as this."""

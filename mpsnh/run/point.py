@@ -83,8 +83,12 @@ class PointRunner:
             self.references.require_agreement(self.make)
         if self.time_limit is not None:
             clock.heed_loading()
-        with clock.at(place), contained:
-            return self._run(point, made)
+        clock.begin(place)
+        try:
+            with contained:
+                return self._run(point, made)
+        finally:
+            clock.end()
 
     def _run(self, point: Point, made: Simulation[Any] | None) -> PointResult:
         begun = time.perf_counter()
