@@ -86,7 +86,7 @@ def test_ctrl_c_without_a_store_or_checkpoint_names_it():
 
         def __call__(self, snapshot, model):
             if snapshot.time > 0.1:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
             return 0.0
 
     def make(seed=0):
