@@ -93,7 +93,7 @@ def bond_too_small(world: World) -> bool:
     if world.case.initial is None or world.case.initial[0] == "names":
         return False
     most = max(t.shape[2] for t in initial_tensors(world.case))
-    return most * (2 if world.case.initial[0] == "sum" else 1) > world.case.setting("max_bond", 64)
+    return most * (2 if world.case.initial[0] in ("sum", "charge") else 1) > world.case.setting("max_bond", 64)
 
 
 def no_gates_possible(world: World) -> bool:
