@@ -235,7 +235,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
             carry.shadow.follow(layers, last, lost, pairs, carry.plan.growth, steps)
             carry.noise = carry.shadow.error
             if carry.doubled is not None and carry.plan.doubled is not None:
-                carry.doubled.follow(carry.plan.doubled, steps, carry.shadow.pairs)
+                carry.doubled.follow(carry.plan.doubled, steps, carry.shadow.workspace)
                 carry.trotter = carry.doubled.error
             if carry.noise > self.tolerance and carry.trust_time == NEVER:
                 carry.trust_time = t

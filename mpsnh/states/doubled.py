@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.language.circuit import Layer
+from mpsnh.language.circuit import Gate, Layer
 from mpsnh.states.shadow import distance, swept, truncated
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
@@ -50,8 +50,10 @@ class DoubledSteps:
         self.error = 0.0
         self._behind = 0
         self._inherited = 0.0
+        self._apart = [0.0, 0.0]  # on even and odd bonds, which are looked at in turns
+        self._next = 0
 
-    def follow(self, layers: Callable[[int], Sequence[Layer]], steps: int, pairs: NDArray[Any]) -> None:
+    def follow(self, layers: Callable[[int], Sequence[Layer]], steps: int, other: BlockState) -> None:
         """Take the steps that the other run has taken, and compare.
 
         Parameters
@@ -60,22 +62,27 @@ class DoubledSteps:
             Returns the layers of so many doubled steps.
         steps : int
             How many the other run has taken. Of an odd number one is left for the next time.
-        pairs : ndarray, shape (L + 1, D, D)
-            What the other run made of pairs of neighbours, as `swept` returns it.
+        other : BlockState
+            Where these led.
         """
         doubled, self._behind = divmod(self._behind + steps, 2)
         if not doubled:
             return
-        _, own = swept(self.workspace, layers(doubled), 1, self.truncation)
-        self.workspace.move_to(len(pairs) // 2 - 1)
+        swept(self.workspace, layers(doubled), 0, self.truncation)
         if not self._behind:
-            seen = np.trace(own, axis1=1, axis2=2).real > 0  # of the others the last layer is not the last gate
-            apart = distance(pairs[seen], own[seen]) if seen.any() else 1.0
-            self.error = min(1.0, self._inherited + CAUTION * apart / (2**self.order - 1))
+            # not while gates act, which are not those of the other run, and change what stands elsewhere
+            look = _identities([len(site) for site in other.charges], self._next)
+            pairs, own = (swept(state, [look], 1, self.truncation)[1] for state in (other, self.workspace))
+            self._apart[self._next] = distance(pairs, own)
+            self._next = 1 - self._next
+            self.error = min(1.0, self._inherited + CAUTION * max(self._apart) / (2**self.order - 1))
+            other.move_to(len(other.charges) // 2)
+        self.workspace.move_to(len(self.workspace.charges) // 2)
 
     def carry(self) -> dict[str, NDArray[Any]]:
         """Return what a run must know to go on."""
-        return self.workspace.packed() | {"numbers": np.array([self._behind, self._inherited, self.error])}
+        numbers = [self._behind, self._next, self._inherited, self.error, *self._apart]
+        return self.workspace.packed() | {"numbers": np.array(numbers)}
 
     @classmethod
     def resumed(
@@ -98,8 +105,14 @@ class DoubledSteps:
         """
         resumed = cls(state, truncation, order)
         if resumed.workspace.unpack(carry):
-            behind, resumed._inherited, resumed.error = carry["numbers"].tolist()
-            resumed._behind = int(behind)
+            behind, parity, resumed._inherited, resumed.error, *resumed._apart = carry["numbers"].tolist()
+            resumed._behind, resumed._next = int(behind), int(parity)
         else:
             resumed._inherited = resumed.error = error
         return resumed
+
+
+def _identities(dims: Sequence[int], first: int) -> Layer:
+    """Return gates on every second bond that do nothing."""
+    bonds = range(first, len(dims) - 1, 2)
+    return tuple(Gate(np.eye(dims[j] * dims[j + 1], dtype=complex), (j, j + 1)) for j in bonds)

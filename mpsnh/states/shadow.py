@@ -18,6 +18,10 @@ COARSER_BOND = 3
 """How many times smaller the largest bond dimension of a shadow is. A third costs about a sixth of the run."""
 
 
+FEWEST = 4
+"""States that a shadow's bond holds at least where the run's holds more: with fewer, converged runs raise alarms."""
+
+
 _NOTICED = 1e-16
 """Discarded weight of a product state that counts as truncation."""
 
@@ -112,7 +116,7 @@ class Shadow:
         self.workspace.move_to(len(lost) // 2)
         rounding = ROUNDING * float(np.finfo(self.workspace.dtype).eps)
         self._weights += np.array([lost.max(initial=0.0), own_lost.max(initial=0.0)]) + rounding**2
-        self.pairs, apart = own_pairs, distance(pairs, own_pairs)
+        apart = distance(pairs, own_pairs)
         if self._blind:  # and anything may have happened once more than rounding is discarded
             apart, self._weights[1] = 1.0, _NOTICED
         if self._grown > 0 or apart > LOST:
@@ -169,7 +173,7 @@ def coarser(truncation: Truncation) -> Truncation:
     >>> coarser(Truncation(max_bond=64, cutoff=1e-10))
     Truncation(max_bond=22, cutoff=1e-08, excess=0.1)
     """
-    bond = -(-truncation.max_bond // COARSER_BOND)
+    bond = max(-(-truncation.max_bond // COARSER_BOND), min(FEWEST, truncation.max_bond - 1))
     return Truncation(max_bond=bond, cutoff=min(0.1, COARSER_CUTOFF * truncation.cutoff))
 
 
