@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -47,7 +48,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
     A second run with a third of the bond dimension tells the error of truncation: `Snapshot.noise` estimates by
     how much values on neighbouring sites are off, relative to the spread of the operator's eigenvalues
     (`mpsnh.states.shadow`, docs/conventions.md). `Snapshot.trust_time` is the last record before it passes `tolerance`,
-    with a warning. The error of the Trotter decomposition is not part of it.
+    with a warning. The error of the Trotter decomposition is not part of it. What an initial state
+    has in other charges at the level of rounding is left out, and is part of it as large as the gates can have made it,
+    unless the model has a `charge`.
 
     Parameters
     ----------
@@ -180,9 +183,11 @@ class NHTEBD(TimeEvolution["Sweep"]):
         plan = self._plan(model)
         if after is None:
             initial = self.initial_state(model)
-            normalised = self._suited(initial, plan).workspace()
+            suited = self._suited(initial, plan)
+            normalised = suited.workspace()
             normalised.move_to(0)
-            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=0.0 if self.tolerance else 1.0)
+            noise = 0.0 if self.tolerance else 1.0
+            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, _left_out(suited, model), noise=noise)
         state = after.state
         if not isinstance(state, MPS):
             raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
@@ -192,6 +197,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
         workspace.log_norm += after.log_norm or 0.0
         workspace.recall(after.carry)
         sweep = Sweep(model, plan, workspace, None, getattr(after, "discarded", 0.0))
+        left_out = {**_left_out(state, model), **after.carry}
+        sweep.left_out = float(left_out.get(_LEFT_OUT, -math.inf))
         if self.tolerance is None:
             sweep.noise, sweep.trust_time = 1.0, 0.0
         else:
@@ -216,6 +223,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     @override
     def advance(self, carry: Sweep, t: float, dt: float, steps: int) -> Sweep:
         workspace, layers = carry.workspace, carry.plan.layers(steps)
+        before = workspace.log_norm
         last = 0 if carry.shadow is None else len(carry.plan.step)  # layers whose pairs are compared
         lost, pairs = swept(workspace, layers, last, self.truncation)
         # In the middle, from where a window there is measured without contracting the rest of the chain.
@@ -224,7 +232,13 @@ class NHTEBD(TimeEvolution["Sweep"]):
         carry.discarded_step = float(lost.sum()) / steps
         if carry.shadow is not None and self.tolerance is not None:
             carry.shadow.follow(layers, last, lost, pairs, carry.plan.growth * steps)
-            carry.noise = carry.shadow.error
+            # The norm of what is left out has grown by no more than all gates together let it.
+            leaks = (
+                carry.plan.leak + math.log(steps) if carry.model.charge is None and carry.plan.conserves else -math.inf
+            )
+            grown = carry.plan.reach * steps - (workspace.log_norm - before)
+            carry.left_out = float(np.logaddexp(carry.left_out, leaks)) + grown
+            carry.noise = min(1.0, carry.shadow.error + math.exp(min(0.0, carry.left_out)))
             if carry.noise > self.tolerance and carry.trust_time == NEVER:
                 carry.trust_time = t
                 warnings.warn(
@@ -268,11 +282,13 @@ class Sweep:
     discarded_step: float = 0.0
     noise: float = 0.0
     trust_time: float = NEVER
+    left_out: float = -math.inf
 
     def carry(self) -> dict[str, NDArray[Any]]:
         """Return what a run must know to go on, besides the state."""
         shadow = {} if self.shadow is None else self.shadow.carry()
-        return self.workspace.carry() | {_SHADOW + name: array for name, array in shadow.items()}
+        left_out = {} if math.isinf(self.left_out) else {_LEFT_OUT: np.array(self.left_out)}
+        return self.workspace.carry() | {_SHADOW + name: array for name, array in shadow.items()} | left_out
 
 
 class _Plan:
@@ -285,13 +301,24 @@ class _Plan:
     @functools.cached_property
     def _broken(self) -> tuple[Gate, int, int] | None:
         """The first gate that takes a state of one charge to one of another, and these charges."""
-        for gate in (gate for layer in self.step for gate in layer):
-            charges = joint_charges([self.sites[j].charges for j in gate.where])
-            breaks = np.abs(gate.matrix) * (charges[:, None] != charges) > LEAK * np.abs(gate.matrix).max()
+        for gate, charges, leaks in self._leaks():
+            breaks = np.abs(leaks) > LEAK * np.abs(gate.matrix).max()
             if breaks.any():
                 out, into = np.argwhere(breaks)[0]
                 return gate, int(charges[into]), int(charges[out])
         return None
+
+    def _leaks(self) -> Iterator[tuple[Gate, NDArray[np.int64], NDArray[Any]]]:
+        """Yield each gate, the charges of its states, and the part of its matrix that changes them."""
+        for gate in (gate for layer in self.step for gate in layer):
+            charges = joint_charges([self.sites[j].charges for j in gate.where])
+            yield gate, charges, gate.matrix * (charges[:, None] != charges)
+
+    @functools.cached_property
+    def leak(self) -> float:
+        """Logarithm of the largest amplitude that a step brings into other charges, relative to `reach`: rounding."""
+        sizes = [np.linalg.norm(leaks) / np.linalg.norm(gate.matrix, 2) for gate, _, leaks in self._leaks()]
+        return math.log(sum(sizes)) if any(sizes) else -math.inf
 
     @functools.cached_property
     def growth(self) -> float:
@@ -303,6 +330,13 @@ class _Plan:
                 spread = float(np.log(singular[0] / singular[-1])) if singular[0] > 0 else 0.0
             logarithms[gate.where] = logarithms.get(gate.where, 0.0) + spread
         return min(max(logarithms.values(), default=0.0), _PROJECTOR)
+
+    @functools.cached_property
+    def reach(self) -> float:
+        """Logarithm of the largest factor by which a step can change a norm."""
+        norms = [np.linalg.norm(gate.matrix, 2) for layer in self.step for gate in layer]
+        with np.errstate(divide="ignore"):
+            return float(np.log(norms).sum())
 
     @property
     def conserves(self) -> bool:
@@ -326,8 +360,19 @@ _SMALL = 16
 """Bond dimension below which a projection saves little, and loses more than `excess` now and then."""
 
 
+_LEFT_OUT = "left_out"
+"""Name of the logarithm of the largest amplitude, relative to the norm, that a state may have in other charges."""
+
+
 _SHADOW = "shadow."
 """How the names of what a shadow carries begin."""
+
+
+def _left_out(state: MPS, model: Model) -> dict[str, NDArray[Any]]:
+    """Return the amplitude that a state by charge leaves out, unless the model says that there is one charge only."""
+    if model.charge is not None or not isinstance(state, SymmetricMPS) or state.left_out == 0:
+        return {}
+    return {_LEFT_OUT: np.array(math.log(state.left_out))}
 
 
 def _visible(workspace: BlockState, model: Model) -> MPS:
