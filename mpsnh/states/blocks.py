@@ -70,9 +70,9 @@ def split_by_charge(tensors: Sequence[Array], charges: Charges) -> tuple[list[Bl
 
     Examples
     --------
-    >>> nearly = [np.eye(2)[None], np.array([[1e-15, 1.0], [0.0, 0.0]])[:, :, None]]
-    >>> split_by_charge(nearly, [(1, -1)] * 2)[1]
-    1e-15
+    >>> nearly = [np.eye(2)[None], np.array([[3e-14, 1.0], [0.0, 0.0]])[:, :, None]]
+    >>> f"{split_by_charge(nearly, [(1, -1)] * 2)[1]:.0e}"
+    '3e-14'
     """
     try:
         tensors, log_norm = right_canonical(tensors)
