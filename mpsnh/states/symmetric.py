@@ -15,7 +15,7 @@ from typing_extensions import override
 from mpsnh.checks import require
 from mpsnh.language.site import Site
 from mpsnh.operators.sector import LEAK, outside
-from mpsnh.states.blocks import Blocks, bond_charges, charge_blocks, dense_tensors, local_states
+from mpsnh.states.blocks import Blocks, bond_charges, dense_tensors, local_states, split_by_charge
 from mpsnh.states.mps import MPS
 from mpsnh.states.plain import chain_inds
 from mpsnh.states.quimb_methods import TO_DENSE, run_on_dense
@@ -32,12 +32,19 @@ class SymmetricMPS(MPS):
     Charges flow in from the left bond and the site, and out to the right bond. Within a tensor local states come in
     order of increasing charge; the methods keep the order of the sites.
 
+    Attributes
+    ----------
+    left_out : float
+        Amplitude, relative to the norm, that the state that `symmetric` was given had in other charges: rounding.
+
     Examples
     --------
     >>> neel = symmetric(MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2))
     >>> type(neel).__name__, neel[1].data.num_blocks, neel.expect_each("Sz").real.tolist()
     ('SymmetricMPS', 1, [0.5, -0.5, 0.5, -0.5])
     """
+
+    left_out = 0.0
 
     @classmethod
     @override
@@ -176,10 +183,12 @@ def symmetric(state: MPS) -> MPS:
     sites = state.local_sites
     if isinstance(state, SymmetricMPS) or sites is None or not any(any(site.charges) for site in sites):
         return state
-    blocks = charge_blocks(state._tensors(), [site.charges for site in sites])
+    blocks, left_out = split_by_charge(state._tensors(), [site.charges for site in sites])
     if blocks is None:
         return state
     by_charge = from_blocks(blocks, sites, (state.L - 1, state.L))
+    if isinstance(by_charge, SymmetricMPS):
+        by_charge.left_out = left_out
     by_charge.exponent = state.exponent
     return by_charge
 
