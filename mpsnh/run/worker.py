@@ -79,6 +79,13 @@ def work(connection: Connection, life: Connection, board: MutableSequence[float]
         Shows which point runs (see `Clock`).
     setup : tuple or None
         A function to call first, or None, and its arguments; if this is None, they come as the first message.
+
+    Examples
+    --------
+    >>> from mpsnh.run.pool import Pool
+    >>> with Pool(1) as pool:  # whose worker runs this
+    ...     pool.submit(divmod, 7, 2).result()
+    (3, 1)
     """
     keep_from_children(connection, life)
     _end_with(life)

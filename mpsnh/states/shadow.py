@@ -74,7 +74,7 @@ class Shadow:
     --------
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2).workspace(max_bond=6)
     >>> Shadow(state, Truncation(max_bond=6)).truncation
-    Truncation(max_bond=2, cutoff=1e-08, excess=0.1)
+    Truncation(max_bond=4, cutoff=1e-08, excess=0.1)
     """
 
     def __init__(self, state: BlockState, truncation: Truncation) -> None:

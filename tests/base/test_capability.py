@@ -119,7 +119,7 @@ def test_datasets_hold_only_the_diagnostics_of_their_algorithm():
         (algorithms.ExactEvolution(dt=0.1, t_max=0.1), {"log_norm", "error", "log_norm_error"}),
         (
             algorithms.NHTEBD(dt=0.1, t_max=0.1),
-            {"log_norm", "discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"},
+            {"log_norm", "discarded_weight", "discarded_step", "max_bond", "noise", "trust_time", "trotter"},
         ),
         (algorithms.ExactDiag(), {"certified", "attempts"}),
         (algorithms.SteadyState(), {"certified"}),

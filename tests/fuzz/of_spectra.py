@@ -61,7 +61,11 @@ def steady_state_gap(found: Found, **_: Any) -> Expected:
     known, values = found.world.levels, found.world.levels.values
     if not found.complete:
         values = values[values.imag >= -1e-12 * known.norm] if known.real else values
-        values = values[np.lexsort((values.real, -found.world.growth(values)))][: found.count]
+        values = values[np.lexsort((values.real, -found.world.growth(values)))]
+        growth = found.world.growth(values)
+        if growth[0] - growth[min(found.count, len(growth)) - 1] < CLOSE * known.norm and found.count < len(growth):
+            return Skip("more levels grow alike than were asked for")
+        values = values[: found.count]
     growth, gaps = found.world.growth(values), []
     for leader in found.leaders():
         others = np.abs(values - leader) > CLOSE * known.norm
