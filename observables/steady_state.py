@@ -175,8 +175,8 @@ def steady_level(spectrum: Spectrum, model: Model) -> int:
     if model.generator.circle is None and largest is not None and largest <= errors.max():
         return lowest
     raise ArithmeticError(
-        f"there is no steady state, since {count} distinct levels grow alike within their errors; measure the states of an "
-        "evolution instead, or break the symmetry"
+        f"there is no steady state, since {count} distinct levels grow alike within their errors; measure the states "
+        "of an evolution instead, or break the symmetry"
     )
 
 
