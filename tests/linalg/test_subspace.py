@@ -32,12 +32,10 @@ class Pairs(models.NonHermitianXXZ):
 
     def terms(self):
         half = self.L // 2
-        hops = [(0.6, "Sp", j, "Sm", j + 1) for j in range(half - 1)] + [
-            (0.4, "Sm", j, "Sp", j + 1) for j in range(half - 1)
-        ]
-        loss = [(0.1j * (j + 1), "Sz", j) for j in range(half)]
-        whole = OpSum(hops + loss)
-        return whole + OpSum([(c, *(f + half if isinstance(f, int) else f for f in rest)) for c, *rest in hops + loss])
+        chain = [(0.6, "Sp", j, "Sm", j + 1) for j in range(half - 1)]
+        chain += [(0.4, "Sm", j, "Sp", j + 1) for j in range(half - 1)] + [(1.5j, "Sz", 0)]
+        copy = [(c, *(f + half if isinstance(f, int) else f for f in rest)) for c, *rest in chain]
+        return OpSum(chain + copy)
 
 
 @pytest.mark.parametrize("L", [8, 600])
