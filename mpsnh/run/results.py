@@ -22,8 +22,11 @@ from mpsnh.run.grid import REGION_SECONDS, Grid, Point, Region
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.provenance import common, comparable, difference, todays_names
 from mpsnh.run.reference import References
+from mpsnh.run.reuse import Reuse
+from mpsnh.run.seal import SEAL, SEAL_PART, make_code, remember
 from mpsnh.run.simulation import Simulation
-from mpsnh.run.store import FAILURES, GRID, MISSING, STATUS, Store
+from mpsnh.run.state import FAILURES, GRID, STATUS, is_storable
+from mpsnh.run.store import FAILED, MISSING, Store
 from mpsnh.run.task import Outcome, Task, run_first
 from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
 
@@ -57,6 +60,7 @@ class Results:
     def __init__(self, run: PointRunner, wanted: Grid, store: Store | None, on_error: str) -> None:
         self.run, self.wanted, self.store, self.on_error = run, wanted, store, on_error
         self.grid, self._asked = wanted, list(wanted.axes)
+        self._verified = False
 
     def prepare(self, batch: int | Literal["auto"], workers: Workers) -> None:
         """Find the form of the results, and make, open or extend the store.
@@ -75,6 +79,7 @@ class Results:
         found = survey(self.run.make, self.wanted, self.on_error == "raise")
         if self.store is not None:
             _require_names(found.names)
+            self.run = replace(self.run, code=make_code(self.run.make))
         if self.store is not None or not workers.local:
             self._references = References.of(found.points())
         if not workers.local:
@@ -84,7 +89,7 @@ class Results:
         self._made = found.made if workers.local else {}
         self.described = {name: text for name, text in found.provenance.items() if name != "versions"}
         first: list[PointResult] = []
-        with self.store.locked("making", wait=True) if self.store else contextlib.nullcontext():
+        with self.store.opening() if self.store else contextlib.nullcontext():
             if self.store is not None and self.store.exists():
                 self._open(self.store, found)
             else:
@@ -112,15 +117,23 @@ class Results:
         problem = difference(comparable(theirs), comparable(ours), list(self.wanted.axes))
         if problem or (problem := computed.difference(self.run.make, found.points())):
             raise ValueError(f"store = {store.url!r} holds another study: {problem}")
+        Reuse(store, self.wanted, self.run.code).require_same(self.run.make)
         merged = common([theirs, ours]) | {"versions": theirs["versions"]}
         merged |= {COMPUTES: computed.joined(self._references).known}
-        store.describe(merged, {name: json.dumps(merged[name], ensure_ascii=False) for name in self.described})
-        store.extend(self.wanted)
-        for region in store.damaged(self.names):
-            warnings.warn(f"a chunk of {store.url} was damaged; {region} is computed again", stacklevel=5)
-            store.discard(region)
+        for name in store.faults():
+            warnings.warn(f"{name} in {store.url} was damaged, and is written anew", stacklevel=5)
+        store.admit(self.wanted, merged, {n: json.dumps(merged[n], ensure_ascii=False) for n in self.described})
+        self._discard_damaged(store)
         # an earlier version may have stored what is no part of the results any more
-        self.form, self.grid = store.form().only(self.names), store.grid()
+        form = store.form().only(self.names)
+        self.form, self.grid = replace(form, parts={**form.parts, SEAL: SEAL_PART}), store.grid()
+
+    def _discard_damaged(self, store: Store) -> bool:
+        damaged = store.damaged(self.wanted, self.names)
+        for region in damaged:
+            warnings.warn(f"a chunk of {store.url} was damaged; {region} is computed again", stacklevel=6)
+            store.discard(region)
+        return bool(damaged)
 
     def _first(self, batch: int | Literal["auto"], workers: Workers) -> list[PointResult]:
         """Run points until one succeeds, for the form of the results and, if that matters, the time a point takes.
@@ -137,6 +150,8 @@ class Results:
                 workers.finished([future])
                 try:
                     found.append(future.result())
+                    if SEAL in found[-1].data:  # perhaps from another process
+                        remember(found[-1].data[SEAL][2]["origin"])
                 except FormError:
                     raise
                 except Exception as error:
@@ -183,7 +198,12 @@ class Results:
         mine = tuple(slice(0, n) for n in self.grid.shape)
         status = self.outcome.status if self.store is None else self.store.status(mine)
         wanted = (status == MISSING) & self.inside
-        return [(region, wanted[region]) for region in self.grid.regions() if wanted[region].any()]
+        if not wanted.any() and self.store is not None and not self.store.place.locks and not self._verified:
+            self._verified = True  # two sweeps that were at one region may have spoilt it for each other
+            if self._discard_damaged(self.store):
+                self._verified = False
+                return self.pending()
+        return [(region, wanted[region]) for region in self.grid.regions_of(wanted)]
 
     def task(self, region: Region, wanted: NDArray[np.bool_]) -> Task:
         """Return a region as a task.
@@ -237,16 +257,22 @@ class Results:
     def dataset(self) -> xr.Dataset:
         """Return the results of the points that were asked for."""
         if self.store is not None:
-            with self.store.locked("making", wait=True):  # nobody extends it meanwhile
-                data = self.store.load(self.wanted, self.form.parts).assign_attrs(self.described)
-                recorded = self.store.failures()
+            names = [name for name in self.form.parts if name != SEAL]
+            data, status = self.store.loaded(self.wanted, names)
+            data = data.assign_attrs(self.described)
+            recorded = self.store.failures() if (status == FAILED).any() else []
+            if lost := int(np.sum(status == MISSING)):
+                warnings.warn(
+                    f"{lost} points of {self.store.url} were damaged meanwhile and are NaN; call again to compute them",
+                    stacklevel=3,
+                )
         else:
             parts, axes = self.form.parts, self.grid.axes
             variables = {
                 name: ((*axes, *parts[name].dims), values, parts[name].attrs)
                 for name, values in self.outcome.values.items()
             }
-            labels = {name: np.asarray(labels) for name, labels in axes.items()}
+            labels = {name: self.grid.coordinates(name) for name in axes}
             data = xr.Dataset(variables, {**labels, **self.form.coords}, self.form.attrs)
             recorded = self.outcome.failures
         data = data.transpose(*self._asked, ...)  # of which the store may have another order
@@ -262,7 +288,7 @@ def _require_storable(store: Store, grid: Grid) -> None:
     if "://" not in store.url and Path(store.url).is_file():
         raise NotADirectoryError(f"store = {store.url!r} is a file, but it must be a folder, or a place for one")
     for name, labels in grid.axes.items():
-        if any(isinstance(label, complex) for label in labels if not isinstance(labels, range)):
+        if grid.coordinates(name).dtype.kind == "c":
             raise TypeError(
                 f"over[{name!r}] = {labels!r} has complex coordinates, which a store can't hold; use two real axes, "
                 "or no store"
@@ -271,9 +297,11 @@ def _require_storable(store: Store, grid: Grid) -> None:
 
 
 def _require_names(names: Collection[str]) -> None:
-    """Raise if the name of a variable or an axis is that of something else in each store."""
+    """Raise if a store can have no variable or axis of a name."""
     for name in names:
         require(name not in (STATUS, FAILURES, GRID), "name", name, "another one: a store has a part called so")
+        allowed = "a name that files can hold: printed on one line, without / \\ : and no dot in front"
+        require(is_storable(name), "name", name, allowed)
 
 
 def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
