@@ -191,9 +191,11 @@ class Grid:
         >>> list(Grid({"seed": range(5)}, chunk=(2,)).regions_of(np.arange(5) > 3))
         [(slice(4, 5, None),)]
         """
-        corners = np.argwhere(wanted) // self.chunk * self.chunk
-        for corner in np.unique(corners, axis=0).tolist():
-            yield self._region(tuple(corner))
+        some = wanted
+        for axis, (n, size) in enumerate(zip(self.shape, self.chunk, strict=True)):
+            some = np.logical_or.reduceat(some, np.arange(0, n, size), axis=axis)
+        for place in np.argwhere(some).tolist():
+            yield self._region(tuple(k * size for k, size in zip(place, self.chunk, strict=True)))
 
     def region(self, index: Index) -> Region:
         """Return the region that a place is in.

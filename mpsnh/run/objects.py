@@ -108,8 +108,8 @@ class Objects(Place):
                 self.remove(name)
         if problem:
             raise OSError(
-                f"store = {self.url!r} lies where nothing can be made on condition that it is not there ({problem}), so "
-                "that sweeps could mix their points; use a local folder or an object store such as S3"
+                f"store = {self.url!r} lies where nothing can be made on condition that it is not there ({problem}), "
+                "so that sweeps could mix their points; use a local folder or an object store such as S3"
             )
         self._proved = True
 
@@ -178,6 +178,10 @@ class Objects(Place):
             return lease if isinstance(lease, dict) and isinstance(lease.get("until"), int | float) else {}
         except (OSError, ValueError):
             return {}
+
+    @override
+    def lock_names(self) -> list[str]:
+        return self.names("grid/locks")
 
     @override
     def holder(self, name: str) -> str:

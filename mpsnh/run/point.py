@@ -18,6 +18,7 @@ import numpy as np
 
 from mpsnh.checks import require
 from mpsnh.run.checkpoint import Checkpoint
+from mpsnh.run.folder import Folder
 from mpsnh.run.form import Variable
 from mpsnh.run.grid import Grid, Point
 from mpsnh.run.limits import deadline
@@ -93,8 +94,10 @@ class PointRunner:
         return PointResult(point, data, coords, seconds, written)
 
     def _checkpoint(self, simulation: Simulation[Any], point: Point) -> Checkpoint | None:
-        if self.store is None or simulation.algorithm.yields.axis is None:
+        if self.store is None or self.store.options or simulation.algorithm.yields.axis is None:
             return None
+        if isinstance(self.store.place, Folder):
+            self.store.place.beside(".checkpoints")
         described = {name: json.loads(text) for name, text in simulation.provenance().items() if name != "versions"}
         text = json.dumps([point, without_modules(described)], sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:32]

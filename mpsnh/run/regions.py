@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.run.chunks import DamagedError, decoded, encoded, largest, text
+from mpsnh.run.chunks import DamagedError, decoded, encoded, largest
+from mpsnh.run.failures import failure_files
 from mpsnh.run.form import Part, empty_value
 from mpsnh.run.grid import Grid, Region
 from mpsnh.run.layout import SEALS, arrays, chunk_of
-from mpsnh.run.place import Place, plain_data, printable
+from mpsnh.run.place import Place, printable
 from mpsnh.run.seal import SEAL, SEAL_TYPE, UNKNOWN, origins, value_digests
-from mpsnh.run.state import FAILURES, STATUS, State
+from mpsnh.run.state import STATUS, State
 
 MISSING, DONE, FAILED = 0, 1, 2
 """What the status says of each point."""
@@ -95,17 +93,19 @@ class Regions:
         if self._one_chunk(asked):
             return self._status(grid.region(corner))[tuple(slice(0, one.stop - one.start) for one in asked)]
         values = np.zeros(grid.shape, np.uint8)
+        for there in self.written():
+            values[there] = self._status(there)
+        return values[asked]
+
+    def written(self) -> Iterator[Region]:
+        """Yield the regions that have a status."""
+        grid = self.state.grid
         for name in self.place.names(STATUS):
             numbers = name.split(".")
-            if len(numbers) != len(grid.shape) or not all(
-                number.isdecimal() and len(number) < 12 for number in numbers
-            ):
-                continue
-            start = tuple(int(n) * size for n, size in zip(numbers, grid.chunk, strict=True))
-            if all(k < n for k, n in zip(start, grid.shape, strict=True)):
-                there = grid.region(start)
-                values[there] = self._status(there)
-        return values[asked]
+            if len(numbers) == len(grid.shape) and all(n.isdecimal() and n.isascii() and len(n) < 12 for n in numbers):
+                start = tuple(int(n) * size for n, size in zip(numbers, grid.chunk, strict=True))
+                if all(k < n for k, n in zip(start, grid.shape, strict=True)):
+                    yield grid.region(start)
 
     def _one_chunk(self, region: Region) -> bool:
         sizes = zip(region, self.state.grid.chunk, self.state.grid.shape, strict=True)
@@ -248,7 +248,7 @@ class Regions:
         known = {self._key(name, region): self._encoded(name, block) for name, block in blocks.items()}
         known[self._key(SEALS, region)] = self._encoded(SEALS, seals)
         if failures:
-            known |= self._failure_files(region, failures)
+            known |= failure_files(self.place, region_name(region), failures)
         self.place.write(known)
         self.mark(region, merged)
 
@@ -285,47 +285,6 @@ class Regions:
         """
         self.place.write({self._key(STATUS, region): self._encoded(STATUS, status)})
 
-    def _failure_files(self, region: Region, failures: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-        name = f"{FAILURES}/{region_name(region)}"
-        points = [failure["point"] for failure in failures]
-        earlier = [failure for failure in self._failures(name) if failure["point"] not in points]
-        group = text({"zarr_format": 2})
-        listed = json.loads(json.dumps([*earlier, *failures], default=str))
-        return {
-            f"{FAILURES}/.zgroup": group,
-            f"{name}/.zgroup": group,
-            f"{name}/.zattrs": text({"failures": listed, "sha256": _digest(listed)}),
-        }
-
-    def _failures(self, name: str) -> list[dict[str, Any]]:
-        try:
-            known = plain_data(self.place.read(f"{name}/.zattrs"))
-            listed = known["failures"]
-            if known.get("sha256", _digest(listed)) != _digest(listed):
-                return []
-            return [{"point": dict(failure["point"]), "error": printable(str(failure["error"]))} for failure in listed]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return []  # then the status tells
-
-    def failures(self) -> list[dict[str, Any]]:
-        """Return the points that failed, each with its coordinates and its error, as far as that is known."""
-        grid = self.state.grid
-        failed = {tuple(place): True for place in np.argwhere(self.status() == FAILED).tolist()}
-        if not failed:
-            return []
-        known = dict[tuple[int, ...], dict[str, Any]]()
-        for name in self.place.names(FAILURES):
-            for failure in self._failures(f"{FAILURES}/{name}"):
-                if failure["point"] in grid:
-                    known[grid.index(failure["point"])] = failure
-        lost = "its error is not recorded"
-        axes = list(grid.axes.items())
-        return [
-            known.get(place)
-            or {"point": {name: labels[k] for (name, labels), k in zip(axes, place, strict=True)}, "error": lost}
-            for place in failed
-        ]
-
 
 def gathered(
     regions: Regions, grid: Grid, parts: Mapping[str, Part]
@@ -353,9 +312,11 @@ def gathered(
         name: np.full(status.shape + part.shape, empty_value(part.dtype), part.dtype) for name, part in parts.items()
     }
     axes = [_by_chunk(one, size) for one, size in zip(places, known.chunk, strict=True)]
-    for corner in itertools.product(*(axis.items() for axis in axes)):
-        start = tuple(number * size for (number, _), size in zip(corner, known.chunk, strict=True))
-        region, targets = known.region(start), [chosen for _, chosen in corner]
+    for region in regions.written():
+        numbers = [one.start // size for one, size in zip(region, known.chunk, strict=True)]
+        if not all(number in axis for number, axis in zip(numbers, axes, strict=True)):
+            continue
+        targets = [axis[number] for number, axis in zip(numbers, axes, strict=True)]
         sources = [places[k][target] - region[k].start for k, target in enumerate(targets)]
         try:
             found, _, blocks = regions.read(region)
@@ -395,7 +356,3 @@ def region_name(region: Region) -> str:
     '0.4'
     """
     return ".".join(str(part.start) for part in region)
-
-
-def _digest(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import time
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from mpsnh.checks import require
 from mpsnh.run.checkpoint import COMPUTES
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import REGION_SECONDS, Grid, Point, Region
+from mpsnh.run.place import PATIENCE, say
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.provenance import common, comparable, difference, todays_names
 from mpsnh.run.reference import References
@@ -26,7 +28,7 @@ from mpsnh.run.reuse import Reuse
 from mpsnh.run.seal import SEAL, SEAL_PART, make_code, remember
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.state import FAILURES, GRID, STATUS, is_storable
-from mpsnh.run.store import FAILED, MISSING, Store
+from mpsnh.run.store import FAILED, MISSING, Store, region_name
 from mpsnh.run.task import Outcome, Task, run_first
 from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
 
@@ -61,6 +63,8 @@ class Results:
         self.run, self.wanted, self.store, self.on_error = run, wanted, store, on_error
         self.grid, self._asked = wanted, list(wanted.axes)
         self._verified = False
+        self._left: tuple[list[Region], float] = [], 0.0
+        self._told = {""}
 
     def prepare(self, batch: int | Literal["auto"], workers: Workers) -> None:
         """Find the form of the results, and make, open or extend the store.
@@ -203,7 +207,19 @@ class Results:
             if self._discard_damaged(self.store):
                 self._verified = False
                 return self.pending()
-        return [(region, wanted[region]) for region in self.grid.regions_of(wanted)]
+        regions = list(self.grid.regions_of(wanted))
+        self._say_who_works(regions)
+        return [(region, wanted[region]) for region in regions]
+
+    def _say_who_works(self, regions: list[Region]) -> None:
+        """Say for whom this sweep waits, if the same regions are missing for a while."""
+        if self.store is None or regions != self._left[0]:
+            self._left = regions, time.monotonic()
+        elif regions and time.monotonic() - self._left[1] > PATIENCE:
+            holders = {self.store.holder(region_name(region)) for region in regions[:100]} - self._told
+            self._told |= holders
+            for holder in holders - {""}:
+                say(f"waiting for {holder}, who works on {self.store.url}")
 
     def task(self, region: Region, wanted: NDArray[np.bool_]) -> Task:
         """Return a region as a task.

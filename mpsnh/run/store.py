@@ -15,20 +15,21 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mpsnh.checks import require_memory
+from mpsnh.run.catalogue import Catalogue
 from mpsnh.run.chunks import DamagedError
+from mpsnh.run.failures import recorded_failures
+from mpsnh.run.folder import Folder
 from mpsnh.run.form import Form
 from mpsnh.run.grid import Grid, Region
-from mpsnh.run.layout import earlier, files
-from mpsnh.run.log import Log
 from mpsnh.run.objects import Objects
-from mpsnh.run.place import Folder, Place, printable
+from mpsnh.run.place import Place
 from mpsnh.run.regions import DONE, FAILED, MISSING, Regions, gathered, region_name
 from mpsnh.run.seal import SEAL
 from mpsnh.run.state import FAILURES, GRID, STATUS, State, made
 
 __all__ = ["DONE", "FAILED", "FAILURES", "GRID", "MISSING", "STATUS", "DamagedError", "Store", "region_name"]
 
-_LOGS: dict[str, Log] = {}
+_CATALOGUES: dict[str, Catalogue] = {}
 """Those of stores that were sent to this process, so that a task need not read them again."""
 
 
@@ -73,19 +74,18 @@ class Store:
         self.url = text if "://" in text else str(Path(text).absolute())
         self.options, self.sync = dict(options or {}), sync
         self.place: Place = Objects(text, self.options) if "://" in text else Folder(Path(self.url), sync)
-        self._log, self._number = Log(self.place), uuid.uuid4().hex
-        self._state: tuple[int, State] | None = None
+        self._catalogue, self._number = Catalogue(self.place), uuid.uuid4().hex
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_log", "_state")}
+        return {name: value for name, value in vars(self).items() if name != "_catalogue"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._log, self._state = _LOGS.setdefault(self._number, Log(self.place)), None
+        self._catalogue = _CATALOGUES.setdefault(self._number, Catalogue(self.place))
 
     def exists(self) -> bool:
         """Tell whether there is a store at this place."""
-        return bool(self._log.records()) or earlier(self.place) is not None
+        return self._catalogue.exists()
 
     @property
     def state(self) -> State:
@@ -98,17 +98,7 @@ class Store:
         DamagedError
             If it can't be understood.
         """
-        records = self._log.records()
-        if self._state is not None and self._state[0] == len(records) > 0:
-            return self._state[1]
-        known = list(records) or [record for record in [earlier(self.place)] if record is not None]
-        if not known:
-            raise FileNotFoundError(errno.ENOENT, "there is no store of a sweep", self.url)
-        try:
-            self._state = len(records), State.of(known)
-        except DamagedError as error:
-            raise DamagedError(f"store = {self.url!r} can't be used: {printable(str(error))}") from None
-        return self._state[1]
+        return self._catalogue.state
 
     @contextlib.contextmanager
     def locked(self, name: str, wait: bool = False) -> Iterator[bool]:
@@ -157,30 +147,20 @@ class Store:
         FileExistsError
             If the folder exists and is not empty.
         """
-        if self.place.names() or self._log.records():
+        others = [name for name in self.place.names() if name != GRID]
+        if others or set(self.place.names(GRID)) - {"locks"}:
             raise FileExistsError(f"store = {self.url!r} is not empty and no store of a sweep")
         form = Form({name: part for name, part in form.parts.items() if name != SEAL}, form.coords, form.attrs)
         record = made(form, grid, identity)
-        State.of([record])
-        if isinstance(self.place, Folder):
-            self._create_beside(self.place, record)
-            return
-        self._log.append(lambda known: None if known else record)
-        if self._log.records()[0] != record:
-            raise FileExistsError(f"store = {self.url!r} was made by another sweep at the same moment; call again")
-        self.publish()
-
-    def _create_beside(self, place: Folder, record: dict[str, Any]) -> None:
-        """Make a local store beside its place and move it there, so that a crash leaves no half of one."""
-        folder = place.beside(".locks") / "made.zarr"
-        shutil.rmtree(folder, ignore_errors=True)
-        aside = Store(folder, sync=self.sync)
-        aside._log.append(lambda known: record)
-        aside.publish()
-        place.root.parent.mkdir(parents=True, exist_ok=True)
-        if place.root.is_dir():
-            place.root.rmdir()
-        folder.rename(place.root)
+        if isinstance(self.place, Folder):  # made beside its place and moved there, so that a crash leaves no half
+            folder = self.place.beside(".locks") / "made.zarr"
+            shutil.rmtree(folder, ignore_errors=True)
+            Catalogue(Folder(folder, self.sync)).begin(record)
+            if self.place.root.is_dir():
+                self.place.root.rmdir()
+            folder.rename(self.place.root)
+        else:
+            self._catalogue.begin(record)
 
     def admit(self, other: Grid, identity: Mapping[str, Any], attributes: Mapping[Any, Any]) -> None:
         """Make room for coordinates that are not there yet, behind those that are, and note what the study is now.
@@ -194,62 +174,11 @@ class Store:
         attributes : mapping
             Attributes of the dataset that go with it.
         """
+        self._catalogue.admit(other, identity, attributes)
 
-        def missing(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-            state = State.of(records)
-            grown, record = state.grid.extended(other), dict[str, Any]()
-            added = {name: labels[len(state.grid.axes[name]) :] for name, labels in grown.axes.items()}
-            if any(added.values()):
-                record["axes"] = Grid({name: labels for name, labels in added.items() if labels}).to_json()["axes"]
-            if state.identity != identity:
-                record |= {"identity": dict(identity), "attrs": {**state.form.attrs, **attributes}}
-            if record:
-                State.of([*records, record])
-            return record or None
-
-        self._keep_log(missing)
-        self.publish()
-
-    def _keep_log(self, missing: Any) -> None:
-        """Add a record; before the first one of a store of an earlier version, what that was."""
-        if self._log.records():
-            self._log.append(missing)
-            return
-        before = earlier(self.place)
-        if before is None:
-            raise FileNotFoundError(errno.ENOENT, "there is no store of a sweep", self.url)
-        if missing([before]) is not None:
-            self._log.append(lambda known: None if known else before)
-            self._log.append(missing)
-
-    def faults(self) -> dict[str, bytes]:
-        """Return the files that are not as the log says, with what they should hold."""
-        wrong = self._log.faults()
-        for name, data in files(self.state).items() if self._log.records() else ():
-            try:
-                whole = self.place.read(name, max(len(data), 1)) == data
-            except OSError:
-                whole = False
-            if not whole:
-                wrong[name] = data
-        return wrong
-
-    def publish(self) -> list[str]:
-        """Write what describes the store to Zarr and xarray, where that is not as the log says.
-
-        Returns
-        -------
-        list of str
-            The files that were written.
-        """
-        written, count = [], -1
-        while count != len(self._log.records()):  # until nobody has made it longer meanwhile
-            count = len(self._log.records())
-            wrong = self.faults()
-            if wrong:
-                self.place.write(wrong)
-            written.extend(wrong)
-        return written
+    def faults(self) -> list[str]:
+        """Return the names of files that describe the store and are not as its log says; `admit` mends them."""
+        return list(self._catalogue.faults())
 
     def grid(self) -> Grid:
         """Return the grid with all coordinates that are stored."""
@@ -264,6 +193,12 @@ class Store:
         """Return what the results of all points share."""
         return self.state.form
 
+    def running(self) -> int:
+        """Return how many regions with missing points somebody is at, as far as is known here."""
+        missing = self.status() == MISSING
+        regions = {region_name(region): region for region in self.grid().regions_of(missing)}
+        return sum(bool(self.holder(name)) for name in self.place.lock_names() if name in regions)
+
     def holder(self, name: str) -> str:
         """Say who holds the lock of a region and since when; empty if nobody does, as far as is known here.
 
@@ -275,8 +210,7 @@ class Store:
         return self.place.holder(name)
 
     def _regions(self, names: Collection[str] | None = None, cached: bool = False) -> Regions:
-        state = self._state[1] if cached and self._state is not None else self.state
-        return Regions(self.place, state, names)
+        return Regions(self.place, self._catalogue.recent if cached else self.state, names)
 
     def status(self, region: Region | tuple[()] = ()) -> NDArray[np.uint8]:
         """Return the status of each point of the stored grid, or of a part of it.
@@ -323,13 +257,14 @@ class Store:
         regions = self._regions(values, cached=True)
         for number, described in regions.unknown_origins(values).items():
             record = {"origin": {"number": number, **described}}
-            self._log.append(lambda known, n=number, r=record: None if _has_origin(known, n) else r)  # type: ignore[misc]
+            self._catalogue.add(lambda known, n=number, r=record: None if _has_origin(known, n) else r)  # type: ignore[misc]
             regions = self._regions(values)
         regions.write(region, values, status, failures)
 
     def failures(self) -> list[dict[str, Any]]:
         """Return the points that failed, each with its coordinates and its error."""
-        return self._regions().failures()
+        state = self.state
+        return recorded_failures(self.place, state.grid, self.status() == FAILED)
 
     def retry(self) -> int:
         """Mark all failed points as missing, so that the sweep runs them again.
@@ -360,7 +295,7 @@ class Store:
         grid = self.grid()
         inside = np.ones(grid.shape, bool) if wanted is None else grid.overlap(wanted)
         regions = self._regions(names)
-        return [region for region in grid.regions_of(inside) if regions.fault(region)]
+        return [region for region in regions.written() if inside[region].any() and regions.fault(region)]
 
     def discard(self, region: Region) -> None:
         """Drop all that is stored of a region, so that the sweep computes it again.
@@ -408,7 +343,7 @@ class Store:
         state = self.state
         parts = {name: part for name, part in state.form.parts.items() if names is None or name in names}
         each = sum(part.dtype.itemsize * int(np.prod(part.shape, dtype=float)) for part in parts.values())
-        require_memory(grid.size * (each + 1), f"what is asked for of store = {self.url!r}")
+        require_memory(3 * grid.size * (each + 1), f"what is asked for of store = {self.url!r}")
         values, status = gathered(self._regions(parts), grid, parts)
         labels = {name: (name, grid.coordinates(name)) for name in grid.axes}
         variables = {

@@ -29,7 +29,7 @@ def sweep(
     make: Make,
     over: Mapping[str, Sequence[Any] | NDArray[Any]],
     executor: Executor | None = None,
-    store: str | Path | None = None,
+    store: str | Path | Store | None = None,
     batch: int | Literal["auto"] = "auto",
     on_error: Literal["record", "raise"] = "record",
     progress: bool = True,
@@ -53,8 +53,9 @@ def sweep(
     executor : concurrent.futures.Executor, optional
         Where the points run; in this process if neither this nor `workers` is given. A process pool that loses a worker
         is made anew.
-    store : str or Path, optional
-        Folder or fsspec URL of a Zarr group for the results, which any number of sweeps may share.
+    store : str, Path or Store, optional
+        Folder or fsspec URL of a Zarr group for the results, which any number of sweeps may share; a `Store` where
+        fsspec needs options, or to write without waiting for the disk.
     batch : int or "auto"
         How many points run as one task and are stored as one chunk.
     on_error : "record" or "raise"
@@ -115,7 +116,7 @@ def sweep(
         require_importable(make)
     if workers is not None or isinstance(executor, ProcessPoolExecutor):
         require_picklable(make)
-    kept = Store(store) if store is not None else None
+    kept = store if isinstance(store, Store) or store is None else Store(store)
     results = Results(PointRunner(make, kept, time_limit, checkpoint_every), grid, kept, on_error)
     crew = Workers(executor, workers or 0)
     bar = tqdm(total=grid.size, disable=not progress, unit="run", mininterval=_pause())

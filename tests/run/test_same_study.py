@@ -171,7 +171,6 @@ def test_code_of_another_python_is_not_compared_but_said(tmp_path):
     place = tmp_path / "data.zarr"
     nh.sweep(study().make, GRID, store=place)
 
-
     def older(identity):
         for reference in identity["computes"]:
             reference["python"] = "3.1"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mpsnh.run.folder import Folder
 from mpsnh.run.log import COPIES, RECORDS, Log
-from mpsnh.run.place import Folder
 
 
 def rewrite(folder: Path | str, change: Callable[[dict[str, Any]], None]) -> None:
