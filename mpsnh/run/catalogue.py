@@ -93,7 +93,7 @@ class Catalogue:
             raise FileExistsError(
                 f"store = {self.place.url!r} was made by another sweep at the same moment; call again"
             )
-        self.publish()
+        self._publish({})
 
     def admit(self, other: Grid, identity: Mapping[str, Any], attributes: Mapping[Any, Any]) -> None:
         """Make room for coordinates that are not there yet, behind those that are, and note what the study is now.
@@ -120,8 +120,10 @@ class Catalogue:
                 State.of([*records, record])
             return record or None
 
+        before = files(self.state) if self.log.records() else {}
         self.add(missing)
-        self.publish()
+        if self.log.records():
+            self._publish(before)
 
     def add(self, missing: Callable[[Records], dict[str, Any] | None]) -> None:
         """Write a record; before the first one of a store of an earlier version, what that was.
@@ -152,13 +154,18 @@ class Catalogue:
                 wrong[name] = data
         return wrong
 
-    def publish(self) -> None:
-        """Write what describes the store to Zarr and xarray, where that is not as the log says."""
-        count = -1
-        while count != len(self.log.records()):  # until nobody has made it longer meanwhile
-            count = len(self.log.records())
-            if wrong := self.faults():
-                self.place.write(wrong)
+    def mend(self) -> list[str]:
+        """Write anew what is not as the log says, and return the names of these files."""
+        wrong = self.faults()
+        if wrong:
+            self.place.write(wrong)
+        return list(wrong)
+
+    def _publish(self, before: Mapping[str, bytes]) -> None:
+        """Write what describes the store to Zarr and xarray, where that is not what it was."""
+        while (now := files(self.state)) != before:  # until nobody has made it longer meanwhile
+            self.place.write({name: data for name, data in now.items() if before.get(name) != data})
+            before = now
 
     def _nothing(self) -> FileNotFoundError:
         return FileNotFoundError(errno.ENOENT, "there is no store of a sweep", self.place.url)

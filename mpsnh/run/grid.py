@@ -30,6 +30,9 @@ REGION_SECONDS = 2.0
 LARGEST_REGION = 1000
 """Most points in a region, with ``batch="auto"``."""
 
+LARGE = 2**62
+"""Integers beyond which NumPy's arithmetic with ranges could overflow."""
+
 SMALLEST_NUMBER = 16
 """Fewest regions, with ``batch="auto"``, so that there is something to share."""
 
@@ -323,12 +326,13 @@ class Grid:
 def _compact(labels: Sequence[Any]) -> Sequence[Any]:
     """Return integers at equal distances as a range, which a million of them fit in, and anything else as a list."""
     if isinstance(labels, range):
-        return labels
+        return labels if not labels or max(abs(labels[0]), abs(labels[-1])) < LARGE else list(labels)
     if len(labels) < 2 or not all(type(label) is int for label in labels):
         return list(labels)
     step = labels[1] - labels[0]
     equal = range(labels[0], labels[0] + step * len(labels), step) if step else ()
-    return equal if equal and all(a == b for a, b in zip(equal, labels, strict=True)) else list(labels)
+    small = max(abs(labels[0]), abs(labels[-1])) < LARGE
+    return equal if equal and small and all(a == b for a, b in zip(equal, labels, strict=True)) else list(labels)
 
 
 def _plain(labels: Sequence[Any]) -> dict[str, list[Any]]:

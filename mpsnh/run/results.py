@@ -79,7 +79,10 @@ class Results:
         if self.store is not None:
             _require_storable(self.store, self.wanted)
             if self.store.exists():
-                self.wanted = self.store.grid().matched(self.wanted)
+                known = self.store.grid()
+                self.wanted = known.matched(self.wanted)
+                if known.axes.keys() == self.wanted.axes.keys():
+                    known.extended(self.wanted)  # which refuses another kind of coordinates
         found = survey(self.run.make, self.wanted, self.on_error == "raise")
         if self.store is not None:
             _require_names(found.names)
@@ -124,7 +127,7 @@ class Results:
         Reuse(store, self.wanted, self.run.code).require_same(self.run.make)
         merged = common([theirs, ours]) | {"versions": theirs["versions"]}
         merged |= {COMPUTES: computed.joined(self._references).known}
-        for name in store.faults():
+        for name in store.mend():
             warnings.warn(f"{name} in {store.url} was damaged, and is written anew", stacklevel=5)
         store.admit(self.wanted, merged, {n: json.dumps(merged[n], ensure_ascii=False) for n in self.described})
         self._discard_damaged(store)

@@ -93,16 +93,23 @@ class Reuse:
             simulation = make(**point)
         except Exception as error:  # whatever a user's function raises where it did not
             self._refuse(f"at {where} no simulation can be made any more: {error!r}")
-        parameters, code = digests(simulation)
+        parameters, code, terms = digests(simulation)
         there, here = (complex(seal["generator"]), complex(np.nan))
         if not cmath.isnan(there):
             here = generator_number(simulation)
         if parameters != int(seal["parameters"]):
             self._refuse(f"at {where} a parameter is another one than when it was computed")
-        if (code ^ int(seal["code"])) and code & 0xFF == int(seal["code"]) & 0xFF:
+        if _changed(code, seal["code"]):
             self._refuse(f"at {where} the code of a class, or what a function captures, is another one")
         if not cmath.isnan(there) and not cmath.isclose(there, here, rel_tol=SAME):
             self._refuse(f"at {where} the Hamiltonian (or a gate) is another one")
+        if cmath.isnan(there) and _changed(terms, seal["terms"]):
+            self._refuse(f"at {where} no number was kept of the Hamiltonian, whose code is another one")
 
     def _refuse(self, problem: str) -> None:
         raise ValueError(f"store = {self.store.url!r} holds another study: {problem}")
+
+
+def _changed(here: int, there: Any) -> bool:
+    """Tell whether code is another one; that of another version of Python can't be compared."""
+    return here != int(there) and here & 0xFF == int(there) & 0xFF

@@ -28,16 +28,26 @@ SEAL = ".seal"
 """Name under which it travels with the results; no variable can be called so."""
 
 SEAL_TYPE = np.dtype(
-    [("parameters", "<u8"), ("code", "<u8"), ("origin", "<u8"), ("generator", "<c16"), ("values", "<u8")]
+    [
+        ("parameters", "<u8"),
+        ("code", "<u8"),
+        ("terms", "<u8"),
+        ("origin", "<u8"),
+        ("generator", "<c16"),
+        ("values", "<u8"),
+    ]
 )
-"""Digests of all parameters and of the code, the number of the origin, a number of the Hamiltonian (NaN where it took
-too long to find) and a digest of the results."""
+"""Digests of all parameters, of the code and of that of the Hamiltonian, the number of the origin, a number of the
+Hamiltonian (NaN where it took too long to find) and a digest of the results."""
 
 SEAL_PART = Part((), (), SEAL_TYPE, {})
 """How it travels."""
 
 UNKNOWN = 1
 """The origin of points that were not computed by a sweep."""
+
+FREE = 0.1
+"""Seconds that a process may spend on numbers of Hamiltonians before their share of the time counts."""
 
 SHARE = 0.01
 """Part of the time of points that finding numbers of Hamiltonians may take."""
@@ -64,15 +74,14 @@ def sealed(simulation: Any, make_code: str, seconds: float) -> Variable:
         Dimensions, values and attributes, as xarray takes them; the attributes describe the origin.
     """
     number, described = _origin(make_code)
-    left = getattr(_BUDGET, "left", 0.0) + SHARE * seconds
+    left = getattr(_BUDGET, "left", FREE) + SHARE * seconds
     element = complex(np.nan, np.nan)
     if left >= 0:
         begun = time.perf_counter()
         element = generator_number(simulation)
         left -= time.perf_counter() - begun
     _BUDGET.left = min(left, 1.0)
-    parameters, code = digests(simulation)
-    return (), np.array((parameters, code, number, element, 0), SEAL_TYPE), {"origin": described}
+    return (), np.array((*digests(simulation), number, element, 0), SEAL_TYPE), {"origin": described}
 
 
 def generator_number(simulation: Any) -> complex:
@@ -87,10 +96,10 @@ def generator_number(simulation: Any) -> complex:
     return complex(np.nan, np.nan) if found is None else complex(*found)
 
 
-def digests(simulation: Any) -> tuple[int, int]:
-    """Return digests of the parameters of a simulation and of the code that it runs.
+def digests(simulation: Any) -> tuple[int, int, int]:
+    """Return digests of the parameters of a simulation, of the code that it runs and of that of its Hamiltonian.
 
-    The last byte of the latter is the version of Python, since others compile to other code.
+    The last byte of the latter two is the version of Python, since others compile to other code.
 
     Parameters
     ----------
@@ -119,8 +128,11 @@ def digests(simulation: Any) -> tuple[int, int]:
         else:
             text = repr(values)
         parameters.append(f"{name} {described.name} {text}")
-    minor = int(platform.python_version_tuple()[1])
-    return digest("\n".join(parameters)), digest("\n".join(code)) & ~0xFF | minor & 0xFF
+    return digest("\n".join(parameters)), _of_python("\n".join(code)), _described(type(simulation.model)).terms
+
+
+def _of_python(text: str) -> int:
+    return digest(text) & ~0xFF | int(platform.python_version_tuple()[1]) & 0xFF
 
 
 def _parts(simulation: Any) -> Iterator[tuple[str, Value]]:
@@ -139,6 +151,7 @@ class _Described:
         self._read = attrgetter(*names) if names else None
         self._single = len(names) == 1
         self.code, self.generated_code = _class_code(cls, ()), _class_code(cls, COMPARED)
+        self.terms = _of_python(self.code)
 
     def read(self, value: Value) -> tuple[Any, ...]:
         """Return all parameters."""

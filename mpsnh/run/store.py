@@ -177,8 +177,12 @@ class Store:
         self._catalogue.admit(other, identity, attributes)
 
     def faults(self) -> list[str]:
-        """Return the names of files that describe the store and are not as its log says; `admit` mends them."""
+        """Return the names of files that describe the store and are not as its log says."""
         return list(self._catalogue.faults())
+
+    def mend(self) -> list[str]:
+        """Write these files anew, and return their names."""
+        return self._catalogue.mend()
 
     def grid(self) -> Grid:
         """Return the grid with all coordinates that are stored."""

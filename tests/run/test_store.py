@@ -79,7 +79,7 @@ def test_a_store_is_read_by_xarray_alone(store):
 
 def test_a_store_is_readable_while_it_grows(store, tmp_path):
     """What the status calls done is right at any time."""
-    make, expected = functools.partial(draw, pause=0.004), plain(LONG)
+    make, expected = functools.partial(draw, pause=0.012), plain(LONG)
     writer = threading.Thread(target=functools.partial(nh.sweep, make, LONG, store=store.url, batch=3))
     writer.start()
     partly = 0
