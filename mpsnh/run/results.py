@@ -121,8 +121,12 @@ class Results:
         ours, stored = self._identity(found), store.identity
         computed = References(stored.pop(COMPUTES, []))  # of which version 0.1.0 knew nothing
         theirs = todays_names(stored, ours)
-        problem = difference(comparable(theirs), comparable(ours), list(self.wanted.axes))
-        if problem or (problem := computed.difference(self.run.make, found.points())):
+        try:
+            problem = difference(comparable(theirs), comparable(ours), list(self.wanted.axes))
+            problem = problem or computed.difference(self.run.make, found.points())
+        except (KeyError, TypeError, AttributeError) as error:
+            problem = f"what it says of its study makes no sense ({type(error).__name__}: {error})"
+        if problem:
             raise ValueError(f"store = {store.url!r} holds another study: {problem}")
         Reuse(store, self.wanted, self.run.code).require_same(self.run.make)
         merged = common([theirs, ours]) | {"versions": theirs["versions"]}

@@ -199,9 +199,12 @@ class Store:
 
     def running(self) -> int:
         """Return how many regions with missing points somebody is at, as far as is known here."""
-        missing = self.status() == MISSING
-        regions = {region_name(region): region for region in self.grid().regions_of(missing)}
-        return sum(bool(self.holder(name)) for name in self.place.lock_names() if name in regions)
+        grid, missing, count = self.grid(), self.status() == MISSING, 0
+        for name in self.place.lock_names():
+            corner = tuple(int(n) for n in name.split(".") if n.isdecimal() and len(n) < 12)
+            if len(corner) == len(grid.shape) and all(k < n for k, n in zip(corner, grid.shape, strict=True)):
+                count += bool(missing[grid.region(corner)].any() and self.holder(name))
+        return count
 
     def holder(self, name: str) -> str:
         """Say who holds the lock of a region and since when; empty if nobody does, as far as is known here.
