@@ -14,7 +14,6 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import click
 import numpy as np
 import typer
 import typer.core
@@ -49,7 +48,7 @@ class _Commands(typer.core.TyperGroup):
         except KeyboardInterrupt as stop:
             _say(str(stop) or "stopped by Ctrl-C", err=True)
             raise typer.Exit(INTERRUPTED) from None
-        except (click.exceptions.ClickException, click.exceptions.Exit, click.exceptions.Abort):
+        except (typer.Exit, typer.Abort):
             raise  # which are errors of running, too
         except BrokenPipeError:  # nobody reads on, as after `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
