@@ -82,7 +82,7 @@ def sweep(
     ------
     ValueError
         If the grid is empty, a coordinate is repeated, an axis is called like a part of the results, the shape of
-        a result changes between points, or the store holds another study.
+        a result changes between points, the store holds another study, or `make` depends on more than its arguments.
     TypeError
         If `over` is no mapping of sequences, or `make` does not take an axis, can't be sent to another process or
         returns no `Simulation`.

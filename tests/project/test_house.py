@@ -30,12 +30,16 @@ SUBJECTS = {
     "algorithms/test_slow_mode.py": ["algorithms/open_system.py", "algorithms/degenerate_perturbation.py"],
     "observables/test_spectra.py": ["observables/levels.py", "observables/level_statistics.py"],
     "run/test_axes.py": ["mpsnh/run/grid.py", "mpsnh/run/form.py", "mpsnh/run/results.py"],
+    "run/test_hostile.py": ["mpsnh/run/place.py", "mpsnh/run/folder.py", "mpsnh/run/state.py", "mpsnh/run/chunks.py"],
+    "run/test_labels.py": ["mpsnh/run/coordinates.py", "mpsnh/run/grid.py"],
+    "run/test_object_store.py": ["mpsnh/run/objects.py", "mpsnh/run/log.py"],
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],
     "run/test_interrupt.py": ["mpsnh/run/limits.py", "mpsnh/run/workers.py"],
     "run/test_names.py": ["mpsnh/run/provenance.py", "mpsnh/value.py"],
     "run/test_old_data.py": ["mpsnh/run/store.py", "mpsnh/run/checkpoint.py"],
     "states/test_meaning.py": ["mpsnh/states/mps.py", "mpsnh/states/vector.py", "mpsnh/base/evolution.py"],
     "states/test_shadow.py": ["mpsnh/states/shadow.py", "algorithms/nhtebd.py"],
+    "run/test_verify.py": ["mpsnh/run/verify.py", "mpsnh/run/export.py", "mpsnh/run/catalogue.py"],
     "run/test_same_study.py": ["mpsnh/run/code.py", "mpsnh/run/fingerprint.py", "mpsnh/run/reference.py"],
 }
 """Tests of more than one file, by what they test."""
