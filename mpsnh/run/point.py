@@ -90,7 +90,7 @@ class PointRunner:
         written = kept.url if kept is not None and kept.exists else None
         seconds = time.perf_counter() - begun
         if self.store is not None:
-            data = {**data, SEAL: sealed(simulation, self.code, seconds)}
+            data = {**data, SEAL: sealed(simulation, self.code, seconds, self.store.number)}
         return PointResult(point, data, coords, seconds, written)
 
     def _checkpoint(self, simulation: Simulation[Any], point: Point) -> Checkpoint | None:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.checks import printable
 from mpsnh.run.chunks import DamagedError, decoded, encoded, largest
 from mpsnh.run.failures import failure_files
 from mpsnh.run.form import Part, empty_value
 from mpsnh.run.grid import Grid, Region
 from mpsnh.run.layout import SEALS, arrays, chunk_of
-from mpsnh.run.place import Place, printable
+from mpsnh.run.place import Place
 from mpsnh.run.seal import SEAL, SEAL_TYPE, UNKNOWN, origins, value_digests
 from mpsnh.run.state import STATUS, State
 

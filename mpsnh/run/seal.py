@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -47,16 +46,16 @@ UNKNOWN = 1
 """The origin of points that were not computed by a sweep."""
 
 FREE = 0.1
-"""Seconds that a process may spend on numbers of Hamiltonians before their share of the time counts."""
+"""Seconds that a process may spend on numbers of Hamiltonians in a sweep before their share of the time counts."""
 
 SHARE = 0.01
 """Part of the time of points that finding numbers of Hamiltonians may take."""
 
 _ORIGINS: dict[int, dict[str, Any]] = {}
-_BUDGET = threading.local()
+_LEFT: dict[str, float] = {}
 
 
-def sealed(simulation: Any, make_code: str, seconds: float) -> Variable:
+def sealed(simulation: Any, make_code: str, seconds: float, sweep: str) -> Variable:
     """Return what is to be kept of a point besides its results.
 
     Parameters
@@ -67,6 +66,8 @@ def sealed(simulation: Any, make_code: str, seconds: float) -> Variable:
         A digest of the function that made the simulation.
     seconds : float
         How long it took.
+    sweep : str
+        For which sweep, by whose time that of finding numbers of Hamiltonians is measured.
 
     Returns
     -------
@@ -74,13 +75,13 @@ def sealed(simulation: Any, make_code: str, seconds: float) -> Variable:
         Dimensions, values and attributes, as xarray takes them; the attributes describe the origin.
     """
     number, described = _origin(make_code)
-    left = getattr(_BUDGET, "left", FREE) + SHARE * seconds
+    left = _LEFT.get(sweep, FREE) + SHARE * seconds
     element = complex(np.nan, np.nan)
     if left >= 0:
         begun = time.perf_counter()
         element = generator_number(simulation)
         left -= time.perf_counter() - begun
-    _BUDGET.left = min(left, 1.0)
+    _LEFT[sweep] = min(left, 1.0)
     return (), np.array((*digests(simulation), number, element, 0), SEAL_TYPE), {"origin": described}
 
 
@@ -160,7 +161,9 @@ class _Described:
         return (self._read(value),) if self._single else self._read(value)
 
 
-_described = functools.cache(_Described)
+@functools.cache
+def _described(cls: type[Value]) -> _Described:
+    return _Described(cls)
 
 
 def _class_code(cls: type, apart: tuple[str, ...]) -> str:

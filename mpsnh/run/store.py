@@ -74,14 +74,14 @@ class Store:
         self.url = text if "://" in text else str(Path(text).absolute())
         self.options, self.sync = dict(options or {}), sync
         self.place: Place = Objects(text, self.options) if "://" in text else Folder(Path(self.url), sync)
-        self._catalogue, self._number = Catalogue(self.place), uuid.uuid4().hex
+        self._catalogue, self.number = Catalogue(self.place), uuid.uuid4().hex
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_catalogue"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._catalogue = _CATALOGUES.setdefault(self._number, Catalogue(self.place))
+        self._catalogue = _CATALOGUES.setdefault(self.number, Catalogue(self.place))
 
     def exists(self) -> bool:
         """Tell whether there is a store at this place."""
