@@ -10,7 +10,7 @@ from mpsnh.checks import printable
 from mpsnh.run.chunks import DamagedError
 from mpsnh.run.grid import Grid
 from mpsnh.run.layout import earlier, files
-from mpsnh.run.log import Log
+from mpsnh.run.log import COPIES, Log
 from mpsnh.run.place import Place
 from mpsnh.run.state import State
 
@@ -155,11 +155,25 @@ class Catalogue:
         return wrong
 
     def mend(self) -> list[str]:
-        """Write anew what is not as the log says, and return the names of these files."""
+        """Write anew what is not as the log says, and return the names of damaged files among them.
+
+        A file that is as an earlier record said is none: a process was stopped while it wrote the next ones.
+        """
         wrong = self.faults()
+        damaged = [name for name in wrong if not self._is_old(name)]
         if wrong:
             self.place.write(wrong)
-        return list(wrong)
+        return damaged
+
+    def _is_old(self, name: str) -> bool:
+        records = self.log.records()
+        try:
+            data = self.place.read(name)
+        except FileNotFoundError:
+            return name == f"{COPIES}/{len(records) - 1:06d}"
+        except OSError:
+            return False
+        return any(files(State.of(records[:k])).get(name) == data for k in range(1, len(records)))
 
     def _publish(self, before: Mapping[str, bytes]) -> None:
         """Write what describes the store to Zarr and xarray, where that is not what it was."""

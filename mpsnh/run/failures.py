@@ -35,10 +35,8 @@ def failure_files(place: Place, name: str, failures: Sequence[Mapping[str, Any]]
     points = [failure["point"] for failure in failures]
     earlier = [failure for failure in _recorded(place, name) if failure["point"] not in points]
     listed = json.loads(json.dumps([*earlier, *failures], default=str))
-    group = text({"zarr_format": 2})
     return {
-        f"{FAILURES}/.zgroup": group,
-        f"{FAILURES}/{name}/.zgroup": group,
+        f"{FAILURES}/{name}/.zgroup": text({"zarr_format": 2}),
         f"{FAILURES}/{name}/.zattrs": text({"failures": listed, "sha256": _digest(listed)}),
     }
 

@@ -13,7 +13,7 @@ from mpsnh.run.form import Form, Part
 from mpsnh.run.grid import Grid
 from mpsnh.run.place import Place, plain_data
 from mpsnh.run.seal import SEAL, SEAL_TYPE
-from mpsnh.run.state import GRID, STATUS, State, data_type, made
+from mpsnh.run.state import FAILURES, GRID, STATUS, State, data_type, made
 
 SEALS = f"{GRID}/seals"
 """The array of what is known of each point besides its results."""
@@ -42,6 +42,7 @@ def files(state: State) -> dict[str, bytes]:
         ".zgroup": group,
         ".zattrs": text({"variables": list(form.parts), **form.attrs}),
         f"{GRID}/.zgroup": group,
+        f"{FAILURES}/.zgroup": group,
     }
     for axis in grid.axes:
         known |= _whole(axis, grid.coordinates(axis), [axis], {})

@@ -181,7 +181,7 @@ class Store:
         return list(self._catalogue.faults())
 
     def mend(self) -> list[str]:
-        """Write these files anew, and return their names."""
+        """Write these files anew, and return the names of those that are damaged, and not only of before."""
         return self._catalogue.mend()
 
     def grid(self) -> Grid:
