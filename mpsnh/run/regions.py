@@ -149,11 +149,17 @@ class Regions:
         OSError
             If a chunk can't be read.
         """
+        return self._compared(region)[1:]
+
+    def _compared(
+        self, region: Region
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[Any], dict[str, NDArray[Any]]]:
+        """Return the status as it is written, and status, seals and results as they are found to be."""
         found = self._read(STATUS, region)  # written last, and so read first
         shape = tuple(one.stop - one.start for one in region)
         status = np.zeros(shape, np.uint8) if found is None else found
         if not status.any():
-            return status, np.zeros(shape, SEAL_TYPE), self._empty(shape)
+            return status, status, np.zeros(shape, SEAL_TYPE), self._empty(shape)
         seals, values, gone = self.seals(region), self._empty(shape), False
         for name in values:
             try:
@@ -171,7 +177,8 @@ class Regions:
         if old.any():
             sound |= old & self._plausible(values, gone)
         unknown = (status != DONE) & (status != FAILED)
-        return np.where(((status == DONE) & ~sound) | unknown, MISSING, status).astype(np.uint8), seals, values
+        known = np.where(((status == DONE) & ~sound) | unknown, MISSING, status).astype(np.uint8)
+        return status, known, seals, values
 
     def _unsealed(self, region: Region) -> NDArray[np.bool_]:
         """Return which points of a region an earlier version may have written, which knew no seals."""
@@ -207,11 +214,11 @@ class Regions:
             A whole region.
         """
         try:
-            status, _, _ = self.read(region)
+            written, status, _, _ = self._compared(region)
         except OSError as error:
             return printable(str(error))
-        lost = int(np.sum(self._status(region) != status))
-        return f"{lost} of its points are not as they were written" if lost else ""
+        lost = int(np.sum(written != status))
+        return f"{lost} points of the region {region_name(region)} are not as they were written" if lost else ""
 
     def unknown_origins(self, values: Mapping[str, NDArray[Any]]) -> dict[int, dict[str, Any]]:
         """Return descriptions of origins that the log does not have yet.

@@ -140,11 +140,14 @@ class Results:
         self.form, self.grid = replace(form, parts={**form.parts, SEAL: SEAL_PART}), store.grid()
 
     def _discard_damaged(self, store: Store) -> bool:
-        damaged = store.damaged(self.wanted, self.names)
-        for region in damaged:
-            warnings.warn(f"a chunk of {store.url} was damaged; {region} is computed again", stacklevel=6)
-            store.discard(region)
-        return bool(damaged)
+        discarded = False
+        for region in store.damaged(self.wanted, self.names):
+            with store.locked(region_name(region)) as held:
+                if held:  # or somebody is just writing it
+                    warnings.warn(f"a chunk of {store.url} was damaged; {region} is computed again", stacklevel=6)
+                    store.discard(region)
+                    discarded = True
+        return discarded
 
     def _first(self, batch: int | Literal["auto"], workers: Workers) -> list[PointResult]:
         """Run points until one succeeds, for the form of the results and, if that matters, the time a point takes.

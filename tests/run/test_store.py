@@ -391,6 +391,7 @@ def test_links_do_not_lead_out_of_a_store(name, store, tmp_path):
     filled(store)
     inside, outside = Path(store.url) / name, tmp_path / "outside"
     if name == "failures":
+        shutil.rmtree(inside)
         outside.mkdir()
     else:
         shutil.move(inside, outside)
