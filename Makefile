@@ -7,12 +7,13 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd oracle memory noise clean fuzz
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd oracle memory noise trotter clean fuzz torture
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
 	@echo "make test       run the test suite"
 	@echo "make fuzz       compare random cases with a dense reference (SEED=1 CASES=2000; ten minutes)"
+	@echo "make torture    kill workers and main processes at random, and count what is lost (SEED=1 ROUNDS=500; an hour)"
 	@echo "make lint       check format and style"
 	@echo "make types      check types, and that a planted error is found"
 	@echo "make wheel      build the wheel and use it from outside of the checkout"
@@ -22,6 +23,7 @@ help:
 	@echo "make oracle     compare NHTEBD at N = 560 with free fermions (ten minutes)"
 	@echo "make spectra    time exact spectra next to LAPACK and ARPACK, and check their certificates (an hour)"
 	@echo "make noise      compare NHTEBD's estimate of its error with the error, over 420 random runs (forty minutes)"
+	@echo "make trotter    compare its estimate of the error of time steps with the error, over 200 runs (ten minutes)"
 	@echo "make avalanche  time a realisation of the avalanche model next to the plain route (three minutes)"
 	@echo "make memory     measure the memory of a chain of 560 sites with bond dimension 768 (some minutes, 8 GB)"
 	@echo "make overhead   measure what a sweep costs besides its simulations"
@@ -48,6 +50,10 @@ CASES ?= 2000
 FIRST ?= 0
 fuzz: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m tests.fuzz --seed $(SEED) --cases $(CASES) --first $(FIRST)
+
+ROUNDS ?= 500
+torture: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m tests.torture --seed $(SEED) --rounds $(ROUNDS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -80,6 +86,9 @@ spectra: $(STAMP)
 
 noise: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.noise --figure docs/figures/nhtebd-noise.png
+
+trotter: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.trotter
 
 avalanche: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.avalanche

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
-from mpsnh.linalg.degeneracy import degenerate_groups, same_levels
+from mpsnh.linalg.degeneracy import by_growth, degenerate_groups, same_levels
 from mpsnh.linalg.dense import dense_levels
 from mpsnh.linalg.eigenpairs import Eigenpairs
 from mpsnh.linalg.filter.spectrum import filter_spectrum
@@ -145,8 +145,9 @@ class ExactDiag(Diagonalisation):
         return replace(self._dense(model, matrix), attempts=found.attempts)
 
     def _with_vectors(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
-        ranked = _order(model, found.values)
-        errors = np.full(len(ranked), np.nan) if found.errors is None else found.errors[ranked]
+        assert found.errors is not None
+        ranked = _order(model, found.values, found.errors)
+        errors = found.errors[ranked]
         pairs = replace(found, values=found.values[ranked], errors=errors)
         if self.vectors == "none":
             return _spectrum(model, pairs)
@@ -186,9 +187,9 @@ def _spectrum(model: Model, pairs: Eigenpairs) -> Spectrum:
     )
 
 
-def _order(model: Model, values: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the indices that sort eigenvalues by decreasing growth, and those that grow alike by Re E."""
-    return np.lexsort((values.real, -model.growth(values)))
+def _order(model: Model, values: NDArray[np.complex128], errors: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the indices that sort eigenvalues by decreasing growth, and those that grow alike by energy or phase."""
+    return by_growth(model.generator.amplification(values), model.generator.levels(values), errors)
 
 
 def _lapack_bytes(n: int) -> float:

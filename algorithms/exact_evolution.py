@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from typing_extensions import override
 
-from mpsnh.base.evolution import LOG_NORM, TimeEvolution
+from mpsnh.base.capability import Capability
+from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import ExactSnapshot, Snapshot
@@ -78,6 +79,11 @@ class ExactEvolution(TimeEvolution[Vector]):
         "error": Diagnostic("error", "estimated error of the normalised state"),
         "log_norm_error": Diagnostic("log_norm_error", "estimated error of log_norm"),
     }
+
+    @property
+    @override
+    def gives(self) -> frozenset[Capability] | None:
+        return PURE
 
     @override
     def check(self, model: Model) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 import weakref
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,18 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.base.evolution import LOG_NORM, TimeEvolution
+from mpsnh.base.capability import Capability
+from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require, require_memory
-from mpsnh.language.circuit import ORDERS, Gate, Layer, repeated
-from mpsnh.language.site import Site
-from mpsnh.operators.sector import LEAK, joint_charges
+from mpsnh.language.circuit import ORDERS
+from mpsnh.operators.steps import Steps
+from mpsnh.states.doubled import DoubledSteps
 from mpsnh.states.memory import memory_needed
 from mpsnh.states.mps import MPS
 from mpsnh.states.shadow import Shadow, coarser, swept
-from mpsnh.states.symmetric import SymmetricMPS, from_blocks, symmetric
+from mpsnh.states.symmetric import SymmetricMPS, from_blocks, require_charge, symmetric
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
 
@@ -46,7 +47,10 @@ class NHTEBD(TimeEvolution["Sweep"]):
     A second run with a third of the bond dimension tells the error of truncation: `Snapshot.noise` estimates by
     how much values on neighbouring sites are off, relative to the spread of the operator's eigenvalues
     (`mpsnh.states.shadow`, docs/conventions.md). `Snapshot.trust_time` is the last record before it passes `tolerance`,
-    with a warning. The error of the Trotter decomposition is not part of it.
+    with a warning. A third run, as small as the second, with steps of twice the length, tells the error of the Trotter
+    decomposition, `Snapshot.trotter` (`mpsnh.states.doubled`), which is not part of `noise`. What an initial state has
+    in other charges at the level of rounding is left out, and is part of `noise` as large as the gates can have made
+    it, unless the model has a `charge`.
 
     Parameters
     ----------
@@ -71,7 +75,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         Of the tensors; in single precision norms, spectra and what is measured are still computed in double.
     tolerance : float or None
         Error of local values by truncation that is tolerable, between 0 and 1. With None nothing is estimated: `noise`
-        is 1, which is always true, and `trust_time` is 0.
+        and `trotter` are 1, which is always true, and `trust_time` is 0.
     initial : "neel" or callable
         The initial state, as for `mpsnh.TimeEvolution`.
 
@@ -90,13 +94,15 @@ class NHTEBD(TimeEvolution["Sweep"]):
     (True, True)
     """
 
+    definition = 2  # `noise` is the difference of a coarser run, and `log_norm` counts gates only
     yields = TruncatedSnapshot
     diagnostics = LOG_NORM | {
         "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),
         "discarded_step": Diagnostic("discarded_step", "discarded weight of a time step"),
         "max_bond": Diagnostic("max_bond", "largest bond dimension"),
         "noise": Diagnostic("noise", "estimated error of local values by truncation"),
-        "trust_time": Diagnostic("trust_time", "last record before this estimate passes the tolerance"),
+        "trust_time": Diagnostic("trust_time", "last record before this estimate passes the tolerance", "time"),
+        "trotter": Diagnostic("trotter", "estimated error of local values by the Trotter decomposition"),
     }
     order: int = 2
     max_bond: int = 64
@@ -104,6 +110,11 @@ class NHTEBD(TimeEvolution["Sweep"]):
     excess: float = 0.1
     precision: Literal["double", "single"] = "double"
     tolerance: float | None = 0.01
+
+    @property
+    @override
+    def gives(self) -> frozenset[Capability] | None:
+        return PURE
 
     @override
     def validate(self) -> None:
@@ -136,16 +147,17 @@ class NHTEBD(TimeEvolution["Sweep"]):
         state = self.initial_state(model)
         allowed_bond = f"≥ {state.max_bond()}, as the initial state needs"
         require(self.max_bond >= state.max_bond(), "max_bond", self.max_bond, allowed_bond)
+        require_charge(state, model.charge)
 
     @override
     def bytes_needed(self, model: Model) -> float:
         conserves = self._plan(model).conserves
         charges = [site.charges if conserves else (0,) * site.dim for site in model.sites]
-        bonds = [self.max_bond] if self.tolerance is None else [self.max_bond, coarser(self.truncation).max_bond]
+        bonds = [self.max_bond] if self.tolerance is None else [self.max_bond, *[coarser(self.truncation).max_bond] * 2]
         return 2 * sum(memory_needed(charges, bond, self._dtype) for bond in bonds)
 
     @functools.cached_property
-    def _plans(self) -> dict[int, tuple[weakref.ref[Model], _Plan]]:
+    def _plans(self) -> dict[int, tuple[weakref.ref[Model], Steps]]:
         return {}
 
     @property
@@ -154,11 +166,13 @@ class NHTEBD(TimeEvolution["Sweep"]):
         excess = self.excess if self.max_bond >= _SMALL else 0.0
         return Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=excess)
 
-    def _plan(self, model: Model) -> _Plan:
+    def _plan(self, model: Model) -> Steps:
         """Return the gates of a model, which take longer to make than a short run: checks and steps share them."""
         reference, plan = self._plans.get(id(model), (None, None))
         if plan is None or reference is None or reference() is not model:
-            plan = _Plan(model.step(self.dt, self.order), model.sites)
+            step = model.step(self.dt, self.order)
+            exact = model.generator.period is not None or len(step) == 1
+            plan = Steps(step, model.sites, None if exact else model.step(2 * self.dt, self.order))
             forget = functools.partial(self._plans.pop, id(model), None)
             self._plans[id(model)] = weakref.ref(model, lambda _: forget()), plan
         return plan
@@ -172,27 +186,35 @@ class NHTEBD(TimeEvolution["Sweep"]):
         plan = self._plan(model)
         if after is None:
             initial = self.initial_state(model)
-            normalised = self._suited(initial, plan).workspace()
+            suited = self._suited(initial, plan)
+            normalised = suited.workspace()
             normalised.move_to(0)
-            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, noise=0.0 if self.tolerance else 1.0)
+            known, unknown = _left_out(suited, model), 0.0 if self.tolerance else 1.0
+            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, known, noise=unknown, trotter=unknown)
         state = after.state
         if not isinstance(state, MPS):
             raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
         state = self._suited(state.on_sites(model.sites, "the state", "the model"), plan)
+        require_charge(state, model.charge)
         workspace = state.workspace(self.max_bond, self._dtype)
         workspace.log_norm += after.log_norm or 0.0
         workspace.recall(after.carry)
-        sweep = Sweep(model, plan, workspace, None, getattr(after, "discarded", 0.0))
+        sweep = Sweep(model, plan, workspace, discarded=getattr(after, "discarded", 0.0))
+        left_out = {**_left_out(state, model), **after.carry}
+        sweep.left_out = float(left_out.get(_LEFT_OUT, -math.inf))
         if self.tolerance is None:
-            sweep.noise, sweep.trust_time = 1.0, 0.0
-        else:
-            left = {name.removeprefix(_SHADOW): a for name, a in after.carry.items() if name.startswith(_SHADOW)}
-            sweep.shadow = Shadow.resumed(workspace, self.truncation, left, getattr(after, "noise", 0.0))
-            sweep.noise, sweep.trust_time = sweep.shadow.error, getattr(after, "trust_time", NEVER)
+            sweep.noise, sweep.trust_time, sweep.trotter = 1.0, 0.0, 1.0
+            return sweep
+        left, sweep.trotter = _carried(after, _SHADOW), getattr(after, "trotter", 0.0)
+        sweep.shadow = Shadow.resumed(workspace, self.truncation, left, getattr(after, "noise", 0.0))
+        sweep.noise, sweep.trust_time = sweep.shadow.error, getattr(after, "trust_time", NEVER)
+        if plan.doubled is not None:
+            left, truncation = _carried(after, _DOUBLED), sweep.shadow.truncation
+            sweep.doubled = DoubledSteps.resumed(workspace, truncation, self.order, left, sweep.trotter)
         return sweep
 
     @staticmethod
-    def _suited(state: MPS, plan: _Plan) -> MPS:
+    def _suited(state: MPS, plan: Steps) -> MPS:
         """Return a state by charge if the gates conserve it, else a dense one."""
         if plan.conserves:
             return symmetric(state)
@@ -207,6 +229,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     @override
     def advance(self, carry: Sweep, t: float, dt: float, steps: int) -> Sweep:
         workspace, layers = carry.workspace, carry.plan.layers(steps)
+        before = workspace.log_norm
         last = 0 if carry.shadow is None else len(carry.plan.step)  # layers whose pairs are compared
         lost, pairs = swept(workspace, layers, last, self.truncation)
         # In the middle, from where a window there is measured without contracting the rest of the chain.
@@ -214,8 +237,16 @@ class NHTEBD(TimeEvolution["Sweep"]):
         carry.discarded += float(lost.sum())
         carry.discarded_step = float(lost.sum()) / steps
         if carry.shadow is not None and self.tolerance is not None:
-            carry.shadow.follow(layers, last, lost, pairs, carry.plan.growth * steps)
-            carry.noise = carry.shadow.error
+            carry.shadow.follow(layers, last, lost, pairs, carry.plan.growth, steps)
+            if carry.doubled is not None and carry.plan.doubled is not None:
+                carry.doubled.follow(carry.plan.doubled, steps, carry.shadow.workspace)
+                carry.trotter = carry.doubled.error
+            leaks = carry.model.charge is None and carry.plan.conserves
+            # The norm of what is left out has grown by no more than all gates together let it.
+            grown = carry.plan.reach * steps - (workspace.log_norm - before)
+            leak = carry.plan.leak + math.log(steps) if leaks else -math.inf
+            carry.left_out = float(np.logaddexp(carry.left_out, leak)) + grown
+            carry.noise = min(1.0, carry.shadow.error + math.exp(min(0.0, carry.left_out)))
             if carry.noise > self.tolerance and carry.trust_time == NEVER:
                 carry.trust_time = t
                 warnings.warn(
@@ -237,6 +268,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
             discarded_step=carry.discarded_step,
             noise=carry.noise,
             trust_time=carry.trust_time,
+            trotter=carry.trotter,
         )
 
 
@@ -252,73 +284,52 @@ class Sweep:
     """
 
     model: Model
-    plan: _Plan
+    plan: Steps
     workspace: BlockState
     shadow: Shadow | None = None
+    doubled: DoubledSteps | None = None
     discarded: float = 0.0
     discarded_step: float = 0.0
     noise: float = 0.0
     trust_time: float = NEVER
+    trotter: float = 0.0
+    left_out: float = -math.inf
 
     def carry(self) -> dict[str, NDArray[Any]]:
         """Return what a run must know to go on, besides the state."""
-        shadow = {} if self.shadow is None else self.shadow.carry()
-        return self.workspace.carry() | {_SHADOW + name: array for name, array in shadow.items()}
-
-
-class _Plan:
-    """The gates of a step, whether they conserve the charge of the sites, and by how much they amplify errors."""
-
-    def __init__(self, step: list[Layer], sites: Sequence[Site]) -> None:
-        self.sites, self.step = sites, step
-        self.layers = functools.lru_cache(functools.partial(repeated, self.step))
-
-    @functools.cached_property
-    def _broken(self) -> tuple[Gate, int, int] | None:
-        """The first gate that takes a state of one charge to one of another, and these charges."""
-        for gate in (gate for layer in self.step for gate in layer):
-            charges = joint_charges([self.sites[j].charges for j in gate.where])
-            breaks = np.abs(gate.matrix) * (charges[:, None] != charges) > LEAK * np.abs(gate.matrix).max()
-            if breaks.any():
-                out, into = np.argwhere(breaks)[0]
-                return gate, int(charges[into]), int(charges[out])
-        return None
-
-    @functools.cached_property
-    def growth(self) -> float:
-        """The largest logarithm of the product of condition numbers of the gates of a step on the same sites."""
-        logarithms: dict[tuple[int, ...], float] = {}
-        for gate in (gate for layer in self.step for gate in layer):
-            singular = np.linalg.svd(gate.matrix, compute_uv=False)
-            with np.errstate(divide="ignore"):
-                spread = float(np.log(singular[0] / singular[-1])) if singular[0] > 0 else 0.0
-            logarithms[gate.where] = logarithms.get(gate.where, 0.0) + spread
-        return min(max(logarithms.values(), default=0.0), _PROJECTOR)
-
-    @property
-    def conserves(self) -> bool:
-        return self._broken is None and any(any(site.charges) for site in self.sites)
-
-    def check_charge(self, charge: int | None) -> None:
-        """Raise if a model has a charge that a gate breaks."""
-        if self._broken is not None and charge is not None:
-            gate, before, after = self._broken
-            raise ValueError(
-                f"the gate on sites {gate.where} takes a state of charge {before} to one of charge {after}, but the "
-                f"model has charge = {charge}; use charge=None if none is conserved"
-            )
-
-
-_PROJECTOR = 50.0
-"""Logarithm of a growth in one step that turns rounding into an error of order one."""
+        known = self.workspace.carry()
+        for prefix, run in ((_SHADOW, self.shadow), (_DOUBLED, self.doubled)):
+            if run is not None:
+                known |= {prefix + name: array for name, array in run.carry().items()}
+        return known if math.isinf(self.left_out) else known | {_LEFT_OUT: np.array(self.left_out)}
 
 
 _SMALL = 16
 """Bond dimension below which a projection saves little, and loses more than `excess` now and then."""
 
 
+_LEFT_OUT = "left_out"
+"""Name of the logarithm of the largest amplitude, relative to the norm, that a state may have in other charges."""
+
+
 _SHADOW = "shadow."
 """How the names of what a shadow carries begin."""
+
+
+_DOUBLED = "doubled."
+"""The same of the run with doubled steps."""
+
+
+def _carried(after: Snapshot, prefix: str) -> dict[str, NDArray[Any]]:
+    """Return what a run that stands beside another one left in its snapshot."""
+    return {name.removeprefix(prefix): array for name, array in after.carry.items() if name.startswith(prefix)}
+
+
+def _left_out(state: MPS, model: Model) -> dict[str, NDArray[Any]]:
+    """Return the amplitude that a state by charge leaves out, unless the model says that there is one charge only."""
+    if model.charge is not None or not isinstance(state, SymmetricMPS) or state.left_out == 0:
+        return {}
+    return {_LEFT_OUT: np.array(math.log(state.left_out))}
 
 
 def _visible(workspace: BlockState, model: Model) -> MPS:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
-import scipy.sparse
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -18,8 +17,10 @@ from mpsnh.base.model import Model
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.language.circuit import Gate, apply_gate
+from mpsnh.linalg.matrix import Matrix
 from mpsnh.operators.matrix import require_closed
 from mpsnh.states.density import DensityMatrix
+from mpsnh.states.vector import ExactState
 
 LARGEST = 64
 """Largest dimension of the system, of which the superoperator has the square: six spins 1/2."""
@@ -141,8 +142,7 @@ class OpenSystem(TimeEvolution[Mixture]):
         jumps = np.sum([np.kron(operator, operator.conj()) for operator in operators], axis=0)
         one, place = np.eye(len(jumps), dtype=complex), self.bath.place(model)
         dims, where = [site.dim for site in model.sites] * 2, (place, model.L + place)
-        matrix = model.matrix()
-        dense = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
+        dense = Matrix(model.matrix(), f"the matrix of {model!r}").dense
         if model.generator.period is not None:
             local = (one + self.gamma * jumps) / (1 + strength * self.gamma)
             return apply_gate(np.kron(dense, dense.conj()), Gate(local, where), dims)
@@ -188,8 +188,7 @@ class OpenSystem(TimeEvolution[Mixture]):
     @override
     def init(self, model: Model, after: Snapshot | None) -> Mixture:
         if after is None:
-            vector = self.initial_vector(model)
-            vector = vector / np.linalg.norm(vector)
+            vector = ExactState.from_mps(self.initial_state(model), model.sector).vector
             state = DensityMatrix(np.outer(vector, vector.conj()), model.sector)
         elif isinstance(after.state, DensityMatrix):
             state, ours = after.state, model.sector

@@ -14,6 +14,7 @@ from mpsnh.base.diagonalisation import Diagonalisation
 from mpsnh.base.model import Model
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.degeneracy import growing_alike
 from mpsnh.linalg.eigenpairs import Eigenpairs
 from mpsnh.linalg.eigenvectors import biorthonormal
 from mpsnh.linalg.filter.spectrum import filter_spectrum
@@ -144,14 +145,22 @@ class SteadyState(Diagonalisation):
         counted = (everything.values.imag >= 0) | (not matrix.real)
         require(self.k <= counted.sum(), "k", self.k, f"at most the number of levels, {counted.sum()}")
         chosen = np.flatnonzero(counted)[: self.k]
+        sizes = np.abs(everything.values.imag)
         right, left = (None if v is None else np.asarray(v)[:, chosen] for v in (everything.right, everything.left))
+        errors, conditions = (None if v is None else v[chosen] for v in (everything.errors, everything.conditions))
+        multiplicities = np.array([everything.copies(level) for level in chosen])
         return self._spectrum(
             model,
             everything.values[chosen],
             right,
             left,
             certified=everything.certified,
-            largest_imag=float(np.abs(everything.values.imag).max()),
+            errors=errors,
+            conditions=conditions,
+            multiplicities=multiplicities,
+            alike=growing_alike(everything.values, everything.values.imag, everything.resolution()),
+            missing=everything.missing,
+            largest_imag=float(sizes[sizes > everything.resolution()].max(initial=0.0)),
         )
 
     def _evolved(self, model: Model, matrix: Matrix) -> tuple[Spectrum | None, str]:
@@ -174,7 +183,8 @@ class SteadyState(Diagonalisation):
         right = None if self.vectors == "none" else found.right
         # of a complex matrix, the levels that decay fastest are not known
         largest = float(found.values[0].imag) if matrix.real else None
-        return self._spectrum(model, found.values, right, left, residuals=found.residuals, largest_imag=largest), ""
+        details = {"residuals": found.residuals, "multiplicities": found.multiplicities, "alike": found.alike}
+        return self._spectrum(model, found.values, right, left, largest_imag=largest, **details), ""
 
     def _filtered(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
@@ -185,6 +195,8 @@ class SteadyState(Diagonalisation):
             not found.certified or self.k <= len(values), "k", self.k, f"at most the number of levels, {len(values)}"
         )
         values = values[np.lexsort((values.real, -values.imag))][: self.k]
+        reach = 2 * np.max(found.errors, initial=0.0)
+        multiplicities = np.count_nonzero(np.abs(found.values - values[:, None]) <= reach, axis=1)
         doubt = f"all eigenvalues are {found.certificate}"
         if found.certified:
             right = left = residuals = None
@@ -198,8 +210,9 @@ class SteadyState(Diagonalisation):
                         largest_residual=self.tolerance * scale,
                         seed=self.seed,
                     )
-                largest = float(values[0].imag)
-                return self._spectrum(model, values, right, left, residuals=residuals, largest_imag=largest)
+                alike = growing_alike(found.values, found.values.imag, np.full(len(found.values), reach / 2))
+                details = {"residuals": residuals, "multiplicities": multiplicities, "alike": alike}
+                return self._spectrum(model, values, right, left, largest_imag=float(values[0].imag), **details)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 doubt = f"{doubt}, but {error}"
         return self._diagonalised_for_certain(model, matrix, f"they do not stand out from the others, and {doubt}")

@@ -6,6 +6,7 @@ import importlib
 import math
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -111,6 +112,10 @@ def _client(scheduler: str) -> Any:
         distributed = importlib.import_module("distributed")
     except ImportError:
         raise ValueError("--scheduler needs the package distributed: pip install distributed") from None
+    # of which dask would leave half a client behind, that hangs at the end of the program
+    address = re.fullmatch(r"(?:(?:tcp|tls|ucx|ws|wss)://)?[^/\s]+:(\d+)", scheduler)
+    if address is None or int(address[1]) > 65535:
+        raise ValueError(f"no dask scheduler answers at {scheduler}: an address is one such as tcp://host:8786")
     try:
         return distributed.Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, TypeError, ValueError) as error:  # nobody there, TLS without certificates, no such protocol

@@ -8,6 +8,7 @@ import inspect
 import math
 import numbers
 import os
+import re
 import sys
 import types
 import typing
@@ -15,7 +16,7 @@ import weakref
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, Self, Union, dataclass_transform, get_args, get_origin
+from typing import Any, ClassVar, Literal, Self, Union, dataclass_transform, get_args, get_origin
 
 import numpy as np
 
@@ -30,6 +31,11 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     Numbers, strings and choices (``Literal``) are checked against their annotation when an instance is made,
     and turned into plain Python numbers; anything else is left as it is.
     Override `validate` for conditions that an annotation can't say.
+
+    Attributes
+    ----------
+    definition : int
+        Is counted up when what a class computes is defined in another way, so that old and new results never mix.
 
     Raises
     ------
@@ -48,6 +54,8 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     Traceback (most recent call last):
     TypeError: Trap has no parameter 'widht' (did you mean 'width'?); it has: width
     """
+
+    definition: ClassVar[int] = 1
 
     def __init_subclass__(cls, **options: Any) -> None:
         _require_parameters(cls)
@@ -115,6 +123,8 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         {'type': 'mpsnh.observables.MidCurrent', 'half_width': 2}
         """
         listed = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+        if type(self).definition != 1:
+            listed = {"definition": type(self).definition, **listed}
         return {"type": public_name(type(self)), **listed}
 
 
@@ -236,15 +246,57 @@ def _plain(value: Any) -> Any:
         return _plain(value.tolist())
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if isinstance(value, set | frozenset):  # whose order differs from run to run
+        return sorted((_plain(item) for item in value), key=repr)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, functools.partial):
         return {"function": _plain(value.func), "arguments": _plain(value.args), "keywords": _plain(value.keywords)}
     if isinstance(value, types.FunctionType | type):
         return public_name(value)
-    if callable(value):  # its repr may hold an address, which differs from run to run
-        return public_name(type(value))
-    return repr(value)
+    if callable(value):
+        return _plain_callable(value)
+    text = repr(value)
+    return _plain_state(value) if re.search(r" at 0x[0-9a-fA-F]+", text) else text  # addresses differ from run to run
+
+
+def _plain_callable(value: Any) -> Any:
+    """Return what tells a callable other than a function of Python from all others: what it is of, and its name."""
+    owner = getattr(value, "__self__", None)
+    if owner is not None and not isinstance(owner, types.ModuleType):
+        return {"method": getattr(value, "__func__", value).__qualname__, "of": _plain(owner)}
+    for wrapped in (getattr(value, "__wrapped__", None), getattr(value, "py_func", None)):  # of caches, and of numba
+        if callable(wrapped):
+            return _plain(wrapped)
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
+    within = getattr(value, "__objclass__", value)  # the compiled class of a method
+    for module in (getattr(within, "__module__", None), "scipy.special"):  # whose functions are called numpy's
+        if name and _found(sys.modules.get(str(module)), name) is value:
+            return f"{module}.{name}"
+    return _plain_state(value)
+
+
+def _plain_state(value: Any) -> Any:
+    """Return the class of an object and what it holds, as far as that is data or has names."""
+    try:
+        described = value.__reduce_ex__(4)
+        if isinstance(described, str):
+            return f"{type(value).__module__}.{described}"
+        made, arguments, *state = described
+        holds = [_plain(list(part) if hasattr(part, "__next__") else part) for part in state if part is not None]
+        given = _plain([part for part in arguments if part is not type(value)])
+    except (TypeError, AttributeError, RecursionError):
+        raise _nameless(value) from None
+    how = [] if made.__module__ == "copyreg" or made is type(value) else [_plain(made)]
+    kind = public_name(type(value))
+    return {"type": kind, "holds": [*how, *given, *holds]} if how or given or holds else kind
+
+
+def _nameless(value: Any) -> TypeError:
+    return TypeError(
+        f"{value!r} has no name that is the same in another run, so that results can't say what made them; write a "
+        "function with def, or a class of parameters (mpsnh.value.Value)"
+    )
 
 
 def public_name(thing: Any) -> str:

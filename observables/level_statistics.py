@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-import scipy.sparse
 import scipy.spatial
 from numpy.typing import NDArray
 from typing_extensions import override
@@ -18,14 +17,33 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.slow_mode import SlowMode
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.degeneracy import same_levels
+from mpsnh.linalg.matrix import Matrix
 from mpsnh.observables.bulk import Bulk
 
-SINGULAR = 8 * float(np.finfo(float).eps)
+SINGULAR = 8 * EPS
 """Error of a singular value, relative to the Frobenius norm of the matrix."""
 
 REAL = 1e-9
 """Growth rate, relative to the largest level (or to 1), below which a level counts as real."""
+
+
+def mean_ratio(spacings: NDArray[np.float64], following: NDArray[np.float64]) -> float:
+    """Return the mean of min(s, s′) / max(s, s′) over pairs of spacings, of which those of two zeros don't count.
+
+    Parameters
+    ----------
+    spacings, following : ndarray, shape (n,)
+        s and s′.
+
+    Examples
+    --------
+    >>> mean_ratio(np.array([1.0, 2.0]), np.array([2.0, 2.0]))
+    0.75
+    """
+    larger, smaller = np.maximum(spacings, following), np.minimum(spacings, following)
+    return float(np.mean(smaller[larger > 0] / larger[larger > 0]))
 
 
 def one_of_each(same: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -60,6 +78,7 @@ class GapRatio(Observable[Spectrum | SlowMode]):
     True
     """
 
+    definition = 2  # levels that are the same within their errors count once
     measures = (Spectrum, SlowMode)
     needs = frozenset([Capability.ALL_LEVELS])
     long_name = "mean gap ratio of the levels"
@@ -72,14 +91,17 @@ class GapRatio(Observable[Spectrum | SlowMode]):
     def __call__(self, record: Spectrum | SlowMode, model: Model) -> float:
         spectrum = record.spectrum if isinstance(record, SlowMode) else record
         generator, values = model.generator, spectrum.values
-        growth, circle = np.abs(generator.growth(values)), generator.circle
-        errors = 0.0 if spectrum.errors is None else spectrum.errors
+        growth, circle = np.abs(generator.amplification(values)), generator.circle
+        errors = spectrum.resolution()
         if (growth > np.maximum(REAL * max(1.0, float(np.abs(values).max())), errors)).any():
             raise ValueError(
                 f"GapRatio is for real levels, but these grow or decay by up to {growth.max():.2g}; "
                 "use ComplexSpacingRatio"
             )
-        levels = generator.levels(values)[one_of_each(spectrum.same())]
+        levels = generator.levels(values)
+        # phases are the same across ±π too
+        points: NDArray[np.complex128] = levels.astype(complex) if circle is None else np.exp(1j * levels)
+        levels = levels[one_of_each(same_levels(points, errors))]
         require(len(levels) >= 4, "number of distinct levels", len(levels), "at least 4")
         levels = np.sort(levels)
         if circle is None:
@@ -88,8 +110,7 @@ class GapRatio(Observable[Spectrum | SlowMode]):
         else:
             spacings = np.diff(levels, append=levels[0] + circle)
             following = np.roll(spacings, -1)
-        larger, smaller = np.maximum(spacings, following), np.minimum(spacings, following)
-        return float(np.mean(smaller[larger > 0] / larger[larger > 0]))
+        return mean_ratio(spacings, following)
 
 
 class ComplexSpacingRatio(Observable[Spectrum]):
@@ -120,6 +141,7 @@ class ComplexSpacingRatio(Observable[Spectrum]):
     True
     """
 
+    definition = 2  # levels that are the same within their errors count once
     measures = Spectrum
     needs = frozenset([Capability.ALL_LEVELS])
     dims = ("moment",)
@@ -171,6 +193,7 @@ class SingularValueGapRatio(Observable[Spectrum]):
     True
     """
 
+    definition = 2  # singular values that are the same within their errors count once
     measures = Spectrum
     long_name = "mean gap ratio of the singular values"
     central: float = 1.0
@@ -188,15 +211,11 @@ class SingularValueGapRatio(Observable[Spectrum]):
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the mean gap ratio."""
-        matrix = model.matrix()
-        dense = matrix.toarray() if scipy.sparse.issparse(matrix) else np.asarray(matrix)
-        singular = scipy.linalg.svdvals(dense)
+        singular = scipy.linalg.svdvals(Matrix(model.matrix(), f"the matrix of {model!r}").dense)
         errors = np.full(len(singular), SINGULAR * float(np.linalg.norm(singular)))
         singular = np.sort(singular[one_of_each(same_levels(singular, errors))])
         require(len(singular) >= 4, "number of distinct singular values", len(singular), "at least 4")
         spacings = np.diff(singular)
         skipped = int((1 - self.central) / 2 * len(spacings))
         spacings = spacings[skipped : len(spacings) - skipped]
-        larger = np.maximum(spacings[1:], spacings[:-1])
-        smaller = np.minimum(spacings[1:], spacings[:-1])
-        return float(np.mean(smaller[larger > 0] / larger[larger > 0]))
+        return mean_ratio(spacings[:-1], spacings[1:])

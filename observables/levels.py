@@ -37,16 +37,26 @@ class Eigenvalues(Observable[Spectrum]):
         return record.values
 
 
-class ImaginaryFraction(Observable[Spectrum]):
-    """The fraction f_Im of eigenvalues with |Im E| above a threshold.
+class _Threshold(Observable[Spectrum]):
+    """Base of what is said of the levels whose growth is above a threshold."""
+
+    threshold: float = 1e-13
+
+    @override
+    def validate(self) -> None:
+        require(self.threshold >= 0, "threshold", self.threshold, "zero or positive")
+
+
+class ImaginaryFraction(_Threshold):
+    """The fraction f_Im of eigenvalues with |Im E| above a threshold; of a circuit E is the quasienergy i log λ.
 
     (Brighi et al., DOI 10.1103/crwj-x7j8 (2025), Fig. 2b.)
 
     Parameters
     ----------
     threshold : float
-        In units of J. Real matrices have exactly real eigenvalues, for which any small threshold does. An imaginary
-        part below the estimated error of its level is none.
+        In units of J, or 1 / period. Real matrices have exactly real eigenvalues, for which any small threshold does.
+        An imaginary part below the estimated error of its level is none.
 
     Examples
     --------
@@ -58,27 +68,24 @@ class ImaginaryFraction(Observable[Spectrum]):
     measures = Spectrum
     needs = frozenset([Capability.ALL_LEVELS])
     long_name = "fraction of complex eigenvalues"
-    threshold: float = 1e-13
-
-    @override
-    def validate(self) -> None:
-        require(self.threshold >= 0, "threshold", self.threshold, "zero or positive")
 
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the fraction."""
-        return float(np.mean(_imaginary_parts(record) > self.threshold))
+        return float(np.mean(_imaginary_parts(record, model) > self.threshold))
 
 
-class RealSpectrum(Observable[Spectrum]):
+class RealSpectrum(_Threshold):
     """1 if no eigenvalue has |Im E| above a threshold, else 0; its disorder average is f_noSS.
+
+    Of a circuit E is the quasienergy i log λ, so that the spectrum of a unitary one is real.
 
     (Brighi et al., DOI 10.1103/crwj-x7j8 (2025), Fig. 2a.)
 
     Parameters
     ----------
     threshold : float
-        In units of J, as for `ImaginaryFraction`.
+        As for `ImaginaryFraction`.
 
     Examples
     --------
@@ -90,20 +97,17 @@ class RealSpectrum(Observable[Spectrum]):
     measures = Spectrum
     needs = frozenset([Capability.LARGEST_IMAGINARY_PART])
     long_name = "whether the whole spectrum is real"
-    threshold: float = 1e-13
-
-    @override
-    def validate(self) -> None:
-        require(self.threshold >= 0, "threshold", self.threshold, "zero or positive")
 
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return 1 or 0."""
-        largest = _imaginary_parts(record).max() if record.complete else record.largest_imag
+        largest = _imaginary_parts(record, model).max() if record.complete else record.largest_imag
         return float(cast(float, largest) <= self.threshold)
 
 
-def _imaginary_parts(record: Spectrum) -> NDArray[np.float64]:
-    """Return |Im E|, or 0 where the error of the level is larger."""
-    sizes: NDArray[np.float64] = np.abs(record.values.imag)
-    return sizes if record.errors is None else np.where(sizes > record.errors, sizes, 0.0)
+def _imaginary_parts(record: Spectrum, model: Model) -> NDArray[np.float64]:
+    """Return the rate |Im E| at which each level grows or decays, or 0 where its error is larger."""
+    rates: NDArray[np.float64] = np.abs(model.growth(record.values))
+    if record.errors is None:
+        return rates
+    return np.where(np.abs(model.generator.amplification(record.values)) > record.errors, rates, 0.0)

@@ -122,6 +122,8 @@ class SteadyStateCurrent(Observable[Spectrum]):
     @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         require_current(self, model)
+        allowed = "that of a Hamiltonian, whose current is Im E / gamma"
+        require(model.generator.circle is None, "generator of the model", type(model.generator).__name__, allowed)
         gamma = getattr(model, "gamma", None)
         require(bool(gamma), "gamma", gamma, "not zero, since the current is Im E / gamma")
 
@@ -141,11 +143,48 @@ class SteadyStateCurrent(Observable[Spectrum]):
         return estimates
 
 
+def steady_level(spectrum: Spectrum, model: Model) -> int:
+    """Return the place of the level that grows fastest; in a real spectrum of energies, of the lowest one.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        By decreasing growth.
+    model : Model
+        Its model.
+
+    Raises
+    ------
+    ArithmeticError
+        If several levels grow alike within their errors, as all do in a unitary circuit.
+
+    Examples
+    --------
+    >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
+    >>> (spectrum,) = algorithms.ExactDiag().records(ring)
+    >>> steady_level(spectrum, ring)
+    0
+    """
+    errors, size = spectrum.resolution(), model.generator.amplification(spectrum.values)
+    alike = np.flatnonzero(size[0] - size <= errors[0] + errors)
+    lowest = int(alike[np.argmin(spectrum.values[alike].real)])
+    count = len(np.unique(spectrum.same()[alike])) if spectrum.alike is None else spectrum.alike
+    if count == 1:
+        return 0
+    largest = np.abs(size).max() if spectrum.complete else spectrum.largest_imag
+    if model.generator.circle is None and largest is not None and largest <= errors.max():
+        return lowest
+    raise ArithmeticError(
+        f"there is no steady state, since {count} distinct levels grow alike within their errors; measure the states "
+        "of an evolution instead, or break the symmetry"
+    )
+
+
 class SteadyStateEntropy(Observable[Spectrum]):
     """The von Neumann entanglement entropy of the steady state's right vector across one bond, in natural units.
 
     If the whole spectrum is real there is no steady state, and this is the entropy of the level lowest in Re E.
-    A level that is degenerate has many vectors, and is refused.
+    A level that is degenerate has many vectors, and is refused, as are several levels that grow alike.
 
     Parameters
     ----------
@@ -171,13 +210,7 @@ class SteadyStateEntropy(Observable[Spectrum]):
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the entropy."""
-        copies = record.copies(0)
-        if copies > 1:
-            raise ArithmeticError(
-                f"the steady state is degenerate: {copies} levels are the same within their errors, and each of their "
-                "vectors has its own entropy; break the symmetry, or choose a sector with charge"
-            )
-        return record.state(0).entanglement_entropy(chosen_bond(self.bond, model))
+        return record.state(_one_level(record, model, "entropy")).entanglement_entropy(chosen_bond(self.bond, model))
 
 
 class SteadyStateConditionNumber(Observable[Spectrum]):
@@ -185,7 +218,7 @@ class SteadyStateConditionNumber(Observable[Spectrum]):
 
     A change δH of the matrix moves the eigenvalue by up to this times ‖δH‖; it is 1 for a normal matrix. Of a
     degenerate steady state it is the norm of the projector on all of its vectors, and it is infinite at an exceptional
-    point.
+    point. Several levels that grow alike are no steady state, and are refused.
 
     Examples
     --------
@@ -202,4 +235,18 @@ class SteadyStateConditionNumber(Observable[Spectrum]):
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
         """Return the condition number."""
-        return float(record.condition_numbers()[0])
+        known = record.conditions is not None  # of a degenerate level that of the projector
+        level = steady_level(record, model) if known else _one_level(record, model, "condition number")
+        return float(record.condition_numbers()[level])
+
+
+def _one_level(record: Spectrum, model: Model, quantity: str) -> int:
+    """Return the place of the steady level, which must have one vector only."""
+    level = steady_level(record, model)
+    copies = record.copies(level)
+    if copies > 1:
+        raise ArithmeticError(
+            f"the steady state is degenerate: {copies} levels are the same within their errors, and each of their "
+            f"vectors has its own {quantity}; break the symmetry, or choose a sector with charge"
+        )
+    return level

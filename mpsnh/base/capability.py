@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Set
 from enum import Enum
 
@@ -42,6 +43,38 @@ VECTORS = {
 """What a diagonalisation gives for each value of its parameter `vectors`."""
 
 
+def require_said(cls: type, name: str) -> None:
+    """Raise if a class says what it needs or gives by anything but a set of capabilities.
+
+    Parameters
+    ----------
+    cls : type
+        The class; a property is looked at when it is used.
+    name : str
+        ``"needs"`` or ``"gives"``.
+
+    Raises
+    ------
+    TypeError
+        Naming what it says.
+
+    Examples
+    --------
+    >>> class Entropy:
+    ...     needs = Capability.PURE_STATE
+    >>> require_said(Entropy, "needs")
+    Traceback (most recent call last):
+    TypeError: Entropy.needs = <Capability.PURE_STATE: ...>, but it must be a set: {nh.Capability.PURE_STATE}
+    """
+    said = getattr(cls, name, None)
+    if said is None or isinstance(said, property | functools.cached_property):
+        return
+    if not (isinstance(said, Set) and all(isinstance(capability, Capability) for capability in said)):
+        shown = said if isinstance(said, Capability) else Capability.PURE_STATE
+        allowed = f"{{nh.Capability.{shown.name}}}"
+        raise TypeError(f"{cls.__name__}.{name} = {said!r}, but it must be a set: {allowed}")
+
+
 def require_capabilities(needs: Set[Capability], there: Set[Capability], who: str, giver: str) -> None:
     """Raise if something that is needed is not there, with a way that works.
 
@@ -63,7 +96,7 @@ def require_capabilities(needs: Set[Capability], there: Set[Capability], who: st
     Traceback (most recent call last):
     ValueError: ImaginaryFraction needs all levels, which SteadyState(k=2) does not give: use ExactDiag()
     """
-    missing = [each for each in Capability if each in needs and each not in there]
+    missing = [capability for capability in Capability if capability in needs and capability not in there]
     if missing:
-        words, ways = (", ".join(parts) for parts in zip(*((each.words, each.way) for each in missing), strict=True))
+        words, ways = (", ".join(getattr(one, part) for one in missing) for part in ("words", "way"))
         raise ValueError(f"{who} needs {words}, which {giver} does not give: use {ways}")

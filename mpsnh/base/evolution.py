@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Generic, Literal, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
@@ -26,6 +24,9 @@ from mpsnh.states.mps import MPS
 InitialState = Literal["neel"] | Sequence[str] | Callable[[Model], MPS]
 """``"neel"``, the names of a state for each site, or a function that makes the initial state for a model."""
 
+
+PURE = frozenset([Capability.PURE_STATE, Capability.NORM])
+"""What an evolution of pure states gives."""
 
 LOG_NORM = {"log_norm": Diagnostic("log_norm", "logarithm of the norm of the un-normalised state")}
 """What an evolution of pure states tells of each of them."""
@@ -100,11 +101,6 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
             except TypeError:
                 found = f"a function of {inspect.signature(self.initial)}"
                 raise TypeError(f"initial is {found}, but it must take the model: lambda model: state") from None
-
-    @property
-    @override
-    def gives(self) -> frozenset[Capability] | None:
-        return frozenset([Capability.PURE_STATE, Capability.NORM])
 
     @override
     def check(self, model: Model) -> None:
@@ -223,21 +219,6 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         norm = 0.0 if log_norm == -math.inf else log_norm
         require(log_norm > -math.inf, "norm of the initial state", norm, "finite and positive")
         return fitted
-
-    def initial_vector(self, model: Model) -> NDArray[np.complex128]:
-        """Return the amplitudes of the state at time 0, normalised, in the whole space.
-
-        Parameters
-        ----------
-        model : Model
-            The chain.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `initial_state` does.
-        """
-        return MPS.from_tensors(self.initial_state(model).canonical_tensors(), model.sites).to_vector()
 
     def _steps(self, time: float) -> int | None:
         """Return the number of steps to a time, or None if it is off the grid."""

@@ -11,18 +11,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
-from mpsnh.base.algorithm import Algorithm
-from mpsnh.base.capability import Capability, require_capabilities
+from mpsnh.base.algorithm import Algorithm, is_guarded
+from mpsnh.base.capability import Capability, require_capabilities, require_said
 from mpsnh.base.model import Model
 from mpsnh.base.records import Record
+from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import described, require_method
 from mpsnh.states.basis import require_same_basis
 from mpsnh.value import Value
 
-R = TypeVar("R", bound=Record)
+R_contra = TypeVar("R_contra", bound=Record, contravariant=True)
+"""What measures any of two kinds of records measures one of them."""
+
+NUMBERS = "biufc"
+"""Kinds of arrays that a dataset holds: truth values, integers, real and complex numbers."""
 
 
-class Observable(Value, Generic[R]):
+class Observable(Value, Generic[R_contra]):
     """Turns a record into a number or a labelled array.
 
     A new observable names the kind of record it measures and the dimensions of its result, and writes `__call__`.
@@ -55,12 +60,15 @@ class Observable(Value, Generic[R]):
         require_method(cls, "__call__", "record", "model")
         if isinstance(cls.dims, str):  # ("site") for ("site",)
             cls.dims = (cls.dims,)
-        if "__call__" in vars(cls):
-            _require_kinds(cls)
+        require_said(cls, "needs")
+        if getattr(cls.__call__, "__isabstractmethod__", False):
+            return
+        _require_kinds(cls)
+        if not is_guarded(cls.__call__):  # it may be that of a class that is no observable
             cls.__call__ = _guarded(cls.__call__)  # type: ignore[method-assign]
 
     @abstractmethod
-    def __call__(self, record: R, model: Model) -> ArrayLike:
+    def __call__(self, record: R_contra, model: Model) -> ArrayLike:
         """Return the value of the observable in a record."""
 
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
@@ -86,21 +94,43 @@ def _guarded(measure: Callable[..., Any]) -> Callable[..., Any]:
             reason = getattr(record, "missing", "")
             giver = f"this {type(record).__name__}" + (f" ({reason})" if reason else "")
             require_capabilities(self.needs, record.holds, type(self).__name__, giver)
+        if Capability.BY_GROWTH in self.needs and isinstance(record, Spectrum):
+            record.require_by_growth(model)
         state, sites = getattr(record, "state", None), getattr(model, "sites", None)
         require_same_basis(getattr(state, "local_sites", None), sites, "the state", "the model")
         value = measure(self, record, model)
-        if not isinstance(value, np.ndarray | np.generic | float | complex | int):
-            _require_numbers(value, type(self).__name__)
+        if not isinstance(value, float | complex | int):
+            require_numbers(value, type(self).__name__)
         return value
 
     return guarded
 
 
-def _require_numbers(value: Any, name: str) -> None:
+def require_numbers(value: Any, name: str) -> None:
+    """Raise if what an observable returned is no number and no array of them.
+
+    Parameters
+    ----------
+    value : array_like
+        What it returned.
+    name : str
+        Its class, for the message.
+
+    Raises
+    ------
+    TypeError
+        Saying what it returned.
+
+    Examples
+    --------
+    >>> require_numbers(np.array(["up"]), "Spins")
+    Traceback (most recent call last):
+    TypeError: Spins returned array(['up'], ...), but it must return a number, or an array of numbers with its `dims`
+    """
     try:
         kind = np.asarray(value).dtype.kind
     except ValueError:  # rows of different lengths
         kind = "O"
-    if kind not in "biufc":
+    if kind not in NUMBERS:
         allowed = "a number, or an array of numbers with its `dims`"
         raise TypeError(f"{name} returned {described(value)}, but it must return {allowed}")

@@ -20,7 +20,7 @@ class Diagnostic:
     field : str
         The attribute of the record.
     long_name, units : str
-        Go with the number into the dataset.
+        Go with the number into the dataset; the unit ``"time"`` is that of the model's time.
 
     Examples
     --------

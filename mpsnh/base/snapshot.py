@@ -115,6 +115,8 @@ class TruncatedSnapshot(Snapshot):
         unitary; see `mpsnh.algorithms.NHTEBD`.
     trust_time : float
         When this estimate passes, or passed, the one that the algorithm was given as tolerable; 1e300 if never.
+    trotter : float
+        Estimated error of local values by steps of finite length.
 
     Examples
     --------
@@ -126,6 +128,7 @@ class TruncatedSnapshot(Snapshot):
     discarded_step: float = 0.0
     noise: float = 0.0
     trust_time: float = NEVER
+    trotter: float = 0.0
 
     _NUMBERS: ClassVar[tuple[str, ...]] = (
         *Snapshot._NUMBERS,
@@ -133,6 +136,7 @@ class TruncatedSnapshot(Snapshot):
         "discarded_step",
         "noise",
         "trust_time",
+        "trotter",
     )
 
     @property

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.base.capability import Capability
+from mpsnh.base.model import Model
 from mpsnh.base.records import Record
 from mpsnh.checks import require
 from mpsnh.linalg.degeneracy import same_levels
@@ -48,10 +49,16 @@ class Spectrum(Record):
     conditions : ndarray, shape (m,), or None
         Condition numbers of the first levels: 1/|⟨L|R⟩|, of a degenerate level the norm of the projector on all of
         its vectors, and infinite if the level is defective (an exceptional point) or double precision can't tell.
+    multiplicities : ndarray of int, shape (n,), or None
+        How often each level occurs in the whole matrix, within the errors, where that is known though not all levels
+        are here.
+    alike : int or None
+        How many distinct levels of the whole matrix grow as fast as the first one, within the errors, where that is
+        known though not all levels are here.
     missing : str
         Why there are no vectors though the algorithm was asked for them; they do not exist at an exceptional point.
     order : "growth", "phase" or "energy"
-        How the levels are sorted.
+        How the levels are sorted. Observables that need the one that grows fastest see whether they are.
     certified : bool
         Whether nothing is missing and all errors are small: of a whole spectrum at most 1e-8 of the root mean square
         of the singular values; what speaks for it depends on the solver.
@@ -76,6 +83,8 @@ class Spectrum(Record):
     residuals: NDArray[np.float64] | None = field(default=None, repr=False)
     errors: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
     conditions: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
+    multiplicities: NDArray[np.intp] | None = field(default=None, repr=False, kw_only=True)
+    alike: int | None = field(default=None, kw_only=True)
     missing: str = field(default="", kw_only=True)
     order: Order = field(kw_only=True)
     certified: bool = field(default=False, kw_only=True)
@@ -106,6 +115,32 @@ class Spectrum(Record):
         """
         kets, bras = (None if columns is None else Eigenvectors(columns, sector) for columns in (right, left))
         return cls(values, sector, kets, bras, **details)
+
+    def __post_init__(self) -> None:
+        orders = get_args(Order)
+        require(self.order in orders, "order", self.order, "one of " + ", ".join(map(repr, orders)))
+
+    def require_by_growth(self, model: Model) -> None:
+        """Raise unless the levels are in the order of decreasing growth, within their errors.
+
+        Parameters
+        ----------
+        model : Model
+            Whose levels these are.
+
+        Raises
+        ------
+        ValueError
+            Naming the first that grows faster than the one before it.
+        """
+        errors, size = self.resolution(), model.generator.amplification(self.values)
+        late = np.flatnonzero(np.diff(size) > errors[1:] + errors[:-1])
+        if len(late):
+            k = int(late[0]) + 1
+            raise ValueError(
+                f"order = {self.order!r}, but level {k} ({self.values[k]:.6g}) grows faster than level {k - 1} "
+                f"({self.values[k - 1]:.6g}): sort values and vectors by -model.growth(values), or say another order"
+            )
 
     @property
     def complete(self) -> bool:
@@ -143,20 +178,25 @@ class Spectrum(Record):
             raise ValueError("condition numbers need both eigenvectors: use ExactDiag(vectors='both')")
         return _norms(self.left) * _norms(self.right)  # biorthonormal: ⟨L|R⟩ is 1
 
+    def resolution(self) -> NDArray[np.float64]:
+        """Return the estimated error of each level, which is no less than rounding."""
+        rounding = ROUNDING * float(np.abs(self.values).max(initial=0.0))
+        return np.fmax(rounding, np.full(len(self.values), np.nan) if self.errors is None else self.errors)
+
     def same(self) -> NDArray[np.intp]:
         """Return a number for each level, equal for levels that are the same within their errors."""
-        scale = float(np.abs(self.values).max(initial=0.0))
-        errors = self.errors if self.errors is not None else np.full(len(self.values), ROUNDING * scale)
-        return same_levels(self.values, np.maximum(errors, ROUNDING * scale))
+        return same_levels(self.values, self.resolution())
 
     def copies(self, level: int) -> int:
-        """Return how often a level occurs among these, within the errors.
+        """Return how often a level occurs, within the errors, as far as that is known.
 
         Parameters
         ----------
         level : int
             Its place in the order of the levels.
         """
+        if self.multiplicities is not None:
+            return int(self.multiplicities[level])
         same = self.same()
         return int(np.count_nonzero(same == same[level]))
 

@@ -47,6 +47,10 @@ class Generator(Protocol):
         """Return the rate at which the norm of each eigenstate grows, given the eigenvalues."""
         ...
 
+    def amplification(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return what grows with `growth`, is 0 where the norm is kept, and no less accurate than the eigenvalues."""
+        ...
+
     def levels(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
         """Return the energies or phases of eigenvalues."""
         ...
@@ -78,6 +82,10 @@ class Hamiltonian:
     def growth(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
         """Return Im E."""
         return np.asarray(values).imag
+
+    def amplification(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return Im E."""
+        return self.growth(values)
 
     def levels(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
         """Return Re E."""
@@ -130,6 +138,11 @@ class Circuit:
         with np.errstate(divide="ignore"):
             growth: NDArray[np.float64] = np.log(np.abs(values))
         return growth
+
+    def amplification(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return |λ| - 1."""
+        amplification: NDArray[np.float64] = np.abs(values) - 1
+        return amplification
 
     def levels(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
         """Return the phases arg λ, from -π to π."""

@@ -101,6 +101,11 @@ class Site:
             array.flags.writeable = False
             self.operators[name] = array
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for array in self.operators.values():  # whose flag copies and pickles lose
+            array.flags.writeable = False
+
     @property
     def dim(self) -> int:
         """Dimension d of the local space."""

@@ -144,6 +144,10 @@ def chebyshev_step(
     return total.reshape(vectors.shape)
 
 
+SMALLEST = 1e-3
+"""Smallest distance of the foci, relative to the height of the numerical range; the width may be that of rounding."""
+
+
 @dataclass(frozen=True)
 class Expansion:
     """How exp(-i H t) is split: `steps` equal factors, each a Chebyshev series in (H - centre) / `radius`.
@@ -191,7 +195,9 @@ class Expansion:
         tolerance : float
             Relative error of a factor by truncation.
         """
-        radii = {around.width + stretch * around.height for stretch in STRETCHES} - {0.0}
+        radii = {around.width + stretch * around.height for stretch in STRETCHES}
+        # far outside of small foci polynomials grow beyond double precision
+        radii = {radius for radius in radii if radius > SMALLEST * around.height}
         if not radii or time == 0:
             return cls(1, 1.0, np.ones(1))
         return min(

@@ -1,4 +1,4 @@
-"""Which levels are the same within their errors."""
+"""Which levels are the same within their errors, and in which order they are."""
 
 from __future__ import annotations
 
@@ -41,6 +41,53 @@ def same_levels(values: NDArray[np.complex128], errors: NDArray[np.float64], sca
     same = scipy.sparse.csr_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
     labels: NDArray[np.intp] = scipy.sparse.csgraph.connected_components(same, directed=False)[1]
     return labels
+
+
+def by_growth(
+    growth: NDArray[np.float64], levels: NDArray[np.float64], errors: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Return the indices that sort levels by decreasing growth, and those that grow alike by energy or phase.
+
+    Parameters
+    ----------
+    growth, levels : ndarray, shape (n,)
+        How fast norms grow, and energies or phases.
+    errors : ndarray, shape (n,)
+        Of the growth: what rounding decides is no order.
+
+    Examples
+    --------
+    >>> by_growth(np.array([0.0, 1.0, 1.0 + 1e-15]), np.array([1.0, 2.0, 3.0]), np.full(3, 1e-14)).tolist()
+    [1, 2, 0]
+    """
+    order = np.argsort(-growth, kind="stable")
+    reach = np.minimum(errors, WIDEST / 2 * max(float(np.abs(levels).max(initial=0.0)), 1e-300))[order]
+    steps = -np.diff(growth[order]) > reach[1:] + reach[:-1]
+    alike = np.empty(len(order), np.intp)
+    alike[order] = np.concatenate([[0], np.cumsum(steps)])[: len(order)]
+    return np.lexsort((levels, alike))
+
+
+def growing_alike(values: NDArray[np.complex128], growth: NDArray[np.float64], errors: NDArray[np.float64]) -> int:
+    """Return how many distinct levels grow as fast as the fastest one, within their errors.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The levels.
+    growth : ndarray, shape (n,)
+        How fast their norms grow.
+    errors : ndarray, shape (n,)
+        Of both.
+
+    Examples
+    --------
+    >>> growing_alike(np.array([1 + 1j, 1j, 1j, 0]), np.array([1.0, 1.0, 1.0, 0.0]), np.full(4, 1e-14))
+    2
+    """
+    first = int(np.argmax(growth))
+    near = growth[first] - growth <= errors[first] + errors
+    return len(np.unique(same_levels(values, errors)[near]))
 
 
 def degenerate_groups(labels: NDArray[np.intp]) -> list[NDArray[np.intp]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.optimize
@@ -19,6 +19,7 @@ import scipy.sparse
 import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
+from mpsnh.linalg.degeneracy import same_levels
 from mpsnh.linalg.eigenpairs import TOLERANCE, Eigenpairs, certificate_of
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.parts import Part, Solved
@@ -29,7 +30,7 @@ Vectors = Literal["none", "right", "both"]
 
 def dense_levels(
     matrix: Matrix,
-    order: Callable[[NDArray[np.complex128]], NDArray[np.intp]],
+    order: Callable[[NDArray[np.complex128], NDArray[np.float64]], NDArray[np.intp]],
     vectors: Vectors = "none",
     leading: int | None = None,
 ) -> Eigenpairs:
@@ -40,7 +41,7 @@ def dense_levels(
     matrix : Matrix
         Any.
     order : callable
-        Returns the indices that sort eigenvalues.
+        Returns the indices that sort eigenvalues, given these and their errors.
     vectors : "none", "right" or "both"
         Which are wanted; left ones are biorthonormal to right ones of unit norm.
     leading : int, optional
@@ -54,10 +55,12 @@ def dense_levels(
 
     Examples
     --------
-    >>> pairs = dense_levels(Matrix(np.array([[0.0, 4.0], [1.0, 0.0]])), np.argsort, "both")
+    >>> def order(values, errors):
+    ...     return np.argsort(values)
+    >>> pairs = dense_levels(Matrix(np.array([[0.0, 4.0], [1.0, 0.0]])), order, "both")
     >>> pairs.values.real.tolist(), pairs.conditions.round(9).tolist(), pairs.certified
     ([-2.0, 2.0], [1.25, 1.25], True)
-    >>> jordan = dense_levels(Matrix(np.array([[0.0, 1.0], [0.0, 0.0]])), np.argsort, "both")
+    >>> jordan = dense_levels(Matrix(np.array([[0.0, 1.0], [0.0, 0.0]])), order, "both")
     >>> jordan.values.tolist(), jordan.conditions.tolist(), jordan.left is None
     ([0j, 0j], [inf, inf], True)
     """
@@ -71,12 +74,21 @@ def dense_levels(
     scale = math.hypot(*(part.frame.norm * part.frame.unit for part in parts)) / math.sqrt(matrix.dim)
     if vectors != "none" and errors.max() > TOLERANCE * scale:
         shown, errors = _improved(matrix, values, errors)
-    ranked = order(shown)
+    ranked = order(shown, errors)
     pairs = Eigenpairs(shown[ranked], certificate_of(errors, scale), errors=errors[ranked])
     if vectors == "none":
         return pairs
     try:
-        return _with_vectors(pairs, parts, solved, ranked[:leading], both=vectors == "both")
+        if vectors == "right":
+            return replace(pairs, **_vectors(parts, solved, ranked[:leading], both=False))
+        same = same_levels(pairs.values, errors[ranked], scale)
+        wanted = np.isin(same, same[:leading])  # a level may have copies in other parts, and be defective there
+        details = _vectors(parts, solved, ranked[wanted], both=True)
+        worst = np.zeros(matrix.dim)
+        np.maximum.at(worst, same[wanted], details["conditions"])
+        conditions = worst[same[:leading]]
+        right, left = (None if side is None else side[:, :leading] for side in (details["right"], details["left"]))
+        return replace(pairs, right=right, left=left, conditions=conditions, missing=details["missing"])
     except ArithmeticError as error:
         return replace(pairs, missing=str(error))
 
@@ -116,10 +128,8 @@ def _improved(
     return better[partner], smaller[partner]
 
 
-def _with_vectors(
-    pairs: Eigenpairs, parts: list[Part], solved: list[Solved], chosen: NDArray[np.intp], *, both: bool
-) -> Eigenpairs:
-    """Return the levels with vectors of some of them, put together from those of the parts."""
+def _vectors(parts: list[Part], solved: list[Solved], chosen: NDArray[np.intp], *, both: bool) -> dict[str, Any]:
+    """Return vectors of some levels and what is known of them, put together from those of the parts."""
     dim = sum(len(part.places) for part in parts)
     owner, local = np.empty(dim, np.intp), np.empty(dim, np.intp)
     for number, part in enumerate(parts):
@@ -141,5 +151,5 @@ def _with_vectors(
         if left is not None:
             left[rows] = one.left
     if not both:
-        return replace(pairs, right=right)
-    return replace(pairs, right=right, left=left, conditions=conditions, missing=problem)
+        return {"right": right}
+    return {"right": right, "left": left, "conditions": conditions, "missing": problem}

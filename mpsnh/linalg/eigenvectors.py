@@ -151,7 +151,7 @@ def biorthonormal(values: NDArray[Any], left: NDArray[Any], right: NDArray[Any])
     nearest = distances.argmin(axis=1)
     # Rounding moves a level by about eps · |E| · condition. Two levels closer than that have merged if their right
     # vectors have too; if not, they are degenerate, as with a symmetry, and large numbers come from the skin effect.
-    moved = 10 * np.finfo(float).eps * np.abs(values).max(initial=1.0) * condition
+    moved = 10 * EPS * np.abs(values).max(initial=1.0) * condition
     parallel = 1 - np.abs(np.sum(right.conj() * right[:, nearest], axis=0)) ** 2 < PARALLEL
     exceptional = (condition > EXCEPTIONAL) & (moved >= distances.min(axis=1)) & parallel
     if not error <= BIORTHOGONALITY or exceptional.any():

@@ -47,6 +47,10 @@ class Matrix:
         self.array: Any = scipy.sparse.csr_matrix(array) if scipy.sparse.issparse(array) else np.asarray(array)
         shape = self.array.shape
         require(len(shape) == 2 and shape[0] == shape[1] > 0, "matrix shape", shape, "square and not empty")
+        stored: Any = self.array
+        if self.sparse and not stored.has_canonical_format:
+            self.array = stored.copy()  # which is the caller's
+            self.array.sum_duplicates()
         if not np.isfinite(self._elements).all():
             raise ValueError(f"{name} has elements that are not finite")
 
@@ -93,8 +97,7 @@ class Matrix:
         if not self.sparse:
             return np.array_equal(self.array, self.array.conj().T)
         adjoint = self.array.conj().T.tocsr()
-        for one in (self.array, adjoint):
-            one.sum_duplicates()
+        adjoint.sum_duplicates()
         same = np.array_equal(self.array.indptr, adjoint.indptr) and np.array_equal(self.array.indices, adjoint.indices)
         if same:
             return np.array_equal(self.array.data, adjoint.data)

@@ -27,6 +27,7 @@ from mpsnh.checks import require
 from mpsnh.kernels.multivector import BlockOperator
 from mpsnh.linalg.bounds import EPS, NumericalRange
 from mpsnh.linalg.chebyshev import bessel_coefficients, chebyshev_step
+from mpsnh.linalg.degeneracy import growing_alike
 from mpsnh.linalg.eigenpairs import Certificate, Eigenpairs
 from mpsnh.linalg.matrix import Matrix
 
@@ -44,6 +45,9 @@ SURE = 1e-2
 
 MAGNIFIED = 1e3
 """Largest estimated error of a level in units of the residual that is allowed."""
+
+COPY = 100.0
+"""Largest residual of a copy of a level, in units of the residual that is allowed."""
 
 ROUNDING = 10 * EPS
 """Error of a product with the matrix, relative to half the width of the spectrum, about."""
@@ -77,6 +81,10 @@ class GrowingLevels(Eigenpairs):
     ----------
     left : ndarray, shape (dim, k), optional
         Left eigenvectors of unit norm.
+    multiplicities : ndarray of int, shape (k,)
+        How often each level occurs, within the errors, copies that were not asked for included.
+    alike : int
+        How many distinct levels grow as fast as the first one, within the errors, those included.
 
     Examples
     --------
@@ -87,6 +95,8 @@ class GrowingLevels(Eigenpairs):
     """
 
     left: NDArray[np.complex128] | None = field(default=None, repr=False)
+    multiplicities: NDArray[np.intp] = field(kw_only=True)
+    alike: int = field(kw_only=True)
 
 
 def growing_levels(
@@ -144,7 +154,7 @@ def growing_levels(
     require(size <= dim, "matrix dimension", dim, f"at least {size} for {k} levels")
     require(1e-13 <= tolerance < 1, "tolerance", tolerance, "at least 1e-13 and less than 1")
     around = matrix.range
-    if around.height == 0:
+    if around.height <= EPS * around.width:
         return None  # all levels grow alike
     rng = np.random.default_rng(seed)
     scale = max(around.width, around.height)
@@ -171,6 +181,8 @@ def growing_levels(
     partners = _left_vectors(found, mirrored, errors, 10 * tolerance * scale) if left else None
     if left and partners is None:
         return None
+    converged = found.residuals <= COPY * tolerance * scale  # as copies of a level do, and what grows like it
+    reach = np.concatenate([errors, (found.conditions * found.residuals)[k:]])
     certificate = _certificate(found, mirrored, errors, conditions, MAGNIFIED * tolerance * scale)
     return GrowingLevels(
         found.values[:k],
@@ -179,7 +191,15 @@ def growing_levels(
         found.residuals[:k],
         errors,
         left=partners,
+        multiplicities=_multiplicities(found.values[converged], k, reach[converged]),
+        alike=growing_alike(found.values[converged], found.values[converged].imag, reach[converged]),
     )
+
+
+def _multiplicities(values: NDArray[np.complex128], k: int, errors: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return how often each of the first k levels occurs."""
+    distances = np.abs(values[:k, None] - values)
+    return np.count_nonzero(distances <= errors[:k, None] + errors, axis=1)
 
 
 def _conditions(found: _Ritz, mirrored: _Ritz) -> NDArray[np.float64]:

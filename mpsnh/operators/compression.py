@@ -68,7 +68,7 @@ def factorised(matrix: Array) -> tuple[Array, Array]:
     Returns
     -------
     left : ndarray, shape (m, r)
-        With r the rank, but at least 1.
+        With r the rank, but at least 1; columns of the matrix, up to powers of 2.
     right : ndarray, shape (r, n)
         With ``matrix == left @ right`` to 1e-13 of each element, but for cancellation.
 
@@ -115,5 +115,7 @@ def _factorised(block: Array) -> tuple[Array, Array]:
     factors[:, chosen] = np.eye(rank)
     factors[:, others] = scipy.linalg.solve_triangular(upper[:rank, :rank], upper[:rank, rank:])
     factors[np.abs(factors) < DEPENDENT] = 0
-    # balanced columns are the true ones times the scales of the rows, which drop out, and over their own
-    return block[:, chosen], factors * scale / scale[chosen][:, None]
+    # Balanced columns are the true ones over the scales of the rows, which drop out, and over their own. These go to
+    # the right in powers of 2: a small column must not make the others seem large.
+    own = 2.0 ** np.round(np.log2(scale[chosen]))
+    return block[:, chosen] / own, factors * (own / scale[chosen])[:, None] * scale

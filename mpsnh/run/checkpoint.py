@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from mpsnh.base.records import Record
 from mpsnh.checks import require_memory
+from mpsnh.run.failure import Terminated
 from mpsnh.run.fingerprint import changed
 from mpsnh.run.provenance import comparable, difference, todays_names
 
@@ -292,10 +293,10 @@ def _read_arrays(file: IO[bytes]) -> dict[str, NDArray[Any]]:
 
 @contextlib.contextmanager
 def _termination_raises() -> Iterator[None]:
-    """Turn SIGTERM into `SystemExit`, where nothing else handles it, so that there is time to write."""
+    """Turn SIGTERM into an exception, where nothing else handles it, so that there is time to write."""
 
     def stop(number: int, _: Any) -> None:
-        raise SystemExit(128 + number)
+        raise Terminated(128 + number)
 
     mine = threading.current_thread() is threading.main_thread()
     if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

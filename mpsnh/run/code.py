@@ -16,10 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from mpsnh.base.algorithm import GUARD
 from mpsnh.value import Value
-
-GUARD = "_guarded.<locals>.guarded"
-"""What `mpsnh.base.observable` wraps around the methods of users, under their names."""
 
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 """Folders of code that has a version of its own, so that only its name is compared."""
@@ -129,6 +127,9 @@ class Code:
             return self._function(value)
         if isinstance(value, type):
             return self.methods(value)
+        owner = getattr(value, "__self__", None)
+        if isinstance(value, types.BuiltinFunctionType) and not isinstance(owner, types.ModuleType | None):
+            return f"{_name(value)} of {inner(owner)}"
         if callable(wrapped) or isinstance(value, types.BuiltinFunctionType | np.ufunc):
             return _name(value)
         return self._instance(value, lenient)
@@ -242,7 +243,8 @@ def _in(module: types.ModuleType) -> Any:
 
 
 def _name(thing: Any) -> str:
-    return str(getattr(thing, "__qualname__", None) or type(thing).__qualname__)
+    module = getattr(thing, "__module__", None) or type(thing).__module__
+    return f"{module}.{getattr(thing, '__qualname__', None) or thing.__name__}"
 
 
 def _instructions(code: types.CodeType) -> Iterator[str]:

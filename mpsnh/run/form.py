@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -144,6 +145,11 @@ class Form:
                     f"the dimension {name!r} has other labels at {point} than at the first point; a sweep needs "
                     "the same ones at all points"
                 )
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the variables of a point take."""
+        return sum(part.dtype.itemsize * math.prod(part.shape) for part in self.parts.values())
 
     def empty(self, shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
         """Return arrays for the results of a grid of points, filled with what stands for a missing one."""

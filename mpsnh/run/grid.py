@@ -33,6 +33,9 @@ LARGEST_REGION = 1000
 LARGE = 2**62
 """Integers beyond which NumPy's arithmetic with ranges could overflow."""
 
+REGION_BYTES = 2**24
+"""Most bytes of results in a region of several points, with ``batch="auto"``."""
+
 SMALLEST_NUMBER = 16
 """Fewest regions, with ``batch="auto"``, so that there is something to share."""
 
@@ -274,15 +277,17 @@ class Grid:
             coordinate_type(name, labels)
         return Grid(axes, self.chunk)
 
-    def divided(self, batch: int | Literal["auto"], seconds: float) -> Grid:
+    def divided(self, batch: int | Literal["auto"], seconds: float, nbytes: int = 0) -> Grid:
         """Return the grid with regions that are runs of points along the last axes.
 
         Parameters
         ----------
         batch : int or "auto"
-            How many points a region has; "auto" aims at two seconds.
+            How many points a region has; "auto" aims at two seconds, and at most 16 MiB of results.
         seconds : float
             How long a point takes.
+        nbytes : int
+            Bytes of its results.
 
         Examples
         --------
@@ -291,7 +296,8 @@ class Grid:
         """
         if batch == "auto":
             fitting = int(np.clip(REGION_SECONDS / max(seconds, 1e-6), 1, LARGEST_REGION))
-            left = min(fitting, max(1, -(-self.size // SMALLEST_NUMBER)))
+            small = max(1, REGION_BYTES // max(nbytes, 1))
+            left = min(fitting, small, max(1, -(-self.size // SMALLEST_NUMBER)))
         else:
             left = batch
         sizes: list[int] = []

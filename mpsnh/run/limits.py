@@ -1,12 +1,9 @@
-"""Limits on a point: one thread, and perhaps some time."""
+"""Limits on a point: one thread, and no longer than until Ctrl-C."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import faulthandler
 import functools
-import multiprocessing
 import signal
 import sys
 import threading
@@ -14,58 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import threadpoolctl
-
-
-@contextlib.contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Raise `TimeoutError` in this thread after some time, as soon as Python code runs again.
-
-    The main thread of a worker process that does not come back from a library is ended with its process, after half
-    as long again.
-
-    Parameters
-    ----------
-    seconds : float
-        The limit.
-
-    Examples
-    --------
-    >>> with deadline(0.01):
-    ...     while True:
-    ...         pass
-    Traceback (most recent call last):
-    TimeoutError: took longer than time_limit = 0.01 s
-    """
-    message = f"took longer than time_limit = {seconds} s"
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
-
-        def ring(*_: Any) -> None:
-            raise TimeoutError(message)
-
-        before = signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        worker = multiprocessing.parent_process() is not None
-        if worker:  # a watchdog outside of Python ends the process if it does not come back from a library
-            faulthandler.dump_traceback_later(1.5 * seconds + 1, exit=True)
-        try:
-            yield
-        finally:
-            if worker:
-                faulthandler.cancel_dump_traceback_later()
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-        return
-    thread = ctypes.c_ulong(threading.get_ident())
-    alarm = threading.Timer(
-        seconds, lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeoutError))
-    )
-    alarm.start()
-    try:
-        yield
-    except TimeoutError:
-        raise TimeoutError(message) from None
-    finally:
-        alarm.cancel()
 
 
 def _thread_pools() -> threadpoolctl.ThreadpoolController:
@@ -112,9 +57,10 @@ one_thread = OneThread()
 
 
 class Interruptible:
-    """Lets Ctrl-C end the points that a worker process runs, but not the process, and without a word.
+    """Knows whether Ctrl-C came, and lets it end the points that a worker process runs without a word.
 
     The process that asked for the work hears of it too, has something to say, and ends its workers.
+    A point that raises `KeyboardInterrupt` by itself has only failed.
 
     Examples
     --------
@@ -125,6 +71,7 @@ class Interruptible:
 
     def __init__(self) -> None:
         self.asked = self.working = False
+        self._listening = 0
 
     def ask(self, *_: Any) -> None:
         """Let what runs end, as a handler of signals."""
@@ -143,6 +90,28 @@ class Interruptible:
             yield
         finally:
             self.working = False
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take note of Ctrl-C while a sweep runs in this process, which then ends as it would have."""
+        if not self._listening:
+            self.asked = False
+        before = signal.getsignal(signal.SIGINT)
+        heeded = threading.current_thread() is threading.main_thread() and callable(before)
+
+        def note(number: int, frame: Any) -> Any:
+            self.asked = True
+            return before(number, frame) if callable(before) else None
+
+        if heeded:
+            signal.signal(signal.SIGINT, note)
+        self._listening += 1
+        try:
+            yield
+        finally:
+            self._listening -= 1
+            if heeded:
+                signal.signal(signal.SIGINT, before)
 
 
 interruptible = Interruptible()

@@ -18,10 +18,11 @@ import numpy as np
 
 from mpsnh.checks import require
 from mpsnh.run.checkpoint import Checkpoint
+from mpsnh.run.clock import clock
+from mpsnh.run.failure import contained, describe
 from mpsnh.run.folder import Folder
 from mpsnh.run.form import Variable
 from mpsnh.run.grid import Grid, Point
-from mpsnh.run.limits import deadline
 from mpsnh.run.provenance import common, difference
 from mpsnh.run.reference import Make, References
 from mpsnh.run.seal import SEAL, digests, sealed, without_modules
@@ -40,7 +41,7 @@ class PointRunner:
     store : Store or None
         Beside which the checkpoints of long points stand; there are none without.
     time_limit : float or None
-        Seconds that a point may take.
+        Seconds that a point may take, after which the pool that it runs on ends it.
     checkpoint_every : float
         Seconds between checkpoints.
     references : References or None
@@ -65,7 +66,7 @@ class PointRunner:
     references: References | None = None
     code: str = ""
 
-    def __call__(self, point: Point, made: Simulation[Any] | None = None) -> PointResult:
+    def __call__(self, point: Point, made: Simulation[Any] | None = None, place: int = 0) -> PointResult:
         """Run a point and see how long it takes.
 
         Parameters
@@ -74,13 +75,24 @@ class PointRunner:
             Its coordinates.
         made : Simulation, optional
             Its simulation, if that has been made already.
+        place : int
+            Its place in the region that it is part of, for the clock.
+
+        Raises
+        ------
+        PointError
+            If it raises what would end the program, such as `SystemExit`.
         """
         if self.references is not None:
             self.references.require_agreement(self.make)
-        if self.time_limit is None:
-            return self._run(point, made)
-        with deadline(self.time_limit):
-            return self._run(point, made)
+        if self.time_limit is not None:
+            clock.heed_loading()
+        clock.begin(place)
+        try:
+            with contained:
+                return self._run(point, made)
+        finally:
+            clock.end()
 
     def _run(self, point: Point, made: Simulation[Any] | None) -> PointResult:
         begun = time.perf_counter()
@@ -245,7 +257,7 @@ def survey(make: Make, grid: Grid, stop: bool = False) -> Survey:
         for label in (labels[-1], labels[0]):
             point = first | {name: label}
             if tuple(point.values()) not in made:
-                with contextlib.suppress(Exception):  # a point that can't be made is reported where it runs
+                with contextlib.suppress(Exception), contained:  # what can't be made is reported where it runs
                     made[tuple(point.values())] = make(**point)
     _require_function(make, first, simulation)
     known = [each.provenance() for each in made.values()]
@@ -275,9 +287,11 @@ def _first_made(make: Make, grid: Grid, stop: bool) -> tuple[Point, Simulation[A
     problem: Exception | None = None
     for point in grid.points():
         try:
-            return point, make(**point)
+            with contained:
+                return point, make(**point)
         except Exception as error:
             if stop:
                 raise
             problem = error
-    raise ValueError(f"no point of the grid can be made; the last one failed with {problem!r}") from problem
+    said = describe(problem) if problem else "nothing"
+    raise ValueError(f"no point of the grid can be made; the last one failed with {said}") from problem

@@ -62,6 +62,12 @@ def difference(theirs: Any, ours: Any, free: Collection[str] = (), path: str = "
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key in {**theirs, **ours}:
             inner = f"{path}.{key}".lstrip(".")
+            if key == "definition" and theirs.get(key, 1) != ours.get(key, 1):
+                what = theirs.get("type", "")
+                return (
+                    f"{path} ({what}) is defined in another way since, so that old and new numbers would mix; leave "
+                    "the old ones as they are, and compute all in another place"
+                )
             if (key in theirs) != (key in ours):
                 return f"{inner} is only {'there' if key in theirs else 'here'}"
             if found := difference(theirs[key], ours[key], free, inner):

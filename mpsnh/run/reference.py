@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mpsnh.run.failure import describe
 from mpsnh.run.fingerprint import changed, fingerprint
 from mpsnh.run.form import FormError
 from mpsnh.run.grid import Point
@@ -65,7 +66,7 @@ class References:
             try:
                 simulation = next((known for at, known in made if at == point), None) or make(**point)
             except Exception as error:  # whatever a user's function raises where it did not
-                return f"at {_where(point)} no simulation can be made any more: {error!r}"
+                return f"at {_where(point)} no simulation can be made any more: {describe(error)}"
             if problem := changed(reference, fingerprint(simulation)):
                 return f"at {_where(point)} {problem}"
         return ""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import time
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterator
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +21,14 @@ from numpy.typing import NDArray
 
 from mpsnh.checks import require
 from mpsnh.run.checkpoint import COMPUTES
+from mpsnh.run.failure import PointError, describe
 from mpsnh.run.form import Form, FormError
-from mpsnh.run.grid import REGION_SECONDS, Grid, Point, Region
+from mpsnh.run.grid import REGION_SECONDS, Grid, Index, Point, Region
 from mpsnh.run.place import PATIENCE, say
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
+from mpsnh.run.pool import TRIES, UnfitError
 from mpsnh.run.provenance import common, comparable, difference, todays_names
-from mpsnh.run.reference import References
+from mpsnh.run.reference import References, WorkerError
 from mpsnh.run.reuse import Reuse
 from mpsnh.run.seal import SEAL, SEAL_PART, make_code, remember
 from mpsnh.run.simulation import Simulation
@@ -65,6 +70,8 @@ class Results:
         self._verified = False
         self._left: tuple[list[Region], float] = [], 0.0
         self._told = {""}
+        self._deaths: Counter[str] = Counter()  # of workers under points
+        self._doomed: list[tuple[Point, str]] = []  # points that failed before the form was known, and why
 
     def prepare(self, batch: int | Literal["auto"], workers: Workers) -> None:
         """Find the form of the results, and make, open or extend the store.
@@ -102,13 +109,14 @@ class Results:
             else:
                 first = self._first(batch, workers)
                 self.form = Form.of(first[0].data, first[0].coords, found.provenance)
-                self.grid = self.wanted.divided(batch, min(result.seconds for result in first))
+                self.grid = self.wanted.divided(batch, min(result.seconds for result in first), self.form.nbytes)
                 if self.store is not None:
                     identity = self._identity(found) | {COMPUTES: self._references.known}
                     self.store.create(self.form, self.grid, identity)
             shape = self.grid.shape
             self.outcome = Outcome(np.zeros(shape, np.uint8), self.form.empty(shape if self.store is None else ()))
             self.inside = self.grid.overlap(self.wanted)
+            self.sent = 0.0 if self.store is not None else self.form.nbytes * math.prod(self.grid.chunk)
             self._accept(first)
 
     def _identity(self, found: Survey) -> dict[str, Any]:
@@ -160,28 +168,40 @@ class Results:
         rounds = 0
         while some := list(itertools.islice(points, number)):
             futures = [workers.submit(run_first, self.run, point, self._take_made(point)) for point in some]
-            for future in futures:
-                workers.finished([future])
+            for point, future in zip(some, futures, strict=True):
                 try:
-                    found.append(future.result())
+                    found.append(self._first_result(workers, point, future))
                     if SEAL in found[-1].data:  # perhaps from another process
                         remember(found[-1].data[SEAL][2]["origin"])
-                except FormError:
+                except (WorkerError, UnfitError, BrokenExecutor):  # which is no fault of the point
                     raise
                 except Exception as error:
                     if self.on_error == "raise":
                         raise
                     problem = error
-                    if worker_died(error):
-                        workers.renew()
             rounds += bool(found)
             # the first run loads and caches things, and a short one says little
             known = found and min(result.seconds for result in found) > 0.1 * REGION_SECONDS
             if found and (batch != "auto" or known or rounds == 3):
                 break
         if not found:
-            raise ValueError(f"every point of the grid failed, the last one with {problem!r}") from problem
+            said = describe(problem) if problem else "nothing"
+            raise ValueError(f"every point of the grid failed, the last one with {said}") from problem
         return found
+
+    def _first_result(self, workers: Workers, point: Point, future: Future[PointResult]) -> PointResult:
+        """Return the result of a point, which runs again if a worker died under it, as often as it may."""
+        while True:
+            workers.finished([future])
+            try:
+                return future.result()
+            except Exception as error:
+                if not worker_died(error):
+                    raise
+                if described := self._count_death(point, error):
+                    self._doomed.append((point, described))
+                    raise PointError(described) from None
+            future = workers.submit(run_first, self.run, point, None)
 
     def _take_made(self, point: Point) -> Simulation[Any] | None:
         return self._made.pop(tuple(point.values()), None)
@@ -189,19 +209,26 @@ class Results:
     def _accept(self, first: list[PointResult]) -> None:
         """Take over points that ran before the regions were known; those that are not right run again in theirs."""
         outcomes: dict[str, tuple[Task, Outcome]] = {}
+
+        def outcome_of(point: Point) -> tuple[Outcome, Index]:
+            index = self.grid.index(point)
+            region = self.grid.region(index)
+            if str(region) not in outcomes:
+                task = self.task(region, np.zeros([part.stop - part.start for part in region], bool))
+                outcomes[str(region)] = task, task.outcome()
+            return outcomes[str(region)][1], tuple(k - part.start for k, part in zip(index, region, strict=True))
+
+        for point, described in self._doomed:
+            outcome, place = outcome_of(point)
+            outcome.fail(place, point, described)
         for result in first:
             try:
                 self.form.require_same(result.point, result.data, result.coords)
                 result.require_finite()
             except (FormError, FloatingPointError):
                 continue
-            index = self.grid.index(result.point)
-            region = self.grid.region(index)
-            if str(region) not in outcomes:
-                task = self.task(region, np.zeros([part.stop - part.start for part in region], bool))
-                outcomes[str(region)] = task, task.outcome()
-            place = tuple(k - part.start for k, part in zip(index, region, strict=True))
-            outcomes[str(region)][1].put(place, result)
+            outcome, place = outcome_of(result.point)
+            outcome.put(place, result)
         for task, outcome in outcomes.values():
             task.save(outcome)
             self.keep(task, outcome)
@@ -259,15 +286,34 @@ class Results:
         self.outcome.status[task.region][fresh] = outcome.status[fresh]
         self.outcome.failures.extend(outcome.failures)
 
-    def lost(self, task: Task, error: BaseException) -> None:
-        """Record the points of a task that took its worker with it."""
-        limit = "" if self.run.time_limit is None else f" (perhaps at time_limit = {self.run.time_limit} s)"
-        described = f"the worker died{limit}: {type(error).__name__} {error}".strip()
-        outcome = task.outcome()
-        for place, point in task.points():
+    def lost(self, task: Task, error: Exception) -> bool:
+        """Count that a worker died under a single point; return whether this was once too often, and is recorded.
+
+        Parameters
+        ----------
+        task : Task
+            The point.
+        error : Exception
+            How the worker died; if it was killed because the point took too long, this was its only try.
+        """
+        ((place, point),) = task.points()
+        described = self._count_death(point, error)
+        if described:
+            outcome = task.outcome()
             outcome.fail(place, point, described)
-        task.save(outcome)
-        self.keep(task, outcome)
+            task.save(outcome)
+            self.keep(task, outcome)
+        return bool(described)
+
+    def _count_death(self, point: Point, error: Exception) -> str:
+        """Return what to record of a point under which a worker died, or nothing as long as it may run again."""
+        late = getattr(error, "late", False)
+        self._deaths[str(point)] += 1
+        if not late and self._deaths[str(point)] < TRIES:
+            return ""
+        if self.on_error == "raise":
+            raise TimeoutError(str(error)) if late else error
+        return f"TimeoutError: {error}" if late else f"the worker died {TRIES} times: {describe(error)}"
 
     def kept(self) -> str:
         """Say how many of the points that were asked for are finished, and how to go on."""
@@ -333,10 +379,11 @@ def _require_names(names: Collection[str]) -> None:
 def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
     """Return the results with what failed in an attribute, and warn of it."""
     first = failures[0]
-    warnings.warn(
-        f"{len(failures)} point{'s' * (len(failures) > 1)} failed; the first is {first['point']}: {first['error']}",
-        stacklevel=4,
-    )
+    with contextlib.suppress(OSError, ValueError):  # of a screen that is closed
+        warnings.warn(
+            f"{len(failures)} point{'s' * (len(failures) > 1)} failed; the first is {first['point']}: {first['error']}",
+            stacklevel=4,
+        )
     failed = xr.DataArray(np.zeros(grid.shape, bool), dims=list(grid.axes))
     for failure in failures:
         failed.values[grid.index(failure["point"])] = True

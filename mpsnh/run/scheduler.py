@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import time
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.run.display import Display
 from mpsnh.run.grid import Region
 from mpsnh.run.task import Outcome, Task, compute_region
 from mpsnh.run.workers import Workers, worker_died
@@ -20,7 +22,7 @@ class Work(Protocol):
 
     inside: NDArray[np.bool_]
     memory: float
-    on_error: str
+    sent: float
 
     def pending(self) -> list[tuple[Region, NDArray[np.bool_]]]:
         """Return the regions with points that are missing, and which points these are."""
@@ -34,8 +36,8 @@ class Work(Protocol):
         """Take over what a task sent back."""
         ...
 
-    def lost(self, task: Task, error: BaseException) -> None:
-        """Record the points of a task that took its worker with it."""
+    def lost(self, task: Task, error: Exception) -> bool:
+        """Count that a worker died under a single point; return whether this was once too often, and is recorded."""
         ...
 
 
@@ -48,12 +50,12 @@ class Scheduler:
         What there is to do.
     workers : Workers
         Who does it.
-    bar : tqdm
+    display : Display
         Shows how many points are done.
 
     Examples
     --------
-    >>> from tqdm import tqdm
+    >>> from mpsnh.run.display import Display
     >>> from mpsnh.run.grid import Grid
     >>> from mpsnh.run.results import Results
     >>> from mpsnh.run.point import PointRunner
@@ -64,23 +66,23 @@ class Scheduler:
     >>> run = PointRunner(ring, store=None, time_limit=None, checkpoint_every=60.0)
     >>> results, workers = Results(run, Grid({"seed": range(3)}), None, "record"), Workers()
     >>> results.prepare(1, workers)
-    >>> Scheduler(results, workers, tqdm(disable=True)).run()
+    >>> Scheduler(results, workers, Display(shown=False)).run()
     >>> results.pending()
     []
     """
 
-    def __init__(self, work: Work, workers: Workers, bar: Any) -> None:
-        self.work, self.workers, self.bar = work, workers, bar
-        self.window = workers.window(work.memory)
+    def __init__(self, work: Work, workers: Workers, display: Display) -> None:
+        self.work, self.workers, self.display = work, workers, display
+        self.window = workers.window(work.memory, work.sent)
 
     def run(self) -> None:
         """Run until every point is done, here or in another sweep on the same store."""
         patience = 0.1
-        self.bar.initial = self._finished(self.work.pending())  # which was no work of this sweep, and tells no speed
+        total = int(self.work.inside.sum())
+        pending = self.work.pending()
+        self.display.go_on(total, total - _count(pending))
         while True:
-            pending = self.work.pending()
-            self.bar.n = self._finished(pending)
-            self.bar.refresh()
+            self.display.show(total - _count(pending))
             if not pending:
                 return
             if self._pass(pending):
@@ -88,64 +90,59 @@ class Scheduler:
             else:  # another sweep works on all that is left
                 time.sleep(patience)
                 patience = min(2 * patience, 2.0)
-
-    def _finished(self, pending: list[tuple[Region, NDArray[np.bool_]]]) -> int:
-        return int(self.work.inside.sum()) - sum(int(wanted.sum()) for _, wanted in pending)
+            pending = self.work.pending()
 
     def _pass(self, pending: list[tuple[Region, NDArray[np.bool_]]]) -> bool:
-        """Run the pending regions once; return whether any was computed here."""
+        """Run the pending regions once; return whether any was computed here.
+
+        Tasks of one region run one after the other, since they share a chunk. Those that a worker died under come last.
+        """
         worked = False
         waiting = iter(pending)
-        running: dict[Future[Outcome], Task] = {}
-        suspects: list[Task] = []
+        again: collections.deque[list[Task]] = collections.deque()
+        running: dict[Future[Outcome], list[Task]] = {}
         try:
             while True:
-                for region, wanted in itertools.islice(waiting, self.window - len(running)):
-                    task = self.work.task(region, wanted)
-                    running[self.workers.submit(compute_region, task)] = task
+                fresh = ([self.work.task(region, wanted)] for region, wanted in waiting)
+                for tasks in itertools.islice(fresh, self.window - len(running)):
+                    running[self.workers.submit(compute_region, tasks[0])] = tasks
+                # where it is not known what a worker was at that dies, each of the suspects runs alone
+                while again and len(running) < (self.window if self.workers.exact else 1):
+                    tasks = again.popleft()
+                    running[self.workers.submit(compute_region, tasks[0])] = tasks
                 if not running:
-                    break
+                    return worked
                 for future in self.workers.finished(running):
-                    task = running.pop(future)
+                    task, *left = running.pop(future)
                     try:
-                        worked |= self._take(task, future.result())
+                        outcome = future.result()
                     except Exception as error:
                         if not worker_died(error):
                             raise
-                        suspects.append(task)
-                if suspects and not running:
-                    worked |= self._one_by_one(suspects)
-                    suspects = []
+                        worked = True
+                        left += self._after_death(task, error)
+                    else:
+                        if outcome.busy:  # another sweep is at this region, and may do the rest
+                            continue
+                        worked = True
+                        self._keep(task, outcome)
+                    if left:
+                        again.append(left)
         finally:
             for future in running:
                 future.cancel()
-        return worked
 
-    def _one_by_one(self, tasks: list[Task]) -> bool:
-        """Run tasks that were under way when a worker died, so that the guilty one is known."""
-        self.workers.renew()
-        left = list(tasks)
-        while left:
-            task = left.pop()
-            (future,) = self.workers.finished([self.workers.submit(compute_region, task)])
-            try:
-                self._take(task, future.result())
-            except Exception as error:
-                if not worker_died(error):
-                    raise
-                self.workers.renew()
-                if self.work.on_error == "raise":
-                    raise
-                alone = list(task.split())
-                if len(alone) > 1:
-                    left.extend(alone)
-                else:
-                    self.work.lost(task, error)
-        return True
+    def _after_death(self, task: Task, error: Exception) -> list[Task]:
+        """Return what to run again of a task under which a worker died: each point by itself that may be to blame."""
+        innocent, suspects = task.split(getattr(error, "place", None))
+        again = [suspect for suspect in suspects if not self.work.lost(suspect, error)]
+        self.display.advance(len(suspects) - len(again))
+        return [*innocent, *again]
 
-    def _take(self, task: Task, outcome: Outcome) -> bool:
-        if outcome.busy:
-            return False
+    def _keep(self, task: Task, outcome: Outcome) -> None:
         self.work.keep(task, outcome)
-        self.bar.update(outcome.finished)
-        return True
+        self.display.advance(outcome.finished)
+
+
+def _count(pending: list[tuple[Region, NDArray[np.bool_]]]) -> int:
+    return sum(int(wanted.sum()) for _, wanted in pending)

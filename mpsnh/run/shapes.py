@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from mpsnh.base.observable import Observable
 from mpsnh.checks import require
 
-NUMBERS = "biufc"
-"""Kinds of arrays that a dataset holds: truth values, integers, real and complex numbers."""
-
 Observables = Mapping[str, Observable[Any]]
 
 
@@ -96,22 +93,14 @@ class Shapes:
         name : str
             Name of the observable.
         value : array_like
-            What it returned.
+            What it returned, which an observable itself refuses if it is no number and no array of them.
 
         Raises
         ------
-        TypeError
-            If that is neither a number nor an array of them.
         ValueError
             If it does not fit the dimensions, their labels, other observables or earlier records.
         """
-        try:
-            array = np.array(value)  # a copy, since what an observable returns may be a buffer that it fills again
-        except ValueError as error:  # lists of different lengths
-            raise ValueError(f"observable {name!r} returned what is no array: {error}") from None
-        if array.dtype.kind not in NUMBERS:
-            shown = "None (is there a return?)" if value is None else f"{type(value).__name__} {value!r}"
-            raise TypeError(f"observable {name!r} returned {shown}, but it must return a number or an array of numbers")
+        array = np.array(value)  # a copy, since what an observable returns may be a buffer that it fills again
         if (known := self._shapes.get(name)) != array.shape:
             if known is not None:
                 raise ValueError(

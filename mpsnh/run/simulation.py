@@ -18,7 +18,7 @@ from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import require_capabilities
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
-from mpsnh.base.records import Record
+from mpsnh.base.records import Diagnostic, Record
 from mpsnh.checks import require
 from mpsnh.run.checkpoint import Checkpoint, Progress
 from mpsnh.run.fingerprint import fingerprint
@@ -220,7 +220,8 @@ class Simulation(Generic[R]):
             reached = f" at {axis} = {getattr(after, axis)}" if axis else ""
             raise ValueError(f"there is nothing to run: the record to continue after is the last one{reached}")
         variables = {
-            name: ((), {"long_name": detail.long_name, "units": detail.units}) for name, detail in details.items()
+            name: ((), {"long_name": detail.long_name, "units": self._units(detail)})
+            for name, detail in details.items()
         } | {
             name: (observable.dims, {"long_name": observable.long_name or name, "units": observable.units})
             for name, observable in self.observables.items()
@@ -239,6 +240,9 @@ class Simulation(Generic[R]):
             units = {"units": self.model.time_units} if axis == "time" else {}
             coords[axis] = (axis, np.array(labels), {"long_name": axis} | units)
         return data, coords
+
+    def _units(self, detail: Diagnostic) -> str:
+        return self.model.time_units if detail.units == "time" else detail.units
 
     def _require_not_past_the_end(self, checkpoint: Checkpoint, run: Progress) -> None:
         for name in self.algorithm.extendable if run.labels else ():

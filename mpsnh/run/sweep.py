@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
 
 import xarray as xr
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
-from mpsnh.checks import require
+from mpsnh.checks import described, require
+from mpsnh.run.display import Display
 from mpsnh.run.grid import Grid
-from mpsnh.run.limits import one_thread
+from mpsnh.run.limits import interruptible, one_thread
 from mpsnh.run.point import PointRunner, require_importable, require_picklable
 from mpsnh.run.reference import Make
 from mpsnh.run.results import Results
 from mpsnh.run.scheduler import Scheduler
 from mpsnh.run.store import Store
-from mpsnh.run.workers import Workers, end_if_imported_by_a_worker
+from mpsnh.run.worker import end_if_imported_by_a_worker
+from mpsnh.run.workers import Workers
 
 
 def sweep(
@@ -51,8 +52,8 @@ def sweep(
     over : mapping of str to sequence or ndarray
         The axes of the grid and their coordinates: numbers or names.
     executor : concurrent.futures.Executor, optional
-        Where the points run; in this process if neither this nor `workers` is given. A process pool that loses a worker
-        is made anew.
+        Where the points run; in this process if neither this nor `workers` is given. Of a `ProcessPoolExecutor` the
+        sweep takes how many processes there are and how they start, and makes its own, of which any may die.
     store : str, Path or Store, optional
         Folder or fsspec URL of a Zarr group for the results, which any number of sweeps may share; a `Store` where
         fsspec needs options, or to write without waiting for the disk.
@@ -64,8 +65,8 @@ def sweep(
     progress : bool
         Whether to show a progress bar.
     time_limit : float, optional
-        Seconds after which a point counts as failed. A process of a pool that does not even react to that, because it
-        is inside of a long call of a library, is killed after half as long again.
+        Seconds after which a point counts as failed. Its process is killed, so that this needs `workers` or a
+        `ProcessPoolExecutor`. Loading modules and compiling kernels does not count.
     checkpoint_every : float
         Seconds between checkpoints, beside the store, of points that take longer than this and go on in time.
     workers : int, optional
@@ -89,7 +90,8 @@ def sweep(
     KeyboardInterrupt
         On Ctrl-C, with a sentence that says what is kept and how to go on.
     RuntimeError
-        If processes can't import what they shall run: the script calls `sweep` whenever it is imported.
+        If processes can't start or can't import what they shall run: the script calls `sweep` whenever it is imported,
+        or their initializer fails.
     BrokenExecutor
         If the executor drops tasks, as that of dask does when its scheduler dies. What was finished stays in the store.
 
@@ -105,27 +107,23 @@ def sweep(
     end_if_imported_by_a_worker()
     grid = Grid.checked(over)
     _require_axes(make, grid)
-    require(batch == "auto" or (isinstance(batch, int) and batch >= 1), "batch", batch, "'auto' or at least 1")
-    require(on_error in ("record", "raise"), "on_error", on_error, "'record' or 'raise'")
-    require(time_limit is None or time_limit > 0, "time_limit", time_limit, "positive")
-    require(checkpoint_every > 0, "checkpoint_every", checkpoint_every, "positive")
-    if workers is not None:
-        require(isinstance(workers, int) and workers >= 1, "workers", workers, "an integer of at least 1")
-        require(executor is None, "workers", workers, "left out where an executor is given")
-    if workers is not None:
-        require_importable(make)
-    if workers is not None or isinstance(executor, ProcessPoolExecutor):
-        require_picklable(make)
-    kept = store if isinstance(store, Store) or store is None else Store(store)
-    results = Results(PointRunner(make, kept, time_limit, checkpoint_every), grid, kept, on_error)
-    crew = Workers(executor, workers or 0)
-    bar = tqdm(total=grid.size, disable=not progress, unit="run", mininterval=_pause())
+    _require_options(batch, on_error, time_limit, checkpoint_every, executor, workers)
+    crew = Workers(executor, int(workers or 0), time_limit)
+    display = Display(progress)
     # a limit that another thread than the main one sets has no effect on OpenBLAS
-    with contextlib.closing(crew), bar, one_thread():
+    with contextlib.closing(crew), contextlib.closing(display), one_thread(), interruptible.listening():
+        if crew.exact:
+            require_picklable(make)
+        else:
+            require(time_limit is None, "time_limit", time_limit, _STOPPABLE)
+        if workers is not None:
+            require_importable(make)
+        kept = store if isinstance(store, Store) or store is None else Store(store)
+        results = Results(PointRunner(make, kept, time_limit, checkpoint_every), grid, kept, on_error)
+        display.begin(grid.size)
         try:
             results.prepare(batch, crew)
-            bar.total = int(results.inside.sum())
-            Scheduler(results, crew, bar).run()
+            Scheduler(results, crew, display).run()
         except KeyboardInterrupt:
             crew.interrupt()
             raise KeyboardInterrupt(f"stopped by Ctrl-C: {results.kept()}") from None
@@ -140,6 +138,30 @@ def _require_axes(make: Make, grid: Grid) -> None:
         raise TypeError(f"make does not take the axes {', '.join(grid.axes)}: {error}") from None
 
 
-def _pause() -> float:
-    """Return the seconds between updates of a progress bar; a log file needs few."""
-    return 0.2 if sys.stderr.isatty() else 30.0
+_STOPPABLE = (
+    "left out unless processes on this machine run the points, which alone can be stopped wherever they are: "
+    "give workers=1 or more, or a ProcessPoolExecutor"
+)
+
+
+def _require_options(
+    batch: Any, on_error: Any, time_limit: Any, checkpoint_every: Any, executor: Any, workers: Any
+) -> None:
+    """Raise if an option is none that there is."""
+    require(batch == "auto" or _is_count(batch), "batch", batch, "'auto' or at least 1")
+    require(on_error in ("record", "raise"), "on_error", on_error, "'record' or 'raise'")
+    require(time_limit is None or _is_positive(time_limit), "time_limit", time_limit, "positive")
+    require(_is_positive(checkpoint_every), "checkpoint_every", checkpoint_every, "positive")
+    require(workers is None or _is_count(workers), "workers", workers, "an integer of at least 1")
+    require(workers is None or executor is None, "workers", workers, "left out where an executor is given")
+    if not isinstance(executor, Executor | None):
+        hint = "for a number of processes, say workers" if _is_count(executor) else "dask has client.get_executor()"
+        raise TypeError(f"executor = {described(executor)}, but it must be a concurrent.futures.Executor; {hint}")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value) > 0

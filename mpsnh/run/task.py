@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-import signal
 import time
 import traceback
 from collections.abc import Iterator
@@ -17,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.run.checkpoint import remove_files
-from mpsnh.run.form import Form, FormError
+from mpsnh.run.failure import describe, sendable
+from mpsnh.run.form import Form
 from mpsnh.run.grid import Grid, Index, Point, Region
 from mpsnh.run.limits import interruptible, one_thread
 from mpsnh.run.point import PointResult, PointRunner
+from mpsnh.run.reference import WorkerError
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import DONE, FAILED, MISSING, Store, region_name
 
@@ -76,12 +75,21 @@ class Task:
         places = np.ndindex(*self.grid.shape)
         yield from ((place, point) for place, point in zip(places, self.grid.points(), strict=True) if chosen[place])
 
-    def split(self) -> Iterator[Task]:
-        """Yield a task for each point."""
-        for place, _ in self.points():
-            wanted = np.zeros_like(self.wanted)
-            wanted[place] = True
-            yield replace(self, wanted=wanted)
+    def split(self, place: int | None) -> tuple[list[Task], list[Task]]:
+        """Return tasks for what a worker did that died: those without any blame, and those of single suspects.
+
+        Parameters
+        ----------
+        place : int or None
+            Place of the point that it was at, counted along the last axis first; if unknown, any may be to blame.
+        """
+        number = np.arange(self.wanted.size).reshape(self.wanted.shape)
+        if place is None:
+            innocent, suspects = [], [number == k for k in number[self.wanted]]
+        else:  # apart, so that what comes first is not run again with each guilty point behind it
+            innocent, suspects = [number < place, number > place], [number == place]
+        tasks = [[replace(self, wanted=self.wanted & part) for part in parts] for parts in (innocent, suspects)]
+        return [task for task in tasks[0] if task.wanted.any()], tasks[1]
 
     def outcome(self) -> Outcome:
         """Return an outcome without any results."""
@@ -170,10 +178,6 @@ def compute_region(task: Task) -> Outcome:
                     if time.monotonic() - written > task.run.checkpoint_every:
                         task.save(outcome)
                         written = time.monotonic()
-        except SystemExit:
-            if multiprocessing.parent_process() is None:
-                raise
-            os.kill(os.getpid(), signal.SIGKILL)  # a worker that is told to end is one that died, and no result
         finally:
             task.save(outcome)
         if task.store is not None:
@@ -183,19 +187,27 @@ def compute_region(task: Task) -> Outcome:
 
 def _run_point(task: Task, place: Index, point: Point, outcome: Outcome) -> None:
     try:
-        result = task.run(point, task.made.get(place))
+        result = task.run(point, task.made.get(place), _number(place, task.wanted.shape))
         task.form.require_same(point, result.data, result.coords)
         result.require_finite()
-    except FormError:
+    except WorkerError:
         raise
     except Exception as error:
         if task.on_error == "raise":
-            raise
+            raise _passed_on(error, task.run) from None
         where = traceback.extract_tb(error.__traceback__)[-1]
-        described = f"{type(error).__name__}: {error} (in {where.name}, {Path(where.filename).name}:{where.lineno})"
+        described = f"{describe(error)} (in {where.name}, {Path(where.filename).name}:{where.lineno})"
         outcome.fail(place, point, described)
         return
     outcome.put(place, result)
+
+
+def _number(place: Index, shape: tuple[int, ...]) -> int:
+    """Return the number of a place, counted along the last axis first; NumPy takes ten times as long."""
+    number = 0
+    for k, size in zip(place, shape, strict=True):
+        number = number * size + k
+    return number
 
 
 def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> PointResult:
@@ -220,4 +232,14 @@ def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> P
     {'seed': 1}
     """
     with one_thread(), interruptible():
-        return run(point, made)
+        try:
+            return run(point, made)
+        except WorkerError:
+            raise
+        except Exception as error:
+            raise _passed_on(error, run) from None
+
+
+def _passed_on(error: Exception, run: PointRunner) -> BaseException:
+    """Return an error as it can reach the process that asked for the points."""
+    return error if run.references is None else sendable(error).with_traceback(error.__traceback__)

@@ -34,9 +34,6 @@ NEGLIGIBLE = 1e-13
 def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | None:
     """Bring a state to the form of blocks, or return None if it has no definite total charge.
 
-    What is negligible is known in canonical form only, so that is made first, of any gauge. There are no blocks either
-    of a state whose norm is zero, not finite or no number of double precision.
-
     Parameters
     ----------
     tensors : sequence of ndarray, shape (left bond, d, right bond)
@@ -55,16 +52,39 @@ def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | 
     >>> [list(blocks) for blocks in charge_blocks(neel, [(1, -1)] * 2)]
     [[(0, 1)], [(1, -1)]]
     """
+    return split_by_charge(tensors, charges)[0]
+
+
+def split_by_charge(tensors: Sequence[Array], charges: Charges) -> tuple[list[Blocks] | None, float]:
+    """Return the blocks of a state, as `charge_blocks` does, and the negligible amplitude in other charges.
+
+    What is negligible is known in canonical form only, so that is made first, of any gauge. There are no blocks either
+    of a state whose norm is zero, not finite or no number of double precision.
+
+    Parameters
+    ----------
+    tensors : sequence of ndarray, shape (left bond, d, right bond)
+        Any MPS, of any gauge.
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+
+    Examples
+    --------
+    >>> nearly = [np.eye(2)[None], np.array([[3e-14, 1.0], [0.0, 0.0]])[:, :, None]]
+    >>> f"{split_by_charge(nearly, [(1, -1)] * 2)[1]:.0e}"
+    '3e-14'
+    """
     try:
         tensors, log_norm = right_canonical(tensors)
         total = math.exp(log_norm)
     except (FloatingPointError, OverflowError):
-        return None
+        return None, 0.0
     if total == 0:
-        return None
+        return None, 0.0
     # rest[q]: what stands between the left bond's part of charge q and the tensor of the next site
     rest = {0: np.eye(1)}
     sites: list[Blocks] = []
+    left_out = 0.0
     for tensor, of_states in zip(tensors, charges, strict=True):
         rows: dict[int, dict[tuple[int, int], Array]] = {}
         states = local_states(of_states)
@@ -75,6 +95,7 @@ def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | 
         sizes = {r: math.sqrt(sum(np.linalg.norm(part) ** 2 for part in parts.values())) for r, parts in rows.items()}
         for r, parts in rows.items():
             if sizes[r] <= NEGLIGIBLE * max(sizes.values()):
+                left_out = math.hypot(left_out, sizes[r])
                 continue
             stacked = np.concatenate([part.reshape(-1, part.shape[2]) for part in parts.values()])
             q_factor, r_factor, order = scipy.linalg.qr(stacked, mode="economic", pivoting=True)
@@ -86,9 +107,9 @@ def charge_blocks(tensors: Sequence[Array], charges: Charges) -> list[Blocks] | 
                 blocks[key] = piece.reshape(*part.shape[:2], kept)
         sites.append(blocks)
     if len(rest) != 1:
-        return None
+        return None, 0.0
     (phase,) = rest.values()
-    return [*sites[:-1], {key: block * (phase.item() * total) for key, block in sites[-1].items()}]
+    return [*sites[:-1], {key: block * (phase.item() * total) for key, block in sites[-1].items()}], left_out
 
 
 def dense_tensors(blocks: Sequence[Blocks], charges: Charges) -> list[Array]:

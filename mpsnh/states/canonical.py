@@ -114,7 +114,8 @@ def move_left(tensors: list[Array], j: int) -> float:
 def overlap_with_error(kets: Sequence[Array], bras: Sequence[Array]) -> tuple[complex, float]:
     """Return the overlap of two states and an estimate of its error by rounding.
 
-    Rounding at one site, of the size of what stands left of it, reaches the overlap through what stands right of it.
+    Rounding of one tensor, which knows nothing of the zeros of the others, reaches the overlap through what stands to
+    its left and right.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def overlap_with_error(kets: Sequence[Array], bras: Sequence[Array]) -> tuple[co
         lefts.append(np.einsum("asb,asc->bc", np.tensordot(lefts[-1].T, ket, 1), bra.conj(), optimize=True))
     for ket, bra in reversed(pairs):
         rights.append(np.tensordot(np.tensordot(ket, rights[-1], 1), bra.conj(), ((1, 2), (1, 2))))
-    sizes = [np.linalg.norm(left) * np.linalg.norm(right) for left, right in zip(lefts, rights[::-1], strict=True)]
+    sizes = [np.linalg.norm(left) * np.linalg.norm(right) for left, right in zip(lefts, rights[-2::-1], strict=False)]
     return complex(lefts[-1].item()), float(_ROUNDING * np.sum(sizes))
 
 

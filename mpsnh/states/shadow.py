@@ -18,6 +18,10 @@ COARSER_BOND = 3
 """How many times smaller the largest bond dimension of a shadow is. A third costs about a sixth of the run."""
 
 
+FEWEST = 4
+"""States that a shadow's bond holds at least where the run's holds more: with fewer, converged runs raise alarms."""
+
+
 _NOTICED = 1e-16
 """Discarded weight of a product state that counts as truncation."""
 
@@ -36,6 +40,10 @@ LOST = 0.3
 
 ROUNDING = 10.0
 """What rounding does to a state between two records, in units of the precision."""
+
+
+PROJECTING = 18.0
+"""Logarithm of the growth of errors in one step from which what is left of a state may be rounding."""
 
 
 class Shadow:
@@ -66,12 +74,12 @@ class Shadow:
     --------
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2).workspace(max_bond=6)
     >>> Shadow(state, Truncation(max_bond=6)).truncation
-    Truncation(max_bond=2, cutoff=1e-08, excess=0.1)
+    Truncation(max_bond=4, cutoff=1e-08, excess=0.1)
     """
 
     def __init__(self, state: BlockState, truncation: Truncation) -> None:
         self.truncation = coarser(truncation)
-        self.workspace, lost = _truncated(state, self.truncation)
+        self.workspace, lost = truncated(state, self.truncation)
         self._weights = np.array([0.0, lost])
         self._grown = 0.0
         self._blind = truncation.max_bond == 1  # nothing is coarser
@@ -79,7 +87,13 @@ class Shadow:
         self._inherited = 0.0
 
     def follow(
-        self, layers: Sequence[Layer], last: int, lost: NDArray[np.float64], pairs: NDArray[Any], growth: float
+        self,
+        layers: Sequence[Layer],
+        last: int,
+        lost: NDArray[np.float64],
+        pairs: NDArray[Any],
+        growth: float,
+        steps: int,
     ) -> None:
         """Apply layers that the run has applied, and compare.
 
@@ -94,20 +108,24 @@ class Shadow:
         pairs : ndarray, shape (L + 1, D, D)
             What the run made of these pairs, as `swept` returns it.
         growth : float
-            Logarithm of the factor by which the layers can make an error grow.
+            Logarithm of the factor by which the gates of a step can make an error grow.
+        steps : int
+            How many steps these layers are.
         """
         own_lost, own_pairs = swept(self.workspace, layers, last, self.truncation)
         self.workspace.move_to(len(lost) // 2)
-        rounding = (ROUNDING * np.finfo(self.workspace.dtype).eps) ** 2
-        self._weights += [lost.max(initial=0.0) + rounding, own_lost.max(initial=0.0) + rounding]
-        distance = float(np.abs(np.linalg.eigvalsh(pairs - own_pairs)).sum(axis=1).max()) / 2
+        rounding = ROUNDING * float(np.finfo(self.workspace.dtype).eps)
+        self._weights += np.array([lost.max(initial=0.0), own_lost.max(initial=0.0)]) + rounding**2
+        apart = distance(pairs, own_pairs)
         if self._blind:  # and anything may have happened once more than rounding is discarded
-            distance, self._weights[1] = 1.0, _NOTICED
-        if self._grown > 0 or distance > LOST:
-            self._grown += growth
+            apart, self._weights[1] = 1.0, _NOTICED
+        if self._grown > 0 or apart > LOST:
+            self._grown += growth * steps
         ratio = min(0.0, math.log(self._weights[0] / self._weights[1]) / 2 + self._grown)
         # Where both discard the same their distance is nothing, but the root of what was just discarded is an error.
-        made = max(CAUTION * distance * math.exp(ratio), math.sqrt(lost.max(initial=0.0)))
+        made = max(CAUTION * apart * math.exp(ratio), math.sqrt(lost.max(initial=0.0)))
+        if growth > PROJECTING:  # and run and shadow may round alike
+            made += rounding * math.exp(growth)
         self.error = min(1.0, self._inherited + made)
 
     def carry(self) -> dict[str, NDArray[Any]]:
@@ -155,7 +173,7 @@ def coarser(truncation: Truncation) -> Truncation:
     >>> coarser(Truncation(max_bond=64, cutoff=1e-10))
     Truncation(max_bond=22, cutoff=1e-08, excess=0.1)
     """
-    bond = -(-truncation.max_bond // COARSER_BOND)
+    bond = max(-(-truncation.max_bond // COARSER_BOND), min(FEWEST, truncation.max_bond - 1))
     return Truncation(max_bond=bond, cutoff=min(0.1, COARSER_CUTOFF * truncation.cutoff))
 
 
@@ -198,8 +216,38 @@ def swept(
     return lost, pairs / np.where(trace == 0, 1, trace)[:, None, None]
 
 
-def _truncated(state: BlockState, truncation: Truncation) -> tuple[BlockState, float]:
-    """Return a copy of a state that has no larger bonds than these, and the largest weight that this discards."""
+def distance(pairs: NDArray[Any], others: NDArray[Any]) -> float:
+    """Return the largest trace distance of two density matrices of the same pair of sites.
+
+    Parameters
+    ----------
+    pairs, others : ndarray, shape (n, D, D)
+        As `swept` returns them.
+
+    Examples
+    --------
+    >>> distance(np.diag([1.0, 0.0])[None], np.diag([0.75, 0.25])[None])
+    0.25
+    """
+    return float(np.abs(np.linalg.eigvalsh(pairs - others)).sum(axis=1).max()) / 2
+
+
+def truncated(state: BlockState, truncation: Truncation) -> tuple[BlockState, float]:
+    """Return a copy of a state that has no larger bonds than these, and the largest weight that this discards.
+
+    Parameters
+    ----------
+    state : BlockState
+        Stays as it is.
+    truncation : Truncation
+        What is kept.
+
+    Examples
+    --------
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).workspace(max_bond=2)
+    >>> truncated(state, Truncation(max_bond=1))[1]
+    0.0
+    """
     widest = max(state.bond_dimensions())
     copy = BlockState(state.view(), state.charges, state.centre, max(widest, truncation.max_bond), state.dtype)
     if widest <= truncation.max_bond:

@@ -131,6 +131,10 @@ class Pure(State, Protocol):
         """
         ...
 
+    def norm(self) -> float:
+        """Return √⟨ψ|ψ⟩."""
+        ...
+
     def entanglement_entropy(self, bond: int) -> float:
         """Return the von Neumann entanglement entropy across a bond, in natural units (ln 2 for a singlet).
 

@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site
-from mpsnh.states.blocks import Blocks, bond_charges, charge_blocks, dense_tensors, local_states
+from mpsnh.operators.sector import LEAK, outside
+from mpsnh.states.blocks import Blocks, bond_charges, dense_tensors, local_states, split_by_charge
 from mpsnh.states.mps import MPS
 from mpsnh.states.plain import chain_inds
 from mpsnh.states.quimb_methods import TO_DENSE, run_on_dense
@@ -31,12 +32,19 @@ class SymmetricMPS(MPS):
     Charges flow in from the left bond and the site, and out to the right bond. Within a tensor local states come in
     order of increasing charge; the methods keep the order of the sites.
 
+    Attributes
+    ----------
+    left_out : float
+        Amplitude, relative to the norm, that the state that `symmetric` was given had in other charges: rounding.
+
     Examples
     --------
     >>> neel = symmetric(MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2))
     >>> type(neel).__name__, neel[1].data.num_blocks, neel.expect_each("Sz").real.tolist()
     ('SymmetricMPS', 1, [0.5, -0.5, 0.5, -0.5])
     """
+
+    left_out = 0.0
 
     @classmethod
     @override
@@ -175,12 +183,61 @@ def symmetric(state: MPS) -> MPS:
     sites = state.local_sites
     if isinstance(state, SymmetricMPS) or sites is None or not any(any(site.charges) for site in sites):
         return state
-    blocks = charge_blocks(state._tensors(), [site.charges for site in sites])
+    blocks, left_out = split_by_charge(state._tensors(), [site.charges for site in sites])
     if blocks is None:
         return state
     by_charge = from_blocks(blocks, sites, (state.L - 1, state.L))
+    if isinstance(by_charge, SymmetricMPS):
+        by_charge.left_out = left_out
     by_charge.exponent = state.exponent
     return by_charge
+
+
+def require_charge(state: MPS, charge: int | None) -> None:
+    """Raise if a state is not in the sector of a charge.
+
+    Parameters
+    ----------
+    state : MPS
+        Any state that knows its sites, of any norm.
+    charge : int or None
+        The total charge; None allows all.
+
+    Raises
+    ------
+    ValueError
+        If the state has weight in other sectors that is more than rounding.
+
+    Examples
+    --------
+    >>> require_charge(MPS.product([nh.Spin(0.5)] * 2, ["up", "up"]), 0)
+    Traceback (most recent call last):
+    ValueError: the state has weight 1 outside of the sector of charge 0; set the model's charge to that of the ...
+    """
+    sites = state.local_sites
+    if charge is None or sites is None or not any(any(site.charges) for site in sites):
+        return
+    by_charge = symmetric(state)
+    if isinstance(by_charge, SymmetricMPS):
+        (total,) = bond_charges(by_charge._form()[0])[-1]
+        weight = float(total != charge)
+    else:
+        weight = 1 - _weight(state.canonical_tensors(), [np.array(site.charges) for site in sites], charge)
+    if weight > LEAK:
+        raise ValueError(outside(weight, charge))
+
+
+def _weight(tensors: Sequence[NDArray[Any]], charges: Sequence[NDArray[np.int_]], charge: int) -> float:
+    """Return the weight of a charge in a normalised state: a Fourier transform of ⟨exp(i θ Q)⟩."""
+    number = 1 + sum(int(np.ptp(of_site)) for of_site in charges)
+    total = 0.0
+    for theta in 2 * np.pi / number * np.arange(number):
+        environment = np.eye(1, dtype=complex)
+        for tensor, of_site in zip(tensors, charges, strict=True):
+            turned = np.tensordot(environment, tensor * np.exp(1j * theta * of_site)[:, None], 1)
+            environment = np.tensordot(tensor.conj(), turned, ([0, 1], [0, 1]))
+        total += float((environment.item() * np.exp(-1j * theta * charge)).real)
+    return total / number
 
 
 def from_blocks(blocks: Sequence[Blocks], sites: Sequence[Site], isometric: tuple[int, int]) -> MPS:

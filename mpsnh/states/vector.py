@@ -183,6 +183,13 @@ class Eigenvectors(Sequence[ExactState]):
             return replace(self, matrix=self.matrix[:, index])
         return ExactState(self.matrix[:, operator.index(index)], self.sector)
 
+    @override
+    def __contains__(self, state: object) -> bool:
+        """Tell whether a state has the amplitudes of one of these, to the last bit."""
+        if not isinstance(state, ExactState) or state.sector != self.sector:
+            return False
+        return bool((self.matrix == state.vector[:, None]).all(axis=0).any())
+
     def norms(self) -> NDArray[np.float64]:
         """Return the norm of each state."""
         return np.asarray(np.linalg.norm(self.matrix, axis=0))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 import xarray as xr
 
 import mpsnh as nh
@@ -208,3 +209,28 @@ def test_a_time_whose_rounding_makes_phases_unknown_is_refused():
     model = models.NonHermitianXXZ(L=4, gamma=0.2)
     with pytest.raises(ValueError, match=r"time = 1e\+16, but it must be at most .* with a Hamiltonian of this size"):
         evolved(model, 1e16, 1e16, "neel")
+
+
+def test_an_anti_hermitian_hamiltonian_may_be_hermitian_up_to_rounding():
+    """Its numerical range is a line, of the width of rounding; exp(-i H t) is a real power of a Hermitian matrix."""
+
+    class Lossy(nh.HamiltonianModel):
+        charge: int | None = None
+
+        @property
+        def sites(self):
+            return (nh.Spin(0.5),) * self.L
+
+        def terms(self):
+            return nh.OpSum(
+                [(1j * (1 + 1e-17j) * (0.3 + j), a, j, a, j + 1) for j in range(self.L - 1) for a in ("Sx", "Sy")]
+                + [(-1e-17 + 2j, "Sx", j) for j in range(self.L)]
+            )
+
+    model = Lossy(L=5)
+    *_, last = algorithms.ExactEvolution(dt=1.0, t_max=3.0, initial=["up", "down", "up", "up", "down"]).records(model)
+    start = np.zeros(32)
+    start[0b01001] = 1
+    right = scipy.linalg.expm(-3j * model.matrix().toarray()) @ start
+    assert last.log_norm == pytest.approx(np.log(np.linalg.norm(right)), abs=1e-12)
+    assert abs(np.vdot(last.state.to_vector(), right / np.linalg.norm(right))) == pytest.approx(1, abs=1e-12)

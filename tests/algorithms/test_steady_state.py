@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from typing import Any
 
+import flint
 import numpy as np
 import pytest
 import scipy.sparse
@@ -257,6 +258,35 @@ def test_without_certificate_a_matrix_is_diagonalised(monkeypatch):
     found = dataclasses.replace(filter_spectrum(model.matrix()), certificate=UNCERTAIN)
     monkeypatch.setattr("mpsnh.algorithms.steady_state.filter_spectrum", lambda *_, **__: found)
     np.testing.assert_allclose(steady(model).values, lapack(model)[:2], atol=1e-12)
+
+
+class Far(nh.HamiltonianModel):
+    """Asymmetric hopping to the next site, and hopping to the one after it, which no diagonal similarity balances."""
+
+    asymmetry: float
+
+    def terms(self) -> nh.OpSum:
+        there, back = np.exp(self.asymmetry), np.exp(-self.asymmetry)
+        hops = [(there, "Sp", j, "Sm", j + 1) for j in range(self.L - 1)]
+        hops += [(back, "Sm", j, "Sp", j + 1) for j in range(self.L - 1)]
+        hops += [(0.5, *pair) for j in range(self.L - 2) for pair in (("Sp", j, "Sm", j + 2), ("Sm", j, "Sp", j + 2))]
+        return nh.OpSum(hops)
+
+
+@pytest.mark.parametrize(("L", "asymmetry", "certain"), [(20, 1.0, True), (60, 1.0, False), (24, 2.0, False)])
+def test_a_small_sector_is_certified_if_its_levels_are(L, asymmetry, certain):
+    """One particle in an open chain: the errors must cover the distance from levels of 120 digits."""
+    model = Far(L=L, asymmetry=asymmetry, charge=2 - L)
+    found = steady(model, vectors="both")
+    assert found.certified == certain
+    assert found.errors.shape == found.conditions.shape == (2,)
+    assert (found.missing != "") == (found.left is None)
+    flint.ctx.prec = 400
+    values = flint.acb_mat(model.matrix().toarray().real.tolist()).eig(algorithm="approx")
+    distances = np.abs(found.values[:, None] - np.array([complex(value) for value in values])).min(axis=1)
+    assert (distances <= found.errors).all()
+    data = nh.Simulation(model, algorithms.SteadyState(vectors="none"), {}).run()
+    assert bool(data["certified"]) == certain
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,26 @@ def test_levels_in_another_order_have_no_steady_state_in_front(order, observable
         observable(spectrum, RING)
 
 
+def test_an_order_is_one_of_three():
+    with pytest.raises(ValueError, match="order = 'foo', but it must be one of 'growth', 'phase', 'energy'"):
+        spectrum_of([1.0, 2.0], order="foo")
+
+
+@pytest.mark.parametrize(
+    "observable", [observables.Eigenvalues(), observables.GrowthRate(), observables.SteadyStateGap()], ids=repr
+)
+def test_an_order_is_not_believed(observable):
+    """A user's algorithm that sorts by energy and says growth; of a circuit, log |λ| counts."""
+    with pytest.raises(
+        ValueError, match=r"order = 'growth', but level 1 \(2\+0\.5j\) grows faster than level 0 \(1\+0j\)"
+    ):
+        observable(spectrum_of([1.0, 2.0 + 0.5j, 3.0]), RING)
+    circuit = models.RandomFloquetCircuit(L=2, alpha=1.0)
+    with pytest.raises(ValueError, match=r"level 2 .* grows faster than level 1"):
+        observable(spectrum_of([1.0j, 0.5j, -0.7]), circuit)
+    observable(spectrum_of([-1.0, 0.7j, 0.5j]), circuit)
+
+
 ALGORITHMS = [
     algorithms.ExactDiag(vectors="none"),
     algorithms.ExactDiag(),
@@ -99,12 +119,19 @@ def test_datasets_hold_only_the_diagnostics_of_their_algorithm():
         (algorithms.ExactEvolution(dt=0.1, t_max=0.1), {"log_norm", "error", "log_norm_error"}),
         (
             algorithms.NHTEBD(dt=0.1, t_max=0.1),
-            {"log_norm", "discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"},
+            {"log_norm", "discarded_weight", "discarded_step", "max_bond", "noise", "trust_time", "trotter"},
         ),
         (algorithms.ExactDiag(), {"certified", "attempts"}),
         (algorithms.SteadyState(), {"certified"}),
     ):
         assert set(nh.Simulation(chain, algorithm, {}).run().data_vars) == expected
+
+
+def test_the_trust_time_is_a_time():
+    for model, dt in ((models.NonHermitianXXZ(L=4), 0.1), (models.RandomFloquetCircuit(L=4, alpha=10.0), 1)):
+        data = nh.Simulation(model, algorithms.NHTEBD(dt=dt, t_max=dt), {}).run()
+        assert data["trust_time"].units == data["time"].units == model.time_units
+        assert data["noise"].units == "1"
 
 
 class Still(nh.TimeEvolution):

@@ -22,9 +22,7 @@ SINGLE = 3e-3
 def check(session: Session) -> None:
     """Compare some records of an evolution, and the dataset, with the reference."""
     case, world = session.case, session.world
-    made = session.attempt("model", lambda: product.model(case))
-    how = session.attempt("algorithm", lambda: product.algorithm(case))
-    session.attempt("Simulation", lambda: nh.Simulation(made, how, {}))
+    made, how = session.made()
     if case.algorithm != "OpenSystem" and outside_of_sector(world):
         session.report.add(f"{case.algorithm}: not refused", "the initial state has another charge than the model")
         return

@@ -74,6 +74,9 @@ class Session:
             if sentence is None:
                 self.report.add(f"{what}: no sentence", f"{type(error).__name__}: {str(error)[:200]}")
                 raise RefusedError from error
+            if isinstance(expected, Skip):
+                self.report.skipped[f"{what}: {expected.why}"] += 1
+                raise RefusedError from error
             why = expected.why if isinstance(expected, Refuse) else reason(sentence, self.world)
             if why is None:
                 self.report.add(f"{what}: refused without need", f"{type(error).__name__}: {sentence[:300]}")
@@ -107,6 +110,13 @@ class Session:
             best = min(expected.values, key=lambda v: _distance(got, v))
             self.compare(name, got, best, allowed, note)
         return got
+
+    def made(self) -> tuple[nh.Model, nh.Algorithm[Any]]:
+        """The model and the algorithm of the case, which fit together."""
+        model = self.attempt("model", lambda: product.model(self.case))
+        how = self.attempt("algorithm", lambda: product.algorithm(self.case))
+        self.attempt("Simulation", lambda: nh.Simulation(model, how, {}))
+        return model, how
 
     def fitting(self, made: nh.Model, how: nh.Algorithm[Any]) -> dict[str, nh.Observable[Any]]:
         """The observables that a Simulation of the case accepts."""
@@ -146,9 +156,7 @@ def check(case: Case) -> Report:
 def check_slow_mode(session: Session) -> None:
     """Compare the slow mode of a case, and all that is measured of it."""
     case, world = session.case, session.world
-    made = session.attempt("model", lambda: product.model(case))
-    how = session.attempt("algorithm", lambda: product.algorithm(case))
-    session.attempt("Simulation", lambda: nh.Simulation(made, how, {}))
+    made, how = session.made()
     accepted = session.fitting(made, how)
     (record,) = session.attempt("records", lambda: list(how.records(made)))
     slow, values = Slow(world), {}

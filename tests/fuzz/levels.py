@@ -11,6 +11,11 @@ import scipy.linalg
 import scipy.optimize
 
 BITS = 400
+"""Bits of a level in many-bit arithmetic."""
+
+BITS_OF_DEFECTIVE = 40
+"""Bits for each row of a matrix with defective levels, of which a block of size k leaves one kth."""
+
 LARGEST_PRECISE = 64
 """Largest dimension that is diagonalised with many bits, which takes a second."""
 
@@ -85,7 +90,8 @@ def levels(matrix: np.ndarray) -> Levels:
         return Levels(values, matrix, condition, exact=True)
     if len(matrix) > LARGEST_PRECISE:
         return Levels(values, matrix, condition, exact=False)
-    return Levels(precise(matrix), matrix, condition, exact=True)
+    bits = BITS_OF_DEFECTIVE * len(matrix) if condition > 1e12 else 0
+    return Levels(precise(matrix, max(BITS, bits)), matrix, condition, exact=True)
 
 
 def eigenvalue_condition(matrix: np.ndarray) -> float:
@@ -122,8 +128,8 @@ def symmetrised(matrix: np.ndarray) -> np.ndarray | None:
     return np.sign(h) * np.sqrt(np.abs(h * h.T))
 
 
-def precise(matrix: np.ndarray) -> np.ndarray:
+def precise(matrix: np.ndarray, bits: int = BITS) -> np.ndarray:
     """All eigenvalues by FLINT's QR algorithm with many bits."""
-    flint.ctx.prec = BITS
+    flint.ctx.prec = bits
     rows = [[flint.acb(x.real, x.imag) for x in map(complex, row)] for row in matrix]
     return np.array([complex(value) for value in flint.acb_mat(rows).eig(algorithm="approx")])

@@ -26,6 +26,7 @@ class Found:
     complete: bool
     vectors: str
     leading: int | None
+    conditions: bool = False
 
     def leaders(self) -> np.ndarray:
         """The levels of which any may be called the one that grows fastest."""
@@ -60,7 +61,11 @@ def steady_state_gap(found: Found, **_: Any) -> Expected:
     known, values = found.world.levels, found.world.levels.values
     if not found.complete:
         values = values[values.imag >= -1e-12 * known.norm] if known.real else values
-        values = values[np.lexsort((values.real, -found.world.growth(values)))][: found.count]
+        values = values[np.lexsort((values.real, -found.world.growth(values)))]
+        growth = found.world.growth(values)
+        if growth[0] - growth[min(found.count, len(growth)) - 1] < CLOSE * known.norm and found.count < len(growth):
+            return Skip("more levels grow alike than were asked for")
+        values = values[: found.count]
     growth, gaps = found.world.growth(values), []
     for leader in found.leaders():
         others = np.abs(values - leader) > CLOSE * known.norm
@@ -89,9 +94,11 @@ def _one_leader(found: Found) -> Expected | complex:
     if skip := _known(found):
         return skip
     leaders, known = found.leaders(), found.world.levels
-    if any(known.multiplicity(value) > 1 for value in leaders):
+    if known.multiplicity(leaders[0]) == len(leaders) > 1:
         return Refuse("the level is degenerate")
-    return complex(leaders[0]) if len(leaders) == 1 else Skip("levels grow alike")
+    if np.ptp(found.world.growth(leaders)) > 1e-12 * known.norm:
+        return Skip("levels almost grow alike")
+    return complex(leaders[0]) if len(leaders) == 1 else Refuse("levels grow alike")
 
 
 def _vectors(found: Found, value: complex) -> tuple[np.ndarray, np.ndarray, float]:
@@ -122,7 +129,7 @@ def steady_state_entropy(found: Found, bond: int | None = None) -> Expected:
 
 
 def steady_state_condition_number(found: Found, **_: Any) -> Expected:
-    if found.vectors != "both":
+    if found.vectors != "both" and not found.conditions:
         return Refuse("there are no left eigenvectors")
     leader = _one_leader(found)
     if isinstance(leader, Refuse):
@@ -153,7 +160,9 @@ def _imaginary_parts(found: Found, threshold: float) -> np.ndarray | Skip:
     known = found.world.levels
     if not known.exact:
         return Skip("the levels are too sensitive")
-    parts = np.abs(known.values.imag)
+    parts = np.abs(found.world.growth(known.values))
+    if found.world.floquet:
+        return Skip("the threshold is at the rounding of complex levels") if threshold < 1e-10 else parts
     parts[parts < 1e-13 * known.norm] = 0 if known.real or known.hermitian else parts[parts < 1e-13 * known.norm]
     if not known.real and threshold < 1e-10 * known.norm:
         return Skip("the threshold is at the rounding of complex levels")

@@ -93,7 +93,7 @@ def bond_too_small(world: World) -> bool:
     if world.case.initial is None or world.case.initial[0] == "names":
         return False
     most = max(t.shape[2] for t in initial_tensors(world.case))
-    return most * (2 if world.case.initial[0] == "sum" else 1) > world.case.setting("max_bond", 64)
+    return most * (2 if world.case.initial[0] in ("sum", "charge") else 1) > world.case.setting("max_bond", 64)
 
 
 def no_gates_possible(world: World) -> bool:
@@ -128,6 +128,12 @@ def bath_is_bad(world: World) -> bool:
 
 def degenerate_levels(world: World) -> bool:
     return bool(np.any(np.array([world.levels.multiplicity(v) for v in world.levels.values]) > 1)) or near(world)
+
+
+def levels_grow_alike(world: World) -> bool:
+    """Whether the second growth rate is the first one, as far as levels of this matrix can tell."""
+    rates = np.sort(world.growth(world.levels.values))[::-1]
+    return bool(rates[0] - rates[1] < 1e-8 * max(1.0, world.levels.norm)) or not world.levels.exact
 
 
 def near(world: World) -> bool:
@@ -233,8 +239,9 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     ),
     (r"^pair = .* is one of a SlowMode", "the record is a spectrum", always),
     (r"^jump = ", "the bath has no such jump", lambda w: "bath" in dict(w.case.settings)),
-    (r"(SteadyState|ExactDiag).* as it is set does not give|which this \w+ does not give", "not asked for", always),
     (r"needs .*, which .* does not give: use", "not asked for", always),
+    (r"^there is no steady state, since", "levels grow alike", levels_grow_alike),
+    (r"^generator of the model = 'Circuit', but it must be that of a Hamiltonian", "no energies", lambda w: w.floquet),
     (r"has only one distinct level", "there is only one distinct level", always),
     (r"^jumps = |^charge = .* None, since the bath", "the bath does not fit", bath_is_bad),
     (r"pairs of neighbouring levels .* are closer", "levels are degenerate", degenerate_levels),
@@ -243,7 +250,7 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (r"method = 'filter'", "not a matrix for the filter", lambda w: not_filterable(w) or few_for_filter(w)),
     (r"filter diagonalisation (is|found|finds)", "the filter fails", few_for_filter),
     (
-        r"exceptional point|defective|not accurate|biorthonormal|condition number",
+        r"exceptional point|defective|ConditionNumber' is not finite|not accurate|biorthonormal|condition number",
         "close to an exceptional point",
         ill_conditioned,
     ),

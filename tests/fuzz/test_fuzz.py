@@ -14,23 +14,12 @@ from tests.fuzz.shrink import script, shrunk
 
 SEED, CASES = 1, 30
 
-WRONG = {
-    8: "quantities of a degenerate level",
-    29: "quantities of a degenerate level",
-}
-"""Cases in which the package is still wrong, and why; strict, so that a case that is right leaves this list."""
-
-NUMBERS = [
-    pytest.param(number, marks=[pytest.mark.xfail(reason=WRONG[number], strict=True)] if number in WRONG else [])
-    for number in range(CASES)
-]
-
 
 def test_everything_public_has_a_reference():
     assert UNKNOWN == []
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", range(CASES))
 def test_random_cases_are_right(number):
     assert check(case_of(SEED, number)).wrong == []
 

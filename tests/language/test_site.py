@@ -1,5 +1,6 @@
 """Local spaces: algebra of their operators, charges, names, and what is refused."""
 
+import copy
 import pickle
 import re
 
@@ -187,3 +188,11 @@ def test_bad_bosons_are_refused(n_max):
 
 def test_boson_takes_numpy_integers():
     assert Boson(np.int64(3)) == Boson(3)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda site: pickle.loads(pickle.dumps(site))])
+def test_operators_of_a_copy_are_read_only(again):
+    site = again(Spin(0.5))
+    with pytest.raises(ValueError, match="read-only"):
+        site.op("Sz")[0, 0] = 7.0
+    assert site == Spin(0.5)

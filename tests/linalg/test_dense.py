@@ -12,7 +12,7 @@ from mpsnh.linalg.dense import dense_levels
 from mpsnh.linalg.matrix import Matrix
 
 
-def order(values):
+def order(values, errors):
     return np.lexsort((values.real, -values.imag))
 
 
@@ -138,7 +138,7 @@ def test_degenerate_levels_have_the_condition_number_of_their_projector(leading)
     mixing = rng.normal(size=(7, 7))
     dual = np.linalg.inv(mixing)
     array = (mixing * [2, 2, 2, 1, 0, -1, -2]) @ dual
-    pairs = dense_levels(Matrix(array), lambda values: np.argsort(-values.real), "both", leading)
+    pairs = dense_levels(Matrix(array), lambda values, errors: np.argsort(-values.real), "both", leading)
     projector = np.linalg.norm(mixing[:, :3] @ dual[:3], 2)
     np.testing.assert_allclose(pairs.conditions[:3], projector, rtol=1e-9)
     assert not pairs.missing

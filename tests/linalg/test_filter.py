@@ -123,6 +123,21 @@ def test_estimated_errors_are_upper_ones():
     assert found.errors.max() < 1e-6
 
 
+@pytest.mark.parametrize("split", [0.0, 1e-14, -1e-14, 1e-12, 1e-8, -1e-4])
+def test_errors_near_exceptional_points_are_upper_ones(split):
+    """Pairs of levels x ± √split in a larger spectrum, whose condition numbers are of the order of 1 / √split."""
+    centres = np.random.default_rng(2).uniform(-1.5, 1.5, 5)
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]])
+    pairs = [scipy.sparse.csr_matrix(turn @ [[x, 1.0], [split, x]] @ turn.T) for x in centres]
+    found = filter_spectrum(scipy.sparse.block_diag([*pairs, nearly_diagonal(300, 0.02)], format="csr"))
+    exact = np.concatenate([centres + np.emath.sqrt(split), centres - np.emath.sqrt(split)])
+    distances = np.abs(exact[:, None] - found.values)
+    covered = distances.min(axis=1) <= found.errors[distances.argmin(axis=1)]
+    if found.certified or len(found) == 310:
+        assert covered.all()
+    assert found.certified == (abs(split) > 1e-13)  # two levels closer than the root of rounding
+
+
 def test_results_are_reproducible_and_depend_on_the_seed():
     first, again, other = (filter_spectrum(ring(10, 3.0), seed=seed).values for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)

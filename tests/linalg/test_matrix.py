@@ -76,3 +76,14 @@ def test_pairs_say_what_speaks_for_them():
     assert (pairs.certified, len(pairs), str(pairs.certificate)) == (False, 1, "not certified: 1 of 2 eigenvalues")
     with pytest.raises(ValueError, match="was not asked for eigenvectors"):
         _ = pairs.vectors
+
+
+def test_what_is_asked_of_a_matrix_leaves_that_of_the_caller_alone():
+    """Unsorted rows with an element in two parts."""
+    given = scipy.sparse.csr_matrix(([1.0, 2.0, 3.0, 4.0], [1, 0, 0, 0], [0, 2, 4]), shape=(2, 2))
+    kept = [part.copy() for part in (given.data, given.indices, given.indptr)]
+    matrix = Matrix(given)
+    assert not matrix.hermitian
+    np.testing.assert_array_equal(matrix.dense, [[2.0, 1.0], [7.0, 0.0]])
+    for part, before in zip((given.data, given.indices, given.indptr), kept, strict=True):
+        np.testing.assert_array_equal(part, before)

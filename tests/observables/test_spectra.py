@@ -185,7 +185,7 @@ def test_levels_closer_than_their_errors_count_once():
         np.abs(slow_ratios(values)).mean()
     )
     noisy = spectrum_of([1e-9j, -1e-9j, 2.0, 1.0 + 0.5j], errors=np.full(4, 1e-8))
-    assert observables.ImaginaryFraction()(noisy, None) == 0.25
+    assert observables.ImaginaryFraction()(noisy, ring()) == 0.25
 
 
 # -------------------------------------------------------------------------------------------------------- the bulk

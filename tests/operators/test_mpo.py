@@ -8,7 +8,7 @@ import quimb.tensor as qtn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpsnh import MPO, MPS, OpSum, Spin
+from mpsnh import MPO, MPS, OpSum, Spin, SymmetricMPS
 from tests.oracles import reference
 from tests.oracles.reference import CHAINS, every_chain, random_mps
 
@@ -70,6 +70,17 @@ def test_apply_is_the_matrix_product(sites):
     made = mpo.apply(state)
     assert (type(made), made.local_sites) == (MPS, sites)
     assert_close(made.to_vector(), matrix_of(tensors) @ state.to_vector())
+
+
+def test_apply_takes_states_by_charge():
+    """Also if the operator breaks their charge."""
+    vector = np.zeros(16)
+    vector[[0b0011, 0b0101, 0b1001]] = 0.6, -1.0, 0.3
+    state = SymmetricMPS.from_vector(vector, SPINS)
+    mpo, tensors = random_mpo(SPINS, 5)
+    made = mpo.apply(state)
+    assert type(made) is MPS
+    assert_close(made.to_vector(), matrix_of(tensors) @ vector)
 
 
 @every_chain

@@ -27,6 +27,16 @@ def realisation(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
 
 nh.sweep(realisation, {"h": np.linspace(0, 1, 3), "seed": np.arange(3)})
 algorithms.NHTEBD(dt=0.1, t_max=1.0, initial=["up", "down", "up", "down"])
+several: list[nh.Observable[nh.Spectrum]] = [observables.GapRatio(), observables.SteadyStateGap()]
+measured: dict[str, nh.Observable[nh.Spectrum]] = {"ratio": observables.GapRatio(), "gap": observables.SteadyStateGap()}
+nh.Simulation(models.NonHermitianXXZ(L=4), algorithms.ExactDiag(), measured)
+
+
+def size(state: nh.Pure) -> float:
+    return state.norm()
+
+
+size(nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"]))
 half = nh.OpSum([(1.0, "Sz", 0)]) / 2 - (0.5, "Sz", 1)
 total = sum([half, half], nh.OpSum()) + sum(nh.OpSum((1.0, "Sz", j)) for j in range(3))
 SCRIPT

@@ -28,15 +28,27 @@ SUBJECTS = {
     "algorithms/test_few_particles.py": ["algorithms/exact_evolution.py", "mpsnh/operators/configurations.py"],
     "algorithms/test_steady_state_complex.py": ["algorithms/steady_state.py", "mpsnh/linalg/subspace.py"],
     "algorithms/test_slow_mode.py": ["algorithms/open_system.py", "algorithms/degenerate_perturbation.py"],
+    "observables/test_circuits.py": [
+        "observables/levels.py",
+        "observables/level_statistics.py",
+        "observables/steady_state.py",
+    ],
     "observables/test_spectra.py": ["observables/levels.py", "observables/level_statistics.py"],
     "run/test_axes.py": ["mpsnh/run/grid.py", "mpsnh/run/form.py", "mpsnh/run/results.py"],
-    "run/test_hostile.py": ["mpsnh/run/place.py", "mpsnh/run/folder.py", "mpsnh/run/state.py", "mpsnh/run/chunks.py"],
+    "run/test_hostile_stores.py": [
+        "mpsnh/run/place.py",
+        "mpsnh/run/folder.py",
+        "mpsnh/run/state.py",
+        "mpsnh/run/chunks.py",
+    ],
     "run/test_labels.py": ["mpsnh/run/coordinates.py", "mpsnh/run/grid.py"],
     "run/test_object_store.py": ["mpsnh/run/objects.py", "mpsnh/run/log.py"],
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],
+    "run/test_hostile_points.py": ["mpsnh/run/failure.py", "mpsnh/run/display.py"],
     "run/test_interrupt.py": ["mpsnh/run/limits.py", "mpsnh/run/workers.py"],
     "run/test_names.py": ["mpsnh/run/provenance.py", "mpsnh/value.py"],
     "run/test_old_data.py": ["mpsnh/run/store.py", "mpsnh/run/checkpoint.py"],
+    "tests/test_value_names.py": ["mpsnh/value.py"],
     "states/test_meaning.py": ["mpsnh/states/mps.py", "mpsnh/states/vector.py", "mpsnh/base/evolution.py"],
     "states/test_shadow.py": ["mpsnh/states/shadow.py", "algorithms/nhtebd.py"],
     "run/test_verify.py": ["mpsnh/run/verify.py", "mpsnh/run/export.py", "mpsnh/run/catalogue.py"],
@@ -107,7 +119,7 @@ def test_every_room_has_its_tests():
 def test_tests_are_named_after_what_they_test():
     for path in sources("tests"):
         room, name = path.parent.name, path.name.removeprefix("test_")
-        if path.name == name or room in ("project", "oracles", "fuzz"):
+        if path.name == name or room in ("project", "oracles", "fuzz", "torture"):
             continue
         here = f"{room}/{path.name}"
         above = {"tests": "mpsnh"}.get(room, room if room in PACKAGE else f"mpsnh/{room}")

@@ -1,6 +1,7 @@
 """Who may import whom, downward only: the rooms of `mpsnh`, and models, algorithms and observables on top of them."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,8 +51,12 @@ def room_of(module):
     return module.split(".")[1]
 
 
+LOADERS = {"import_module", "__import__", "load", "attach", "attach_stub", "find_spec", "modules"}
+"""What takes the name of a module as a text: of importlib, lazy_loader and sys."""
+
+
 def imported(source, package):
-    """Absolute names of what a source imports, anywhere in it; public names by where they come from."""
+    """Absolute names of what a source imports or reaches, anywhere in it; public names by where they come from."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -59,9 +64,36 @@ def imported(source, package):
         elif isinstance(node, ast.ImportFrom):
             parents = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
             module = ".".join([*parents, *([node.module] if node.module else [])])
-            found = {alias.name for alias in node.names}
-            names |= {PUBLIC.get(name, f"mpsnh.{name}") for name in found} if module == "mpsnh" else {module}
+            listed = {alias.name for alias in node.names}
+            names |= {public(name) for name in listed} if module == "mpsnh" else {module}
+        elif isinstance(node, ast.Attribute) and re.fullmatch(r"mpsnh\.\w+", text := ast.unparse(node)):
+            names.add(public(text.removeprefix("mpsnh.")))  # by way of the package, which another import has bound
+        elif isinstance(node, ast.Call | ast.Subscript):
+            names |= set(loaded(node))
     return names
+
+
+def public(name):
+    """Where what the package offers comes from."""
+    return PUBLIC.get(name, f"mpsnh.{name}")
+
+
+def loaded(node):
+    """Names of modules that are written as texts, absolute or relative to a package that follows."""
+    of = node.func if isinstance(node, ast.Call) else node.value
+    owner = of.value if isinstance(of, ast.Attribute) and of.attr in ("get", "pop", "setdefault") else of
+    if ast.unparse(owner).rpartition(".")[2] not in LOADERS:
+        return
+    given = node.args if isinstance(node, ast.Call) else [node.slice]
+    first, *rest = [part.value for part in given if isinstance(part, ast.Constant) and isinstance(part.value, str)] or [
+        ""
+    ]
+    if first.startswith("."):
+        parents = rest[0].split(".") if rest else ["mpsnh", "unknown"]
+        up = len(first) - len(first.lstrip(".")) - 1
+        first = ".".join([*parents[: len(parents) - up], first.lstrip(".")])
+    if first:
+        yield first
 
 
 def is_allowed(name, rooms):
@@ -114,11 +146,12 @@ def test_the_table_leads_downward_only():
 
 
 def at_start(tree):
-    """Import statements that run when a module is imported."""
-    for node in tree.body:
+    """Import statements that run when a module is imported: not those of functions, nor for type checkers only."""
+    only_types = isinstance(tree, ast.If) and ast.unparse(tree.test).endswith("TYPE_CHECKING")
+    for node in tree.orelse if only_types else ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
-        elif isinstance(node, ast.If) and ast.unparse(node.test) != "TYPE_CHECKING":
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.expr):
             yield from at_start(node)
 
 
@@ -137,6 +170,24 @@ def test_no_modules_import_each_other():
         source = "\n".join(map(ast.unparse, at_start(ast.parse(path.read_text(encoding="utf-8")))))
         graph[module] = {name for name in imported(source, package) if name != module}
     assert circle(graph) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "runs"),
+    [
+        ("try:\n    import a\nexcept ImportError:\n    import b\nelse:\n    import c\nfinally:\n    import d", "abcd"),
+        ("with x:\n    import a", "a"),
+        ("class A:\n    import a\n    class B:\n        import b", "ab"),
+        ("if x:\n    import a\nelif y:\n    import b\nelse:\n    import c", "abc"),
+        ("for i in x:\n    import a\nwhile x:\n    import b", "ab"),
+        ("match x:\n    case 1:\n        import a", "a"),
+        ("if TYPE_CHECKING:\n    import a\nelse:\n    import b", "b"),
+        ("if typing.TYPE_CHECKING:\n    import a", ""),
+        ("def f():\n    import a\nclass A:\n    def g(self):\n        import b", ""),
+    ],
+)
+def test_the_check_of_circles_sees_what_runs_at_import(source, runs):
+    assert "".join(alias.name for node in at_start(ast.parse(source)) for alias in node.names) == runs
 
 
 def test_the_check_finds_circles():
@@ -188,6 +239,15 @@ def test_the_check_finds_circles():
         ("mpsnh.base.model", "def f():\n    import mpsnh.algorithms.nhtebd as n", ["mpsnh.algorithms.nhtebd"]),
         ("mpsnh.base.model", "if TYPE_CHECKING:\n    from mpsnh.studies import brighi2025", ["mpsnh.studies"]),
         ("mpsnh.base.model", "import models", ["models"]),
+        ("mpsnh.base.model", "import mpsnh.base.records\nmpsnh.models.XXZ(L=2)", ["mpsnh.models"]),
+        ("mpsnh.base.model", "import mpsnh.base.records\nmpsnh.sweep(f)", ["mpsnh.run.sweep"]),
+        ("mpsnh.base.model", "importlib.import_module('mpsnh.models.xxz')", ["mpsnh.models.xxz"]),
+        ("mpsnh.base.model", "import_module('..models', 'mpsnh.base')", ["mpsnh.models"]),
+        ("mpsnh.base.model", "__import__('mpsnh.run.sweep')", ["mpsnh.run.sweep"]),
+        ("mpsnh.base.model", "lazy_loader.load('mpsnh.algorithms')", ["mpsnh.algorithms"]),
+        ("mpsnh.base.model", "lazy_loader.attach_stub('mpsnh.algorithms', f)", ["mpsnh.algorithms"]),
+        ("mpsnh.base.model", "sys.modules['mpsnh.observables'].X", ["mpsnh.observables"]),
+        ("mpsnh.base.model", "sys.modules.get('models.xxz')", ["models.xxz"]),
         ("mpsnh.base.model", "from tests.oracles.gaussian import propagator", ["tests.oracles.gaussian"]),
         # what is allowed
         ("mpsnh.algorithms.steady_state", "from mpsnh.algorithms.nhtebd import NHTEBD", []),
@@ -195,6 +255,8 @@ def test_the_check_finds_circles():
         ("mpsnh.models.ring", "import numpy as np\nfrom mpsnh import MPS\nfrom mpsnh.base.model import Model", []),
         ("mpsnh.base.bath", "from mpsnh.base.model import Model\nimport mpsnh.base.model", []),
         ("mpsnh.base.bath", '"""import mpsnh.models"""', []),
+        ("mpsnh.base.bath", "import mpsnh.base.records\nmpsnh.base.records.Record()", []),
+        ("mpsnh.base.bath", "importlib.import_module('scipy.sparse')\nsys.modules['mpsnh.base.model']\nnp.load(f)", []),
         ("mpsnh.studies.ha2023.data", "from mpsnh import algorithms, models\nimport mpsnh.picture", []),
     ],
 )

@@ -68,7 +68,7 @@ def test_ctrl_c_ends_a_sweep_and_its_workers(all_processes, tmp_path):
 def test_ctrl_c_keeps_what_a_region_has_finished(tmp_path):
     def make(seed):
         if seed == 7 and impatient:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         return draw(seed=seed)
 
     over, place = {"seed": range(12)}, tmp_path / "data.zarr"
@@ -86,7 +86,7 @@ def test_ctrl_c_without_a_store_or_checkpoint_names_it():
 
         def __call__(self, snapshot, model):
             if snapshot.time > 0.1:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
             return 0.0
 
     def make(seed=0):
@@ -118,7 +118,7 @@ def test_ctrl_c_in_a_run_says_what_is_kept(tmp_path):
 WORKERS = {
     "no guard": (
         "nh.sweep(make, {'seed': range(4)}, workers=2, progress=False)\n",
-        r"RuntimeError: each worker process imports the script, and met .* put the call below `if __name__ ==",
+        r"mpsnh.run.pool.UnfitError: each worker process imports the script, .* put the call below `if __name__ ==",
     ),
     "a value set below the guard": (
         "if __name__ == '__main__':\n    SPREAD = 2.0\n"

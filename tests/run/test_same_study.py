@@ -5,6 +5,7 @@ Each case runs the text of a study, edits it as a user would between two calls, 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -154,6 +155,32 @@ def test_another_initial_state_is_another_run(kind, tmp_path):
     nh.sweep(lambda seed: quench(make(UP)), {"seed": [0, 1]}, store=stored)
     with pytest.raises(ValueError, match=r"at seed = 0 the code or value .* of the algorithm is another one"):
         nh.sweep(lambda seed: quench(make(UP[::-1])), {"seed": [0, 1]}, store=stored)
+
+
+class Table:
+    """A callable of a script, which remembers its state."""
+
+    def __init__(self, names):
+        self.names = names
+
+    @functools.lru_cache  # noqa: B019
+    def state(self, model):
+        return nh.MPS.product(model.sites, self.names)
+
+
+@pytest.mark.parametrize(
+    "kind", [lambda names: Table(names).state, lambda names: functools.partial(joined, ",".join(names).split)]
+)
+def test_methods_of_different_objects_are_different_studies(kind, tmp_path):
+    """Which of them it is shows in the parameters, so that it is compared wherever these are."""
+    stored = tmp_path / "data.zarr"
+    nh.sweep(lambda seed: quench(kind(UP)), {"seed": [0, 1]}, store=stored)
+    with pytest.raises(ValueError, match=r"holds another study: algorithm\.initial"):
+        nh.sweep(lambda seed: quench(kind(UP[::-1])), {"seed": [0, 1]}, store=stored)
+
+
+def joined(split, model):
+    return nh.MPS.product(model.sites, split(","))
 
 
 def neel(model, _):

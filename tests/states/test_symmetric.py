@@ -11,9 +11,9 @@ import pytest
 import quimb.tensor as qtn
 import symmray
 
-from mpsnh import MPO, MPS, Gate, OpSum, Site, Snapshot, Spin, algorithms, models
+from mpsnh import MPO, MPS, Gate, OpSum, Simulation, Site, Snapshot, Spin, algorithms, models
 from mpsnh.states.blocks import charge_blocks
-from mpsnh.states.symmetric import SymmetricMPS, from_blocks, symmetric
+from mpsnh.states.symmetric import SymmetricMPS, from_blocks, require_charge, symmetric
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
 from tests.oracles import reference
@@ -263,14 +263,34 @@ def test_stored_blocks_that_do_not_fit_are_refused(change, message):
         state.with_arrays(changed(dict(state.to_arrays()), **change))
 
 
-def test_the_charge_of_an_initial_state_may_be_any():
-    """The charge of the model says which sector exact methods take; a state brings its own."""
-    model = models.NonHermitianXXZ(L=6, gamma=0.3)
+@pytest.mark.parametrize("charge", [2, None, 0])
+def test_an_initial_state_has_the_charge_of_the_model(charge):
+    model = models.NonHermitianXXZ(L=6, gamma=0.3, charge=charge)
     algorithm = algorithms.NHTEBD(dt=0.1, t_max=0.2, initial=lambda m: MPS.product(m.sites, ["up"] * 4 + ["down"] * 2))
+    if charge == 0:
+        with refused("weight 1 outside of the sector of charge 0"):
+            Simulation(model, algorithm, {})
+        return
     *_, last = algorithm.records(model)
     assert isinstance(last, Snapshot)
     assert last.state.expect_each("Sz").sum() == pytest.approx(1)
     assert type(last.state) is SymmetricMPS
+
+
+def test_a_superposition_of_charges_says_its_weight_in_others():
+    bell = MPS.from_vector([0.6, 0, 0, 0.8j], HALF[:2])
+    require_charge(bell, None)
+    with refused("weight 0.36 outside of the sector of charge -2"):
+        require_charge(bell, -2)
+    with refused("weight 1 outside of the sector of charge 0"):
+        require_charge(bell, 0)
+
+
+def test_a_state_of_another_charge_is_not_gone_on_with():
+    up = models.NonHermitianXXZ(L=4, gamma=0.3, charge=4)
+    *_, last = algorithms.NHTEBD(dt=0.1, t_max=0.1, initial=["up"] * 4).records(up)
+    with refused("outside of the sector of charge 0"):
+        list(algorithms.NHTEBD(dt=0.1, t_max=0.2).records(models.NonHermitianXXZ(L=4, gamma=0.3), after=last))
 
 
 class Tilted(models.NonHermitianXXZ):

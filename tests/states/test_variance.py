@@ -7,7 +7,7 @@ import pytest
 
 import mpsnh as nh
 from mpsnh import algorithms, models
-from mpsnh.states.variance import variance
+from mpsnh.states.variance import _shifted, variance
 from tests.oracles.reference import CHAINS, every_chain, random_mps
 
 
@@ -56,3 +56,14 @@ def test_a_hundred_sites_in_seconds():
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="number of sites of the operator = 6, but it must be 4, as the state has"):
         variance(models.NonHermitianXXZ(L=6).mpo(), nh.MPS.product([nh.Spin()] * 4, ["up"] * 4))
+
+
+@pytest.mark.parametrize("energy", [2.7e-17j - 1.5e-18, 1e-17 + 1e-18j, 1e-100j, 1.0])
+def test_an_energy_of_rounding_does_not_drown_the_terms(energy):
+    """The identity shares its channel with terms; were 1e-17 of it their measure, sums of 1e17 would cancel."""
+    terms = nh.OpSum([(-0.257, "Z", 0, "Sm", 0), (-0.5 + 0.404j, "X", 1, "Sy", 1, "Sx", 0), (0.9, "Sp", 2, "Z", 1)])
+    tensors = nh.MPO.from_opsum(terms, [nh.Spin(0.5)] * 3).site_tensors()
+    whole, shifted = (
+        np.einsum("lrab,rscd,stef->acebdf", *chain).reshape(8, 8) for chain in (tensors, _shifted(tensors, energy))
+    )
+    np.testing.assert_allclose(shifted, whole - energy * np.eye(8), atol=1e-15)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mpsnh import MPS, DensityMatrix, ExactState, OpSum, Pure, Sector, Spin, State
+from mpsnh import MPS, DensityMatrix, ExactState, OpSum, Pure, Sector, Spin, State, algorithms, models
 from mpsnh.states.symmetric import symmetric
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.vector import Eigenvectors
@@ -109,3 +109,11 @@ def test_a_workspace_has_room_for_a_truncation_or_refuses_it():
         with pytest.raises(ValueError, match=f"max_bond = {max_bond}, but it must be {allowed}"):
             workspace.apply((), Truncation(max_bond=max_bond))
     assert workspace.apply((), Truncation(max_bond=2)).tolist() == [0.0]
+
+
+def test_a_state_is_among_the_eigenvectors_that_it_comes_from():
+    (spectrum,) = algorithms.ExactDiag().records(models.NonHermitianXXZ(L=4, h=1.0))
+    assert spectrum.right[0] in spectrum.right
+    assert spectrum.right[0] in spectrum.right[:1]
+    assert spectrum.right[1] not in spectrum.right[:1]
+    assert "up" not in spectrum.right

@@ -158,8 +158,8 @@ def run(
     if not threads:
         nh.sweep(make, over, **options)
         return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(threads, mp_context=spawn) if processes else ThreadPoolExecutor(threads) as executor:
+    quick = multiprocessing.get_context("fork")  # here there is no thread yet
+    with ProcessPoolExecutor(threads, mp_context=quick) if processes else ThreadPoolExecutor(threads) as executor:
         nh.sweep(make, over, executor, **options)
 
 

@@ -14,7 +14,7 @@ import scipy.sparse.linalg
 import scipy.special
 from numpy.typing import NDArray
 
-from mpsnh.linalg.bounds import PADDING
+from mpsnh.linalg.bounds import EPS, PADDING
 from mpsnh.linalg.filter.moments import TRUNCATION, Moments, damped, probe_index
 
 CENTRE = 7
@@ -37,7 +37,7 @@ LEAST_PIVOT = 3e-12
 """Pivot of a pencil, relative to the largest, that counts as zero; it must exceed what sums over moments leave out."""
 
 
-ROUNDING = 2 * np.finfo(float).eps
+ROUNDING = 2 * EPS
 """Rounding error of the moment c_s, relative to s: below it, too, pivots count as zero."""
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import mpsnh as nh
 from mpsnh.cli import app
 from mpsnh.run.store import FAILED, Store
-from tests.support.hostile import attacks
+from tests.support.hostile_stores import attacks
 from tests.support.sweep_functions import draw, quench
 
 GRID = {"h": [0.5, 2.0], "seed": [4, 0, 7, 1]}
