@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -13,22 +12,26 @@ import numpy as np
 import mpsnh as nh
 from mpsnh.run.store import DONE, Store
 from tests.support.sweep_functions import draw
+from tests.torture.attack import attack
 
 GRID = {"h": [0.5, 2.0], "seed": [4, 0, 7, 1, 9]}
+FLIPS = 20
+"""Files that are damaged in a round."""
 
 
-def rounds(rng: np.random.Generator, count: int) -> Counter[str]:
-    """Damage one file of a store in each round, and say what came of it.
+@attack
+def damage_stores(rng: np.random.Generator, folder: Path) -> Counter[str]:
+    """Damage one file of a store, many times, each time of a whole one.
 
     Verdicts: ``mended`` (the sweep gave all results), ``refused`` (with a sentence), ``wrong``.
     """
     verdicts = Counter[str]()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        whole, store = Path(folder) / "whole.zarr", Path(folder) / "data.zarr"
+        whole, store = folder / "whole.zarr", folder / "data.zarr"
         faulty = _faulty(whole)
         files = sorted(str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file())
-        for _ in range(count):
+        for _ in range(FLIPS):
             shutil.copytree(whole, store)
             _damage(store / str(rng.choice(files)), rng)
             verdicts[_verdict(store, faulty)] += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -16,22 +15,24 @@ import numpy as np
 import mpsnh as nh
 from mpsnh.run.store import DONE, Store
 from tests.support.sweep_functions import draw
+from tests.torture.attack import attack
 
 GRID = {"h": [0.5, 2.0], "seed": [4, 0, 7, 1, 9]}
 PLACES = ("os.replace", "os.link", "os.open", "os.fsync")
 """Calls that fail: of renaming, making once, opening and waiting for the disk."""
 
 
-def rounds(rng: np.random.Generator, count: int) -> Counter[str]:
-    """Let one call of the operating system fail, or all from then on, in each round.
+@attack
+def fill_disk(rng: np.random.Generator, folder: Path) -> Counter[str]:
+    """Let one call of the operating system fail, or all from then on, a few times.
 
     Verdicts: ``right``, ``lost`` (a point that was done is missing afterwards), ``wrong``.
     """
     verdicts = Counter[str]()
-    for _ in range(count):
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            verdicts[_verdict(Path(folder) / "data.zarr", rng)] += 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number in range(5):
+            verdicts[_verdict(folder / f"data{number}.zarr", rng)] += 1
     return verdicts
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import multiprocessing
-import tempfile
 import threading
 import uuid
 from collections import Counter
@@ -18,29 +17,34 @@ from mpsnh.run.store import DONE, Store
 from mpsnh.run.verify import verify
 from tests.support.object_store import s3
 from tests.support.sweep_functions import draw, logged
+from tests.torture.attack import attack
 
 PATIENCE = 120.0
 """Seconds after which sweeps hang."""
 
 
-def rounds(rng: np.random.Generator, count: int) -> Counter[str]:
-    """Let three sweeps and a reader share a store in each round.
+@attack
+def share_folder(rng: np.random.Generator, folder: Path) -> Counter[str]:
+    """Three sweeps in processes and a reader share a folder."""
+    return Counter([_verdict((str(folder / "data.zarr"), {}), folder / "log", rng, processes=True)])
 
-    Verdicts: ``right``, ``duplicated`` (right, but a point other than the first ones ran twice), ``wrong``, ``lost``,
-    ``hung`` and ``failed`` (a sweep raised).
-    """
-    verdicts = Counter[str]()
-    with tempfile.TemporaryDirectory() as folder, s3() as options:
-        for number in range(count):
-            kind = ("local", "memory", "s3")[number % 3]
-            name, log = uuid.uuid4().hex, Path(folder) / f"log{number}"
-            place = {
-                "local": (str(Path(folder) / name), {}),
-                "memory": (f"memory://{name}/data.zarr", {}),
-                "s3": (f"s3://bucket/{name}/data.zarr", options),
-            }[kind]
-            verdicts[f"{kind}: {_verdict(place, log, rng, kind == 'local')}"] += 1
-    return verdicts
+
+@attack
+def share_memory(rng: np.random.Generator, folder: Path) -> Counter[str]:
+    """Three sweeps in threads and a reader share a store in memory, which has no locks."""
+    return _without_locks((f"memory://{uuid.uuid4().hex}/data.zarr", {}), folder, rng)
+
+
+@attack
+def share_bucket(rng: np.random.Generator, folder: Path) -> Counter[str]:
+    """Three sweeps in threads and a reader share a store on S3, which has no locks."""
+    with s3() as options:
+        return _without_locks((f"s3://bucket/{uuid.uuid4().hex}/data.zarr", options), folder, rng)
+
+
+def _without_locks(place, folder: Path, rng: np.random.Generator) -> Counter[str]:
+    verdict = _verdict(place, folder / "log", rng, processes=False)
+    return Counter(["right" if verdict == "duplicated" else verdict])
 
 
 def _grids(rng: np.random.Generator) -> list[dict[str, list[float]]]:
@@ -58,6 +62,7 @@ def _sweep(place, grid, log, batch):
 
 
 def _verdict(place, log: Path, rng: np.random.Generator, processes: bool) -> str:
+    """Return what came of it; ``duplicated`` means that a point other than the first ones ran twice."""
     grids, batch = _grids(rng), int(rng.integers(1, 4))
     problems, over = list[str](), threading.Event()
     context = multiprocessing.get_context("forkserver")
@@ -93,7 +98,8 @@ def _verdict(place, log: Path, rng: np.random.Generator, processes: bool) -> str
         if verify(Store(*place)).points["done"] < len(wanted):
             return "lost"
     if problems:
-        return problems[0]
+        log.with_name("said").write_text("\n".join(problems))
+        return "wrong" if "wrong" in problems else "lost"  # a sweep that raised has lost its points
     first = {(grid["h"][0], grid["seed"][0]) for grid in grids}
     return "duplicated" if any(n > 1 for point, n in logged(log).items() if point not in first) else "right"
 
