@@ -13,7 +13,7 @@ help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
 	@echo "make test       run the test suite"
 	@echo "make fuzz       compare random cases with a dense reference (SEED=1 CASES=2000; ten minutes)"
-	@echo "make torture    kill workers and main processes at random, and count what is lost (SEED=1 ROUNDS=500; an hour)"
+	@echo "make torture    kill workers and main processes, damage and share stores at random, and count what is lost (SEED=1 ROUNDS=500; an hour)"
 	@echo "make lint       check format and style"
 	@echo "make types      check types, and that a planted error is found"
 	@echo "make wheel      build the wheel and use it from outside of the checkout"

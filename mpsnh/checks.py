@@ -170,3 +170,19 @@ def public_names(package: str, file: str) -> tuple[Callable[[str], Any], Callabl
         return load(name)
 
     return attribute, listed, names
+
+
+def printable(text: str) -> str:
+    """Return a text without control characters: what a store from elsewhere says goes to a terminal.
+
+    Parameters
+    ----------
+    text : str
+        What is about to be shown.
+
+    Examples
+    --------
+    >>> printable("a" + chr(27) + "[31mb")
+    'a�[31mb'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else "�" for c in text)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import pkgutil
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -21,6 +23,7 @@ from rich.text import Text
 from typing_extensions import override
 
 from mpsnh import studies
+from mpsnh.checks import printable
 
 # What a command needs is imported in it: `mpsnh --help` must not wait for the studies, zarr and matplotlib.
 if TYPE_CHECKING:
@@ -28,20 +31,31 @@ if TYPE_CHECKING:
 
     from mpsnh.run.store import Store
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells have it."""
+DAMAGED, REFUSED, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+"""Exit codes: a store is damaged, a request can't be met, Ctrl-C, nobody reads the output."""
+
+
+EXPECTED = (OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, ImportError, RuntimeError)
+"""What may be wrong with what a command is given, files included; anything else is a mistake of ours."""
 
 
 class _Commands(typer.core.TyperGroup):
-    """Commands that end on Ctrl-C with the sentence of what they were at."""
+    """Commands that end with a sentence: on Ctrl-C that of what they were at, or what is wrong with what they got."""
 
     @override
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            typer.echo(_printable(str(stop) or "stopped by Ctrl-C"), err=True)
+            _say(str(stop) or "stopped by Ctrl-C", err=True)
             raise typer.Exit(INTERRUPTED) from None
+        except (typer.Exit, typer.Abort):
+            raise  # which are errors of running, too
+        except BrokenPipeError:  # nobody reads on, as after `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
+        except EXPECTED as error:
+            _refuse(error)
 
 
 app = typer.Typer(
@@ -70,12 +84,9 @@ def reproduce(
     ] = None,
 ) -> None:
     """Compute and draw the figures of a paper."""
-    try:
-        with _executor(workers, scheduler) as executor:
-            paper = importlib.import_module(f"mpsnh.studies.{study.value}")
-            written = paper.reproduce(scale, only or (), out, seed, executor)
-    except (ValueError, FileExistsError) as error:
-        _refuse(error)
+    with _executor(workers, scheduler) as executor:
+        paper = importlib.import_module(f"mpsnh.studies.{study.value}")
+        written = paper.reproduce(scale, only or (), out, seed, executor)
     for path in written:
         _say(str(path))
 
@@ -125,17 +136,14 @@ def status(
     from mpsnh.picture import opened
     from mpsnh.run.store import MISSING
 
-    try:
-        store = opened(place)
-        values = _report(store)
-        begun, before = monotonic(), int(np.sum(values != MISSING))
-        while watch is not None and np.any(values == MISSING):
-            sleep(watch)
-            values = store.status()
-            gained = int(np.sum(values != MISSING)) - before
-            _say(_counted(values) + _pace(gained, monotonic() - begun, int(np.sum(values == MISSING))))
-    except (OSError, ValueError, KeyError) as error:
-        _refuse(error)
+    store = opened(place)
+    values = _report(store)
+    begun, before = monotonic(), int(np.sum(values != MISSING))
+    while watch is not None and np.any(values == MISSING):
+        sleep(watch)
+        values = store.status()
+        gained = int(np.sum(values != MISSING)) - before
+        _say(_counted(values) + _pace(gained, monotonic() - begun, int(np.sum(values == MISSING))))
 
 
 def _report(store: Store) -> Any:
@@ -147,8 +155,9 @@ def _report(store: Store) -> Any:
         _say(f"axis       {name}: {len(labels)} ({', '.join(map(str, shown))})")
     _say(f"variables  {', '.join(store.form().parts)}")
     _say(f"points     {_counted(values)}")
-    if running := _running(store, values):
-        _say(f"running    {running} of {sum(1 for _ in grid.regions())} regions")
+    if running := store.running():
+        count = math.prod(-(-n // size) for n, size in zip(grid.shape, grid.chunk, strict=True))
+        _say(f"running    {running} of {count} regions")
     failures = store.failures()
     for failure in failures[:FAILURES_SHOWN]:
         point = ", ".join(f"{name}={label}" for name, label in failure["point"].items())
@@ -163,22 +172,6 @@ def _counted(values: Any) -> str:
 
     done, failed, missing = (int(np.sum(values == each)) for each in (DONE, FAILED, MISSING))
     return f"{values.size}: {done} done ({done / values.size:.1%}), {failed} failed, {missing} missing"
-
-
-def _running(store: Store, values: Any) -> int:
-    """Count the regions with missing points that somebody holds the lock of, as far as this can be seen from here."""
-    from mpsnh.run.store import MISSING, region_name
-
-    locks, count = Path(f"{store.url}.locks"), 0
-    for region in store.grid().regions():
-        name = region_name(region)
-        if np.any(values[region] == MISSING) and (locks / f"{name}.lock").exists():
-            try:
-                with store.locked(name) as free:
-                    count += not free
-            except OSError:  # a folder that this user may only read
-                return 0
-    return count
 
 
 def _pace(gained: int, seconds: float, missing: int) -> str:
@@ -206,14 +199,11 @@ def show(
     """
     from mpsnh.picture import averaged, picture, results
 
-    try:
-        chosen = _choices(at or ())
-        lines = averaged(results(place), variable, against, over, chosen)
-        path = out or Path(f"{lines.attrs['name']}.png".replace(os.sep, "_"))
-        picture(lines, log).savefig(path)
-        hidden = int(np.sum(lines["mean"].values <= 0)) if log else 0
-    except (OSError, ValueError, KeyError) as error:
-        _refuse(error)
+    chosen = _choices(at or ())
+    lines = averaged(results(place), variable, against, over, chosen)
+    path = out or Path(f"{lines.attrs['name']}.png".replace(os.sep, "_"))
+    picture(lines, log).savefig(path)
+    hidden = int(np.sum(lines["mean"].values <= 0)) if log else 0
     if hidden:
         _say(f"{hidden} of {lines['mean'].size} means are zero or negative, which a logarithmic axis can't show")
     _say(str(path))
@@ -236,29 +226,64 @@ def retry(place: _Place) -> None:
     """Mark the failed points of a store as missing, so that the sweep runs them again."""
     from mpsnh.picture import opened
 
-    try:
-        count = opened(place).retry()
-    except (OSError, ValueError, KeyError) as error:
-        _refuse(error)
+    count = opened(place).retry()
     if count:
         _say(f"{count} failed points are marked as missing; the same call of sweep with this store runs them again")
     else:
         _say("no point failed")
 
 
-def _refuse(error: Exception) -> NoReturn:
+@app.command()
+def verify(place: _Place) -> None:
+    """Read all of a store and say whether it is whole, and what computed it; ends with code 1 if something is damaged.
+
+    The next sweep with the store mends what can be mended, and computes damaged points again.
+    """
+    from mpsnh.picture import opened
+    from mpsnh.run.verify import verify as verified
+
+    report = verified(opened(place))
+    _say(f"points     {', '.join(f'{count} {name}' for name, count in report.points.items())}")
+    for origin in report.origins:
+        _say(f"computed   {origin}")
+    for fault in report.faults:
+        _say(f"damaged    {fault}")
+    if report.faults:
+        raise typer.Exit(DAMAGED)
+    _say("whole      all that is there is as it was written")
+
+
+@app.command()
+def export(
+    place: Annotated[str, typer.Argument(metavar="STORE", help="The store of a sweep, or a netCDF file.")],
+    to: Annotated[str, typer.Option(help="What to write: netcdf, csv or parquet.")] = "netcdf",
+    out: Annotated[Path | None, typer.Option(help="The file; by default beside the store.")] = None,
+) -> None:
+    """Write the results of a store to a file; points that are missing or failed are NaN."""
+    from mpsnh.picture import results
+    from mpsnh.run.export import export as exported
+
+    beside = Path(Path(place.rstrip("/")).name).with_suffix("") if "://" in place else Path(place).with_suffix("")
+    for path in exported(results(place), to, out or beside):
+        _say(str(path))
+
+
+def _refuse(error: BaseException) -> NoReturn:
     """Say what is wrong and stop with code 2."""
-    Console(stderr=True).print(Text(_printable(str(error)), style="red"), soft_wrap=True)
-    raise typer.Exit(2) from None
+    words = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    text = Text(_encodable(printable(words or type(error).__name__), sys.stderr), style="red")
+    Console(stderr=True).print(text, soft_wrap=True)
+    raise typer.Exit(REFUSED) from None
 
 
-def _say(text: str) -> None:
-    typer.echo(_printable(text))
+def _say(text: str, err: bool = False) -> None:
+    typer.echo(_encodable(printable(text), sys.stderr if err else sys.stdout), err=err)
 
 
-def _printable(text: str) -> str:
-    """Return a text without control characters: what a store from elsewhere says goes to a terminal."""
-    return "".join(each if each.isprintable() or each == "\n" else "�" for each in text)
+def _encodable(text: str, stream: Any) -> str:
+    """Return a text with question marks for what a terminal can't show."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def main() -> None:

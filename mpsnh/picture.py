@@ -15,6 +15,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mpsnh.checks import printable, require_memory
 from mpsnh.run.store import DONE, Store
 from mpsnh.statistics.averages import mean_with_error
 
@@ -71,9 +72,8 @@ def results(place: str | Path) -> xr.Dataset:
         return _from_file(Path(place))
     store = opened(place)
     grid = store.grid()
-    # The status is written last and so read first: what it calls done is there.
-    done = store.status(tuple(slice(0, n) for n in grid.shape)) == DONE
-    return _as_floats(store.load(grid)).where(xr.DataArray(done, dims=list(grid.axes)))
+    data, status = store.loaded(grid)
+    return _as_floats(data).where(xr.DataArray(status == DONE, dims=list(grid.axes)))
 
 
 def opened(place: str | Path) -> Store:
@@ -102,14 +102,16 @@ def opened(place: str | Path) -> Store:
         if "://" not in str(place) and not Path(place).exists():
             reason = "there is nothing"
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = printable(f"{type(error).__name__}: {error}")
     raise ValueError(f"{place} is no store of a sweep: {reason}")
 
 
 def _from_file(path: Path) -> xr.Dataset:
     try:
-        data = xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            require_memory(3 * opened.nbytes, str(path))
+            data = opened.load()
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} is neither a store of a sweep nor a netCDF file: {error}") from None
     values = _as_floats(data)
     for failure in json.loads(data.attrs.get("failures", "[]")):

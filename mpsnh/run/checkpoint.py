@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import signal
+import stat
 import threading
 import time
 import warnings
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.base.records import Record
+from mpsnh.checks import require_memory
 from mpsnh.run.failure import Terminated
 from mpsnh.run.fingerprint import changed
 from mpsnh.run.provenance import comparable, difference, todays_names
@@ -202,6 +204,8 @@ class Checkpoint:
             yield from ((RECORD + name, array) for name, array in record.arrays())
 
     def _read(self, url: str, first: Callable[[], Record] | None) -> Progress:
+        if self.local is not None and os.path.lexists(url) and not stat.S_ISREG(os.stat(url).st_mode):
+            raise ValueError("it is no file")  # and perhaps nothing ever comes out of it
         with fsspec.open(url, "rb") as file:
             arrays = _read_arrays(file)
         theirs = json.loads(str(arrays.pop(ABOUT)))
@@ -279,6 +283,7 @@ def _read_arrays(file: IO[bytes]) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(file) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("it is compressed, which no checkpoint is")  # and could fill the memory
+        require_memory(sum(member.file_size for member in archive.infolist()), "a checkpoint")
         if broken := archive.testzip():
             raise ValueError(f"the checksum of {broken} is wrong")
     file.seek(0)

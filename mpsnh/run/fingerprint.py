@@ -58,10 +58,22 @@ def fingerprint(simulation: Simulation[Any], free: Collection[str] = ()) -> dict
         "the algorithm": _described(simulation.algorithm, free=free),
         **{f"the observable {name!r}": _described(observable) for name, observable in named.items()},
     }
-    return {"python": ".".join(platform.python_version_tuple()[:2]), "generator": _generator(model), "parts": parts}
+    return {"python": ".".join(platform.python_version_tuple()[:2]), "generator": generator(model), "parts": parts}
 
 
-def _generator(model: Any) -> list[float] | None:
+def generator(model: Any) -> list[float] | None:
+    """Return real and imaginary part of the number by which the Hamiltonian or the gates of a model are known.
+
+    Parameters
+    ----------
+    model : Model
+        Whose generator it is; nothing is returned for one that has none.
+
+    Examples
+    --------
+    >>> generator(models.NonHermitianXXZ(L=4)) == generator(models.NonHermitianXXZ(L=4, h=1.0, seed=3))
+    False
+    """
     try:
         number = probe(model.generator, model.sites)
     except Exception:  # a model that can't run, or one of another kind, of which the code must do

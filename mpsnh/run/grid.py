@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
+from mpsnh.run.coordinates import coordinate_type, distinct, matched
 
 Point = dict[str, Any]
 """The coordinates of a point, by axis."""
@@ -28,6 +29,9 @@ REGION_SECONDS = 2.0
 
 LARGEST_REGION = 1000
 """Most points in a region, with ``batch="auto"``."""
+
+LARGE = 2**62
+"""Integers beyond which NumPy's arithmetic with ranges could overflow."""
 
 REGION_BYTES = 2**24
 """Most bytes of results in a region of several points, with ``batch="auto"``."""
@@ -81,7 +85,7 @@ class Grid:
         if not isinstance(over, Mapping):
             raise TypeError(f"over = {over!r}, but it must be a mapping of axes to their coordinates")
         require(bool(over), "over", dict(over), "a mapping with at least one axis")
-        return cls({name: _distinct(name, labels) for name, labels in over.items()})
+        return cls({name: distinct(name, labels) for name, labels in over.items()})
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -117,15 +121,62 @@ class Grid:
         >>> Grid({"h": [1.0, 2.0], "seed": range(3)}).index({"h": 2.0, "seed": 1})
         (1, 1)
         """
-        return tuple(self._places[name][point[name]] for name in self.axes)
+        return tuple(self._place(name, point[name]) for name in self.axes)
 
     def __contains__(self, point: Mapping[str, Any]) -> bool:
         """Tell whether a point with these coordinates is in the grid."""
-        return point.keys() == self.axes.keys() and all(point[name] in self._places[name] for name in self.axes)
+        try:
+            return point.keys() == self.axes.keys() and bool(self.index(point))
+        except (KeyError, TypeError):
+            return False
+
+    def _place(self, name: str, label: Any) -> int:
+        labels = self.axes[name]
+        if not isinstance(labels, range):
+            return self._places[name][label]
+        if label not in labels:
+            raise KeyError(label)
+        return labels.index(int(label))
 
     @functools.cached_property
     def _places(self) -> dict[str, dict[Any, int]]:
-        return {name: {label: k for k, label in enumerate(labels)} for name, labels in self.axes.items()}
+        listed = {name: labels for name, labels in self.axes.items() if not isinstance(labels, range)}
+        return {name: {label: k for k, label in enumerate(labels)} for name, labels in listed.items()}
+
+    def places(self, other: Grid) -> list[NDArray[np.intp]]:
+        """Return where the coordinates of another grid are in this one, for each axis of this one.
+
+        Raises
+        ------
+        KeyError
+            If this one has not all of them.
+
+        Examples
+        --------
+        >>> Grid({"seed": range(5)}).places(Grid({"seed": [4, 0]}))
+        [array([4, 0])]
+        """
+        found = []
+        for name, labels in self.axes.items():
+            asked = other.axes[name]
+            if isinstance(labels, range) and isinstance(asked, range) and len(asked) and asked[-1] in labels:
+                places = np.arange(len(asked)) * (asked.step // labels.step) + self._place(name, asked[0])
+                if asked.step % labels.step == 0:
+                    found.append(places)
+                    continue
+            found.append(np.array([self._place(name, label) for label in asked], np.intp))
+        return found
+
+    def coordinates(self, name: str) -> NDArray[Any]:
+        """Return the coordinates of an axis as an array that holds each of them exactly.
+
+        Examples
+        --------
+        >>> Grid({"seed": [1, 2**63]}).coordinates("seed").dtype, Grid({"h": [1, 0.5]}).coordinates("h").dtype
+        (dtype('uint64'), dtype('float64'))
+        """
+        labels = self.axes[name]
+        return np.asarray(labels, coordinate_type(name, labels))
 
     def regions(self) -> Iterator[Region]:
         """Yield the regions, the last axis running fastest.
@@ -137,6 +188,20 @@ class Grid:
         """
         starts = (range(0, n, size) for n, size in zip(self.shape, self.chunk, strict=True))
         yield from map(self._region, itertools.product(*starts))
+
+    def regions_of(self, wanted: NDArray[np.bool_]) -> Iterator[Region]:
+        """Yield the regions that have a point of some, the last axis running fastest.
+
+        Examples
+        --------
+        >>> list(Grid({"seed": range(5)}, chunk=(2,)).regions_of(np.arange(5) > 3))
+        [(slice(4, 5, None),)]
+        """
+        some = wanted
+        for axis, (n, size) in enumerate(zip(self.shape, self.chunk, strict=True)):
+            some = np.logical_or.reduceat(some, np.arange(0, n, size), axis=axis)
+        for place in np.argwhere(some).tolist():
+            yield self._region(tuple(k * size for k, size in zip(place, self.chunk, strict=True)))
 
     def region(self, index: Index) -> Region:
         """Return the region that a place is in.
@@ -172,7 +237,10 @@ class Grid:
         """
         if self.axes == other.axes:
             return np.ones(self.shape, bool)
-        inside = [np.isin(labels, other.axes[name]) for name, labels in self.axes.items()]
+        inside = []
+        for name, labels in self.axes.items():
+            asked = other.axes[name] if isinstance(other.axes[name], range) else set(other.axes[name])
+            inside.append(np.fromiter((label in asked for label in labels), bool, len(labels)))
         return np.asarray(functools.reduce(np.logical_and.outer, inside))
 
     def matched(self, other: Grid) -> Grid:
@@ -187,7 +255,7 @@ class Grid:
         """
         if self.axes.keys() != other.axes.keys():
             return other
-        return Grid({name: _matched(labels, other.axes[name]) for name, labels in self.axes.items()})
+        return Grid({name: matched(labels, other.axes[name]) for name, labels in self.axes.items()})
 
     def extended(self, other: Grid) -> Grid:
         """Return the grid with the coordinates of another one that it has not, behind its own.
@@ -196,10 +264,17 @@ class Grid:
         --------
         >>> Grid({"h": [1.0], "seed": [0, 1]}).extended(Grid({"h": [2.0], "seed": [1, 2]})).axes
         {'h': [1.0, 2.0], 'seed': range(0, 3)}
+
+        Raises
+        ------
+        TypeError
+            If an axis would have coordinates of two kinds, or some that no array holds exactly.
         """
         if self.axes == other.axes:
             return self
         axes = {name: list(dict.fromkeys([*labels, *other.axes[name]])) for name, labels in self.axes.items()}
+        for name, labels in axes.items():
+            coordinate_type(name, labels)
         return Grid(axes, self.chunk)
 
     def divided(self, batch: int | Literal["auto"], seconds: float, nbytes: int = 0) -> Grid:
@@ -257,57 +332,16 @@ class Grid:
 def _compact(labels: Sequence[Any]) -> Sequence[Any]:
     """Return integers at equal distances as a range, which a million of them fit in, and anything else as a list."""
     if isinstance(labels, range):
-        return labels
+        return labels if not labels or max(abs(labels[0]), abs(labels[-1])) < LARGE else list(labels)
     if len(labels) < 2 or not all(type(label) is int for label in labels):
         return list(labels)
     step = labels[1] - labels[0]
     equal = range(labels[0], labels[0] + step * len(labels), step) if step else ()
-    return equal if equal and all(a == b for a, b in zip(equal, labels, strict=True)) else list(labels)
+    small = max(abs(labels[0]), abs(labels[-1])) < LARGE
+    return equal if equal and small and all(a == b for a, b in zip(equal, labels, strict=True)) else list(labels)
 
 
 def _plain(labels: Sequence[Any]) -> dict[str, list[Any]]:
     if isinstance(labels, range):
         return {"range": [labels.start, labels.stop, labels.step]}
     return {"labels": list(labels)}
-
-
-ROUNDING = 1e-12
-"""Difference, relative to the largest, up to which two coordinates are taken for the same one."""
-
-
-def _matched(known: Sequence[Any], labels: Sequence[Any]) -> Sequence[Any]:
-    """Return coordinates with those that are among the known ones but for rounding replaced by them."""
-    if isinstance(labels, range) or not all(isinstance(label, int | float) for label in (*known, *labels)):
-        return labels
-    ordered = np.sort(np.asarray(known, float))
-    places = np.clip(np.searchsorted(ordered, np.asarray(labels, float)), 1, max(1, ordered.size - 1))
-    near = ordered[np.clip([places - 1, places], 0, ordered.size - 1)]
-    nearest = np.where(abs(near[0] - labels) <= abs(near[1] - labels), *near)
-    same = {float(label): label for label in known}
-    limit = ROUNDING * max(abs(ordered[0]), abs(ordered[-1]))
-    return [
-        same[float(other)] if abs(other - label) <= limit else label
-        for label, other in zip(labels, nearest, strict=True)
-    ]
-
-
-def _distinct(name: str, labels: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:
-    """Return the coordinates of an axis as plain numbers or names, if they can be that."""
-    iterator = isinstance(labels, Iterator)  # of which nothing would be left after a look at it
-    if iterator or not np.iterable(labels) or isinstance(labels, str) or np.ndim(next(iter(labels), 0)):
-        raise TypeError(f"over[{name!r}] = {labels!r}, but it must be a sequence of numbers or names")
-    array = np.asarray(labels if isinstance(labels, range) else list(labels))
-    require(bool(array.size), f"over[{name!r}]", [], "not empty")
-    if array.dtype.kind in "fc" and not np.isfinite(array).all():
-        require(False, f"over[{name!r}]", array.tolist(), "finite")
-    if isinstance(labels, range):
-        return labels
-    mixed = array.dtype.kind == "U" and not all(isinstance(label, str) for label in labels)
-    if mixed or array.dtype.kind not in "biufcU":
-        raise TypeError(f"over[{name!r}] = {labels!r}, but its coordinates must all be numbers, or all names")
-    ordered = np.unique(array)
-    close = array.dtype.kind == "f" and bool(np.any(np.diff(ordered) <= ROUNDING * np.max(np.abs(ordered))))
-    if close or ordered.size < array.size:
-        require(False, f"over[{name!r}]", array.tolist(), "without repetitions")
-    plain: list[Any] = array.tolist()
-    return plain

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import pickle
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -21,10 +20,12 @@ from mpsnh.checks import require
 from mpsnh.run.checkpoint import Checkpoint
 from mpsnh.run.clock import clock
 from mpsnh.run.failure import contained, describe
+from mpsnh.run.folder import Folder
 from mpsnh.run.form import Variable
 from mpsnh.run.grid import Grid, Point
-from mpsnh.run.provenance import common
+from mpsnh.run.provenance import common, difference
 from mpsnh.run.reference import Make, References
+from mpsnh.run.seal import SEAL, digests, sealed, without_modules
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import Store
 
@@ -45,6 +46,8 @@ class PointRunner:
         Seconds between checkpoints.
     references : References or None
         What the process that asked for the points computes at some of them, for other processes to compare.
+    code : str
+        A digest of `make`, which is kept with the results in a store.
 
     Examples
     --------
@@ -61,6 +64,7 @@ class PointRunner:
     time_limit: float | None
     checkpoint_every: float
     references: References | None = None
+    code: str = ""
 
     def __call__(self, point: Point, made: Simulation[Any] | None = None, place: int = 0) -> PointResult:
         """Run a point and see how long it takes.
@@ -96,28 +100,22 @@ class PointRunner:
         kept = self._checkpoint(simulation, point)
         data, coords = simulation.measured() if kept is None else simulation.measured(checkpoint=kept)
         written = kept.url if kept is not None and kept.exists else None
-        return PointResult(point, data, coords, time.perf_counter() - begun, written)
+        seconds = time.perf_counter() - begun
+        if self.store is not None:
+            data = {**data, SEAL: sealed(simulation, self.code, seconds, self.store.number)}
+        return PointResult(point, data, coords, seconds, written)
 
     def _checkpoint(self, simulation: Simulation[Any], point: Point) -> Checkpoint | None:
-        if self.store is None or simulation.algorithm.yields.axis is None:
+        if self.store is None or self.store.options or simulation.algorithm.yields.axis is None:
             return None
+        if isinstance(self.store.place, Folder):
+            self.store.place.beside(".checkpoints")
         described = {name: json.loads(text) for name, text in simulation.provenance().items() if name != "versions"}
-        text = json.dumps([point, _without_modules(described)], sort_keys=True)
+        text = json.dumps([point, without_modules(described)], sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:32]
         return simulation.checkpoint(
             f"{self.store.url}.checkpoints/{name}.npz", every=self.checkpoint_every, patience=self.checkpoint_every
         )
-
-
-def _without_modules(described: Any) -> Any:
-    """Keep the last part of all names: a script has one name where it runs and another where it is sent to."""
-    if isinstance(described, dict):
-        return {key: _without_modules(part) for key, part in described.items()}
-    if isinstance(described, list):
-        return [_without_modules(part) for part in described]
-    if isinstance(described, str) and re.fullmatch(r"([\w<>]+\.)+[^\W\d]\w*", described):
-        return described.rpartition(".")[2]
-    return described
 
 
 @dataclass(slots=True)
@@ -140,6 +138,8 @@ class PointResult:
     def require_finite(self) -> None:
         """Raise if a number is infinite or none."""
         for name, (_, values, _) in self.data.items():
+            if name == SEAL:
+                continue
             finite = np.isfinite(values)
             if not (finite if finite.ndim == 0 else finite.all()):  # a single number takes a tenth of the time
                 raise FloatingPointError(f"the result {name!r} is not finite")
@@ -259,12 +259,28 @@ def survey(make: Make, grid: Grid, stop: bool = False) -> Survey:
             if tuple(point.values()) not in made:
                 with contextlib.suppress(Exception), contained:  # what can't be made is reported where it runs
                     made[tuple(point.values())] = make(**point)
+    _require_function(make, first, simulation)
     known = [each.provenance() for each in made.values()]
     merged = {
         name: json.dumps(common([json.loads(each[name]) for each in known]), ensure_ascii=False) for name in known[0]
     }
     memory = max(each.algorithm.bytes_needed(each.model) for each in made.values())
     return Survey(made, merged, simulation.names, memory, tuple(grid.axes))
+
+
+def _require_function(make: Make, point: Point, simulation: Simulation[Any]) -> None:
+    """Raise if a function makes another simulation of the same point when it is called again."""
+    again = make(**point)
+    there, here = ({n: json.loads(text) for n, text in made.provenance().items()} for made in (simulation, again))
+    problem = difference(there, here)
+    if not problem and digests(simulation) != digests(again):
+        problem = "a value that a function captures is another one"
+    if problem:
+        where = ", ".join(f"{name} = {label}" for name, label in point.items())
+        raise ValueError(
+            f"make gave two simulations of the same point, {where} ({problem}, first and second time), but it must "
+            "depend on nothing but its arguments: draw with a seed that is one of them"
+        )
 
 
 def _first_made(make: Make, grid: Grid, stop: bool) -> tuple[Point, Simulation[Any]]:

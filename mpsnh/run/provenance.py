@@ -92,8 +92,8 @@ def todays_names(theirs: Any, ours: Any) -> Any:
     --------
     >>> todays_names({"type": "mpsnh.models.xxz.XXZ", "h": 1}, {"type": "mpsnh.models.XXZ", "h": 2})
     {'type': 'mpsnh.models.XXZ', 'h': 1}
-    >>> todays_names(["__main__.start"], ["study.start"])
-    ['study.start']
+    >>> todays_names(["__main__.start", "mylab.obs.Gap"], ["study.start", "mylab.Gap"])
+    ['study.start', 'mylab.Gap']
     """
     if isinstance(theirs, dict) and isinstance(ours, dict):
         return {key: todays_names(part, ours.get(key)) for key, part in theirs.items()}
@@ -111,7 +111,9 @@ def _is_old_name(old: str, new: str) -> bool:
         return False
     if "__main__" in (there[0], here[0]):
         return "mpsnh" not in (there[0], here[0])
-    return there[0] == here[0] == "mpsnh" and _room(there) == _room(here)
+    if there[0] == here[0] == "mpsnh":
+        return _room(there) == _room(here)
+    return there[: len(here) - 1] == here[:-1]  # a package that offers it under a shorter name
 
 
 def _room(name: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import math
+import time
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -23,12 +24,16 @@ from mpsnh.run.checkpoint import COMPUTES
 from mpsnh.run.failure import PointError, describe
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import REGION_SECONDS, Grid, Index, Point, Region
+from mpsnh.run.place import PATIENCE, say
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.pool import TRIES, UnfitError
 from mpsnh.run.provenance import common, comparable, difference, todays_names
 from mpsnh.run.reference import References, WorkerError
+from mpsnh.run.reuse import Reuse
+from mpsnh.run.seal import SEAL, SEAL_PART, make_code, remember
 from mpsnh.run.simulation import Simulation
-from mpsnh.run.store import FAILURES, GRID, MISSING, STATUS, Store
+from mpsnh.run.state import FAILURES, GRID, STATUS, is_storable
+from mpsnh.run.store import FAILED, MISSING, Store, region_name
 from mpsnh.run.task import Outcome, Task, run_first
 from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
 
@@ -62,6 +67,9 @@ class Results:
     def __init__(self, run: PointRunner, wanted: Grid, store: Store | None, on_error: str) -> None:
         self.run, self.wanted, self.store, self.on_error = run, wanted, store, on_error
         self.grid, self._asked = wanted, list(wanted.axes)
+        self._verified = False
+        self._left: tuple[list[Region], float] = [], 0.0
+        self._told = {""}
         self._deaths: Counter[str] = Counter()  # of workers under points
         self._doomed: list[tuple[Point, str]] = []  # points that failed before the form was known, and why
 
@@ -78,10 +86,14 @@ class Results:
         if self.store is not None:
             _require_storable(self.store, self.wanted)
             if self.store.exists():
-                self.wanted = self.store.grid().matched(self.wanted)
+                known = self.store.grid()
+                self.wanted = known.matched(self.wanted)
+                if known.axes.keys() == self.wanted.axes.keys():
+                    known.extended(self.wanted)  # which refuses another kind of coordinates
         found = survey(self.run.make, self.wanted, self.on_error == "raise")
         if self.store is not None:
             _require_names(found.names)
+            self.run = replace(self.run, code=make_code(self.run.make))
         if self.store is not None or not workers.local:
             self._references = References.of(found.points())
         if not workers.local:
@@ -91,7 +103,7 @@ class Results:
         self._made = found.made if workers.local else {}
         self.described = {name: text for name, text in found.provenance.items() if name != "versions"}
         first: list[PointResult] = []
-        with self.store.locked("making", wait=True) if self.store else contextlib.nullcontext():
+        with self.store.opening() if self.store else contextlib.nullcontext():
             if self.store is not None and self.store.exists():
                 self._open(self.store, found)
             else:
@@ -117,18 +129,33 @@ class Results:
         ours, stored = self._identity(found), store.identity
         computed = References(stored.pop(COMPUTES, []))  # of which version 0.1.0 knew nothing
         theirs = todays_names(stored, ours)
-        problem = difference(comparable(theirs), comparable(ours), list(self.wanted.axes))
-        if problem or (problem := computed.difference(self.run.make, found.points())):
+        try:
+            problem = difference(comparable(theirs), comparable(ours), list(self.wanted.axes))
+            problem = problem or computed.difference(self.run.make, found.points())
+        except (KeyError, TypeError, AttributeError) as error:
+            problem = f"what it says of its study makes no sense ({type(error).__name__}: {error})"
+        if problem:
             raise ValueError(f"store = {store.url!r} holds another study: {problem}")
+        Reuse(store, self.wanted, self.run.code).require_same(self.run.make)
         merged = common([theirs, ours]) | {"versions": theirs["versions"]}
         merged |= {COMPUTES: computed.joined(self._references).known}
-        store.describe(merged, {name: json.dumps(merged[name], ensure_ascii=False) for name in self.described})
-        store.extend(self.wanted)
-        for region in store.damaged(self.names):
-            warnings.warn(f"a chunk of {store.url} was damaged; {region} is computed again", stacklevel=5)
-            store.discard(region)
+        for name in store.mend():
+            warnings.warn(f"{name} in {store.url} was damaged, and is written anew", stacklevel=5)
+        store.admit(self.wanted, merged, {n: json.dumps(merged[n], ensure_ascii=False) for n in self.described})
+        self._discard_damaged(store)
         # an earlier version may have stored what is no part of the results any more
-        self.form, self.grid = store.form().only(self.names), store.grid()
+        form = store.form().only(self.names)
+        self.form, self.grid = replace(form, parts={**form.parts, SEAL: SEAL_PART}), store.grid()
+
+    def _discard_damaged(self, store: Store) -> bool:
+        discarded = False
+        for region in store.damaged(self.wanted, self.names):
+            with store.locked(region_name(region)) as held:
+                if held:  # or somebody is just writing it
+                    warnings.warn(f"a chunk of {store.url} was damaged; {region} is computed again", stacklevel=6)
+                    store.discard(region)
+                    discarded = True
+        return discarded
 
     def _first(self, batch: int | Literal["auto"], workers: Workers) -> list[PointResult]:
         """Run points until one succeeds, for the form of the results and, if that matters, the time a point takes.
@@ -144,6 +171,8 @@ class Results:
             for point, future in zip(some, futures, strict=True):
                 try:
                     found.append(self._first_result(workers, point, future))
+                    if SEAL in found[-1].data:  # perhaps from another process
+                        remember(found[-1].data[SEAL][2]["origin"])
                 except (WorkerError, UnfitError, BrokenExecutor):  # which is no fault of the point
                     raise
                 except Exception as error:
@@ -210,7 +239,24 @@ class Results:
         mine = tuple(slice(0, n) for n in self.grid.shape)
         status = self.outcome.status if self.store is None else self.store.status(mine)
         wanted = (status == MISSING) & self.inside
-        return [(region, wanted[region]) for region in self.grid.regions() if wanted[region].any()]
+        if not wanted.any() and self.store is not None and not self.store.place.locks and not self._verified:
+            self._verified = True  # two sweeps that were at one region may have spoilt it for each other
+            if self._discard_damaged(self.store):
+                self._verified = False
+                return self.pending()
+        regions = list(self.grid.regions_of(wanted))
+        self._say_who_works(regions)
+        return [(region, wanted[region]) for region in regions]
+
+    def _say_who_works(self, regions: list[Region]) -> None:
+        """Say for whom this sweep waits, if the same regions are missing for a while."""
+        if self.store is None or regions != self._left[0]:
+            self._left = regions, time.monotonic()
+        elif regions and time.monotonic() - self._left[1] > PATIENCE:
+            holders = {self.store.holder(region_name(region)) for region in regions[:100]} - self._told
+            self._told |= holders
+            for holder in holders - {""}:
+                say(f"waiting for {holder}, who works on {self.store.url}")
 
     def task(self, region: Region, wanted: NDArray[np.bool_]) -> Task:
         """Return a region as a task.
@@ -283,16 +329,22 @@ class Results:
     def dataset(self) -> xr.Dataset:
         """Return the results of the points that were asked for."""
         if self.store is not None:
-            with self.store.locked("making", wait=True):  # nobody extends it meanwhile
-                data = self.store.load(self.wanted, self.form.parts).assign_attrs(self.described)
-                recorded = self.store.failures()
+            names = [name for name in self.form.parts if name != SEAL]
+            data, status = self.store.loaded(self.wanted, names)
+            data = data.assign_attrs(self.described)
+            recorded = self.store.failures() if (status == FAILED).any() else []
+            if lost := int(np.sum(status == MISSING)):
+                warnings.warn(
+                    f"{lost} points of {self.store.url} were damaged meanwhile and are NaN; call again to compute them",
+                    stacklevel=3,
+                )
         else:
             parts, axes = self.form.parts, self.grid.axes
             variables = {
                 name: ((*axes, *parts[name].dims), values, parts[name].attrs)
                 for name, values in self.outcome.values.items()
             }
-            labels = {name: np.asarray(labels) for name, labels in axes.items()}
+            labels = {name: self.grid.coordinates(name) for name in axes}
             data = xr.Dataset(variables, {**labels, **self.form.coords}, self.form.attrs)
             recorded = self.outcome.failures
         data = data.transpose(*self._asked, ...)  # of which the store may have another order
@@ -308,7 +360,7 @@ def _require_storable(store: Store, grid: Grid) -> None:
     if "://" not in store.url and Path(store.url).is_file():
         raise NotADirectoryError(f"store = {store.url!r} is a file, but it must be a folder, or a place for one")
     for name, labels in grid.axes.items():
-        if any(isinstance(label, complex) for label in labels if not isinstance(labels, range)):
+        if grid.coordinates(name).dtype.kind == "c":
             raise TypeError(
                 f"over[{name!r}] = {labels!r} has complex coordinates, which a store can't hold; use two real axes, "
                 "or no store"
@@ -317,9 +369,11 @@ def _require_storable(store: Store, grid: Grid) -> None:
 
 
 def _require_names(names: Collection[str]) -> None:
-    """Raise if the name of a variable or an axis is that of something else in each store."""
+    """Raise if a store can have no variable or axis of a name."""
     for name in names:
         require(name not in (STATUS, FAILURES, GRID), "name", name, "another one: a store has a part called so")
+        allowed = "a name that files can hold: printed on one line, without / \\ : and no dot in front"
+        require(is_storable(name), "name", name, allowed)
 
 
 def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:

@@ -3,44 +3,57 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
+import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import filelock
 import numpy as np
 import xarray as xr
-import zarr
-from numcodecs import Zstd
 from numpy.typing import NDArray
 
-from mpsnh.run.form import Form, Part, empty_value
+from mpsnh.checks import require_memory
+from mpsnh.run.catalogue import Catalogue
+from mpsnh.run.chunks import DamagedError
+from mpsnh.run.failures import recorded_failures
+from mpsnh.run.folder import Folder
+from mpsnh.run.form import Form
 from mpsnh.run.grid import Grid, Region
+from mpsnh.run.objects import Objects
+from mpsnh.run.place import Place
+from mpsnh.run.regions import DONE, FAILED, MISSING, Regions, gathered, region_name
+from mpsnh.run.seal import SEAL
+from mpsnh.run.state import FAILURES, GRID, STATUS, State, made
 
-MISSING, DONE, FAILED = 0, 1, 2
-"""What the status says of each point."""
+__all__ = ["DONE", "FAILED", "FAILURES", "GRID", "MISSING", "STATUS", "DamagedError", "Store", "region_name"]
 
-STATUS, FAILURES = "status", "failures"
-"""Names of an array and of a group."""
-
-GRID = "grid"
-"""Group whose attributes hold the axes: apart, since they may be long and the rest is read all the time."""
+_CATALOGUES: dict[str, Catalogue] = {}
+"""Those of stores that were sent to this process, so that a task need not read them again."""
 
 
 class Store:
     """The results of a sweep in a Zarr group.
 
-    Each variable is an array over the axes of the grid, and ``status`` says which points are done.
-    A region of the grid is one chunk of every array. The worker that computed a region writes it, status last, and
-    files are replaced as a whole, so that a crash leaves all of a region or none of it. Chunks carry checksums.
-    On a local path a file lock keeps two workers off the same region; the lock ends with the process that holds it.
+    What a store is stands in a log of records that are written once (`mpsnh.run.log`): its axes, which only become
+    longer, the form of the results and the study. All else that describes it to Zarr and xarray follows from that.
+    Each variable is an array over the axes of the grid, and ``status`` says which points are done. A region of the grid
+    is one chunk of every array. The worker that computed a region writes it, status last, and files are replaced as a
+    whole, so that a crash leaves all of a region or none of it. Chunks carry checksums, and each point a seal
+    (`mpsnh.run.seal`): a point that is not as it was written counts as missing.
     Nothing in a store is code, and nothing outside of its folder (and the lock folder beside it) is written.
 
     Parameters
     ----------
     url : str or Path
-        A local path, or any URL that fsspec opens.
+        A local path, or any URL that fsspec opens. To write there, it must be able to make an object on condition that
+        there is none, as S3 and Google Cloud Storage can.
+    options : mapping, optional
+        What fsspec needs besides a URL, such as an endpoint or credentials.
+    sync : bool
+        Whether results are on the disk, and not only on their way, when they count as done. That takes some
+        milliseconds a region; without it a power cut may cost the last regions, and no more.
 
     Examples
     --------
@@ -53,29 +66,43 @@ class Store:
     ([6.0, nan], [1, 1, 0])
     """
 
-    def __init__(self, url: str | Path) -> None:
+    def __init__(self, url: str | Path, options: Mapping[str, Any] | None = None, sync: bool = True) -> None:
+        text = str(url)
+        for local in ("file://", "local://"):
+            text = text.removeprefix(local)
         # Workers may run in another folder.
-        self.url = str(url) if "://" in str(url) else str(Path(url).absolute())
-        self._local = None if "://" in self.url else Path(self.url)
+        self.url = text if "://" in text else str(Path(text).absolute())
+        self.options, self.sync = dict(options or {}), sync
+        self.place: Place = Objects(text, self.options) if "://" in text else Folder(Path(self.url), sync)
+        self._catalogue, self.number = Catalogue(self.place), uuid.uuid4().hex
 
-    def _group(self, mode: Literal["r", "r+"] = "r") -> Any:
-        if self._local is not None and self._local.is_dir():
-            for path in self._local.iterdir():
-                if path.is_symlink():
-                    raise ValueError(f"store = {self.url!r} has a link in it, {path.name}, and is not used")
-        return zarr.open_group(self.url, mode=mode)
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_catalogue"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._catalogue = _CATALOGUES.setdefault(self.number, Catalogue(self.place))
 
     def exists(self) -> bool:
         """Tell whether there is a store at this place."""
-        try:
-            group = self._group()
-            return STATUS in group and GRID in group and "identity" in group.attrs
-        except FileNotFoundError:
-            return False
+        return self._catalogue.exists()
+
+    @property
+    def state(self) -> State:
+        """What the store is by now.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        DamagedError
+            If it can't be understood.
+        """
+        return self._catalogue.state
 
     @contextlib.contextmanager
     def locked(self, name: str, wait: bool = False) -> Iterator[bool]:
-        """Hold the lock of a region, or of making the store, where the place has locks.
+        """Hold the lock of a region, or of making the store.
 
         Parameters
         ----------
@@ -89,26 +116,19 @@ class Store:
         bool
             False if somebody else holds it.
         """
-        if self._local is None:
-            yield True
-            return
-        lock = filelock.FileLock(self._beside() / f"{name}.lock", timeout=-1 if wait else 0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        with self.place.locked(name, wait) as held:
+            yield held
 
-    def _beside(self) -> Path:
-        """Return the folder for locks, beside the store."""
-        assert self._local is not None
-        folder = self._local.with_name(self._local.name + ".locks")
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    @contextlib.contextmanager
+    def opening(self) -> Iterator[None]:
+        """Hold the lock of making and extending, unless nothing can be written where a store is."""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self.locked("making", wait=True))
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not self.exists():
+                    raise
+            yield
 
     def create(self, form: Form, grid: Grid, identity: Mapping[str, Any]) -> None:
         """Make an empty store; a place that holds anything is refused.
@@ -127,94 +147,97 @@ class Store:
         FileExistsError
             If the folder exists and is not empty.
         """
-        if self._local is not None and self._local.exists() and any(self._local.iterdir()):
+        others = [name for name in self.place.names() if name != GRID]
+        if others or set(self.place.names(GRID)) - {"locks"}:
             raise FileExistsError(f"store = {self.url!r} is not empty and no store of a sweep")
-        # Made beside its place and moved there, so that a crash leaves no half of a store.
-        place = self.url if self._local is None else self._beside() / "made.zarr"
-        if isinstance(place, Path):
-            shutil.rmtree(place, ignore_errors=True)
-        group: Any = zarr.create_group(place, zarr_format=2)
-        group.attrs.update({"identity": dict(identity), "variables": list(form.parts), **form.attrs})
-        group.create_group(GRID).attrs.update(grid.to_json())
-        for axis, labels in grid.axes.items():
-            _add(group, axis, np.asarray(labels), (axis,))
-        for name, (dims, labels, attributes) in form.coords.items():
-            _add(group, name, labels, dims, attributes)
-        for name, part in form.parts.items():
-            sizes = (grid.shape + part.shape, grid.chunk + part.shape)
-            _add_empty(group, name, sizes, (*grid.axes, *part.dims), part.dtype, part.attrs)
-        meaning = {"long_name": "0 missing, 1 done, 2 failed"}
-        _add_empty(group, STATUS, (grid.shape, grid.chunk), tuple(grid.axes), np.dtype(np.uint8), meaning)
-        if isinstance(place, Path) and self._local is not None:
-            if self._local.exists():
-                self._local.rmdir()
-            place.rename(self._local)
+        form = Form({name: part for name, part in form.parts.items() if name != SEAL}, form.coords, form.attrs)
+        record = made(form, grid, identity)
+        if isinstance(self.place, Folder):  # made beside its place and moved there, so that a crash leaves no half
+            folder = self.place.beside(".locks") / "made.zarr"
+            shutil.rmtree(folder, ignore_errors=True)
+            Catalogue(Folder(folder, self.sync)).begin(record)
+            if self.place.root.is_dir():
+                self.place.root.rmdir()
+            folder.rename(self.place.root)
+        else:
+            self._catalogue.begin(record)
 
-    def extend(self, other: Grid) -> None:
-        """Make room for coordinates that are not there yet, behind those that are.
+    def admit(self, other: Grid, identity: Mapping[str, Any], attributes: Mapping[Any, Any]) -> None:
+        """Make room for coordinates that are not there yet, behind those that are, and note what the study is now.
 
         Parameters
         ----------
         other : Grid
             Points over the same axes.
-        """
-        known = self.grid()
-        grown = known.extended(other)
-        group = self._group("r+")
-        if grown != known:
-            group[GRID].attrs.update(grown.to_json())  # first, so that what a crash leaves undone is done next time
-        for array in _over(group, known).values():
-            full = grown.shape + array.shape[len(grown.shape) :]
-            if array.shape != full:
-                array.resize(full)
-        for name, labels in grown.axes.items():
-            stored = group.get(name)
-            if stored is None or stored.shape != (len(labels),) or not np.array_equal(stored[:], labels):
-                if stored is not None:
-                    del group[name]
-                _add(group, name, np.asarray(labels), (name,))
-
-    def describe(self, identity: Mapping[str, Any], attributes: Mapping[Any, Any]) -> None:
-        """Replace the description of the study, after the grid has grown.
-
-        Parameters
-        ----------
         identity : mapping
             What makes this study different from others, as plain data.
         attributes : mapping
-            Attributes of the dataset.
+            Attributes of the dataset that go with it.
         """
-        if self.identity != identity:
-            self._group("r+").attrs.update({"identity": dict(identity), **attributes})
+        self._catalogue.admit(other, identity, attributes)
+
+    def faults(self) -> list[str]:
+        """Return the names of files that describe the store and are not as its log says."""
+        return list(self._catalogue.faults())
+
+    def mend(self) -> list[str]:
+        """Write these files anew, and return the names of those that are damaged, and not only of before."""
+        return self._catalogue.mend()
 
     def grid(self) -> Grid:
         """Return the grid with all coordinates that are stored."""
-        group = self._group()
-        return Grid.from_json({"chunk": group[STATUS].chunks, **group[GRID].attrs})  # 0.1.0 wrote no chunk there
+        return self.state.grid
 
     @property
     def identity(self) -> dict[str, Any]:
         """What makes this study different from others."""
-        return dict(self._group().attrs["identity"])
+        return dict(self.state.identity)
 
     def form(self) -> Form:
         """Return what the results of all points share."""
-        group, grid = self._group(), self.grid()
-        arrays, count = dict(group.arrays()), len(grid.shape)
-        described = {name: dict(array.attrs) for name, array in arrays.items()}
-        dims = {name: tuple(attributes.pop("_ARRAY_DIMENSIONS")) for name, attributes in described.items()}
-        attrs = {name: text for name, text in group.attrs.items() if name not in ("identity", "variables")}
-        parts = {
-            name: Part(dims[name][count:], arrays[name].shape[count:], arrays[name].dtype, described[name])
-            for name in group.attrs["variables"]
-        }
-        labels = arrays.keys() - parts.keys() - grid.axes.keys() - {STATUS}
-        coords = {name: (dims[name], arrays[name][:], described[name]) for name in arrays if name in labels}
-        return Form(parts, coords, attrs)
+        return self.state.form
+
+    def running(self) -> int:
+        """Return how many regions with missing points somebody is at, as far as is known here."""
+        grid, missing, count = self.grid(), self.status() == MISSING, 0
+        for name in self.place.lock_names():
+            corner = tuple(int(n) for n in name.split(".") if n.isdecimal() and len(n) < 12)
+            if len(corner) == len(grid.shape) and all(k < n for k, n in zip(corner, grid.shape, strict=True)):
+                count += bool(missing[grid.region(corner)].any() and self.holder(name))
+        return count
+
+    def holder(self, name: str) -> str:
+        """Say who holds the lock of a region and since when; empty if nobody does, as far as is known here.
+
+        Parameters
+        ----------
+        name : str
+            What is locked.
+        """
+        return self.place.holder(name)
+
+    def _regions(self, names: Collection[str] | None = None, cached: bool = False) -> Regions:
+        return Regions(self.place, self._catalogue.recent if cached else self.state, names)
 
     def status(self, region: Region | tuple[()] = ()) -> NDArray[np.uint8]:
-        """Return the status of each point of the stored grid, or of a region."""
-        return np.asarray(self._group()[STATUS][region or ...])
+        """Return the status of each point of the stored grid, or of a part of it.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            The part; all if it is empty.
+        """
+        return self._regions(cached=bool(region)).status(region)
+
+    def seals(self, region: Region) -> NDArray[Any]:
+        """Return what is kept of each point of a region besides its results, zeros for those that have none.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            A whole region.
+        """
+        return self._regions().seals(region)
 
     def write(
         self,
@@ -230,41 +253,25 @@ class Store:
         region : tuple of slice
             A whole region.
         values : mapping of str to ndarray
-            The variables over the region.
+            The variables over the region, perhaps with the seals.
         status : ndarray of int
             Which of its points are done or failed; those missing keep what the store has.
         failures : sequence of mapping
             Points of the region that failed, with their errors, as plain data.
         """
-        group = self._group("r+")
-        fresh = status != MISSING
-        merged = np.where(fresh, status, group[STATUS][region])
-        for name, block in values.items():
-            if not fresh.all():
-                old = group[name][region]
-                old[fresh] = block[fresh]
-                block = old
-            group[name][region] = block
-        if failures:
-            part = group.require_group(f"{FAILURES}/{region_name(region)}")
-            points = [each["point"] for each in failures]
-            earlier = [each for each in part.attrs.get("failures", []) if each["point"] not in points]
-            part.attrs["failures"] = [*earlier, *failures]
-        group[STATUS][region] = merged
+        if not (status != MISSING).any():
+            return
+        regions = self._regions(values, cached=True)
+        for number, described in regions.unknown_origins(values).items():
+            record = {"origin": {"number": number, **described}}
+            self._catalogue.add(lambda known, n=number, r=record: None if _has_origin(known, n) else r)  # type: ignore[misc]
+            regions = self._regions(values)
+        regions.write(region, values, status, failures)
 
     def failures(self) -> list[dict[str, Any]]:
         """Return the points that failed, each with its coordinates and its error."""
-        parts = self._failure_groups(self._group())
-        recorded = [dict(each) for part in parts for each in part.attrs.get("failures", [])]
-        if not recorded:
-            return []
-        status, grid = self.status(), self.grid()
-        failed = {tuple(index) for index in np.argwhere(status == FAILED)}
-        return [each for each in recorded if grid.index(each["point"]) in failed]
-
-    @staticmethod
-    def _failure_groups(group: Any) -> list[Any]:
-        return [part for _, part in group[FAILURES].groups()] if FAILURES in group else []
+        state = self.state
+        return recorded_failures(self.place, state.grid, self.status() == FAILED)
 
     def retry(self) -> int:
         """Mark all failed points as missing, so that the sweep runs them again.
@@ -274,46 +281,39 @@ class Store:
         int
             How many there were.
         """
-        status = self._group("r+")[STATUS]
         count = 0
-        for region in self.grid().regions():
-            if np.any(status[region] == FAILED):
-                with self.locked(region_name(region), wait=True):  # somebody may be writing to it
-                    values = status[region]
-                    count += int(np.sum(values == FAILED))
-                    status[region] = np.where(values == FAILED, MISSING, values)
+        for region in self.grid().regions_of(self.status() == FAILED):
+            with self.locked(region_name(region), wait=True):  # somebody may be writing to it
+                values = self.status(region)
+                count += int(np.sum(values == FAILED))
+                self._regions().mark(region, np.where(values == FAILED, MISSING, values))
         return count
 
-    def damaged(self, names: Collection[str]) -> list[Region]:
-        """Return the regions of which a chunk can't be read, because it is gone, no chunk or its checksum is wrong.
+    def damaged(self, wanted: Grid | None = None, names: Collection[str] | None = None) -> list[Region]:
+        """Return the regions of which a chunk can't be read, or a point is not what was written.
 
         Parameters
         ----------
-        names : collection of str
-            The variables that matter.
+        wanted : Grid, optional
+            The points that matter; by default all.
+        names : collection of str, optional
+            The variables that matter; by default all.
         """
-        group, grid, bad = self._group(), self.grid(), []
-        arrays = [array for name, array in _over(group, grid).items() if name in names]
-        for region in grid.regions():
-            try:
-                done = group[STATUS][region] == DONE
-                # What is done is finite, so that a chunk is gone where it is not.
-                for array in arrays:
-                    block = array[region]
-                    if block.dtype.kind in "fc" and not np.isfinite(block[done]).all():
-                        bad.append(region)
-                        break
-            except Exception:  # whatever the codec or the operating system raises
-                bad.append(region)
-        return bad
+        grid = self.grid()
+        inside = np.ones(grid.shape, bool) if wanted is None else grid.overlap(wanted)
+        regions = self._regions(names)
+        return [region for region in regions.written() if inside[region].any() and regions.fault(region)]
 
     def discard(self, region: Region) -> None:
-        """Drop all that is stored of a region, so that the sweep computes it again."""
-        group = self._group("r+")
-        shape = tuple(part.stop - part.start for part in region)
-        group[STATUS][region] = np.full(shape, MISSING, np.uint8)
-        for array in _over(group, self.grid()).values():
-            array[region] = np.full(shape + array.shape[len(shape) :], empty_value(array.dtype), array.dtype)
+        """Drop all that is stored of a region, so that the sweep computes it again.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            A whole region.
+        """
+        shape = [part.stop - part.start for part in region]
+        self._regions().mark(region, np.full(shape, MISSING, np.uint8))
 
     def load(self, grid: Grid, names: Collection[str] | None = None) -> xr.Dataset:
         """Read the results of a part of the grid into memory.
@@ -328,61 +328,36 @@ class Store:
         Returns
         -------
         Dataset
-            Without the status.
+            Without the status. Points that are not done are NaN, for which integers and truth values become floats.
         """
-        known = self.grid().axes
-        chosen = {name: np.asarray(labels) for name, labels in grid.axes.items() if labels != known[name]}
-        with xr.open_zarr(self.url, consolidated=False, chunks=None, mask_and_scale=False) as data:
-            for variable in data.variables.values():
-                variable.attrs.pop("_FillValue", None)
-            kept = [name for name in data.attrs.pop("variables") if names is None or name in names]
-            del data.attrs["identity"]
-            wanted: xr.Dataset = data[[*kept, STATUS]].drop_encoding().drop_vars(STATUS).sel(chosen).load()
-            return wanted
+        return self.loaded(grid, names)[0]
+
+    def loaded(self, grid: Grid, names: Collection[str] | None = None) -> tuple[xr.Dataset, NDArray[np.uint8]]:
+        """Read the results of a part of the grid, and which of its points are done, into memory.
+
+        Parameters
+        ----------
+        grid : Grid
+            The coordinates wanted, in the order wanted.
+        names : collection of str, optional
+            The variables wanted; by default all.
+
+        Returns
+        -------
+        Dataset, ndarray of int
+            The results as from `load`, and the status of each point; one that is not what was written is missing.
+        """
+        state = self.state
+        parts = {name: part for name, part in state.form.parts.items() if names is None or name in names}
+        each = sum(part.dtype.itemsize * int(np.prod(part.shape, dtype=float)) for part in parts.values())
+        require_memory(3 * grid.size * (each + 1), f"what is asked for of store = {self.url!r}")
+        values, status = gathered(self._regions(parts), grid, parts)
+        labels = {name: (name, grid.coordinates(name)) for name in grid.axes}
+        variables = {
+            name: ((*state.grid.axes, *parts[name].dims), block, parts[name].attrs) for name, block in values.items()
+        }
+        return xr.Dataset(variables, {**labels, **state.form.coords}, state.form.attrs), status
 
 
-def region_name(region: Region) -> str:
-    """Return the name of a region, for its lock and its failures.
-
-    Examples
-    --------
-    >>> region_name((slice(0, 2), slice(4, 8)))
-    '0.4'
-    """
-    return ".".join(str(part.start) for part in region)
-
-
-def _over(group: Any, grid: Grid) -> dict[str, Any]:
-    """Return the arrays that stretch over the grid: the variables and the status."""
-    axes = list(grid.axes)
-    stretched = ((name, array) for name, array in group.arrays() if name not in axes)
-    return {name: array for name, array in stretched if array.attrs["_ARRAY_DIMENSIONS"][: len(axes)] == axes}
-
-
-def _add(
-    group: Any, name: str, values: NDArray[Any], dims: Sequence[Any], attributes: Mapping[Any, Any] | None = None
-) -> None:
-    size = tuple(max(1, n) for n in values.shape)
-    _add_empty(group, name, (values.shape, size), dims, values.dtype, attributes or {})
-    group[name][...] = values
-
-
-def _add_empty(
-    group: Any,
-    name: str,
-    sizes: tuple[Sequence[int], Sequence[int]],
-    dims: Sequence[Any],
-    dtype: np.dtype[Any],
-    attributes: Mapping[Any, Any],
-) -> None:
-    shape, chunk = sizes
-    group.create_array(
-        name,
-        shape=tuple(shape),
-        chunks=tuple(max(1, n) for n in chunk),
-        dtype=dtype,
-        fill_value=empty_value(dtype) if dtype.kind in "fc" else None,  # xarray would take 0 for a missing value
-        filters=None,
-        compressors=Zstd(level=1, checksum=True),
-        attributes={**attributes, "_ARRAY_DIMENSIONS": list(dims)},
-    )
+def _has_origin(records: Sequence[Mapping[str, Any]], number: int) -> bool:
+    return any(record.get("origin", {}).get("number") == number for record in records)

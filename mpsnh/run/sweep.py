@@ -30,7 +30,7 @@ def sweep(
     make: Make,
     over: Mapping[str, Sequence[Any] | NDArray[Any]],
     executor: Executor | None = None,
-    store: str | Path | None = None,
+    store: str | Path | Store | None = None,
     batch: int | Literal["auto"] = "auto",
     on_error: Literal["record", "raise"] = "record",
     progress: bool = True,
@@ -54,8 +54,9 @@ def sweep(
     executor : concurrent.futures.Executor, optional
         Where the points run; in this process if neither this nor `workers` is given. Of a `ProcessPoolExecutor` the
         sweep takes how many processes there are and how they start, and makes its own, of which any may die.
-    store : str or Path, optional
-        Folder or fsspec URL of a Zarr group for the results, which any number of sweeps may share.
+    store : str, Path or Store, optional
+        Folder or fsspec URL of a Zarr group for the results, which any number of sweeps may share; a `Store` where
+        fsspec needs options, or to write without waiting for the disk.
     batch : int or "auto"
         How many points run as one task and are stored as one chunk.
     on_error : "record" or "raise"
@@ -82,7 +83,7 @@ def sweep(
     ------
     ValueError
         If the grid is empty, a coordinate is repeated, an axis is called like a part of the results, the shape of
-        a result changes between points, or the store holds another study.
+        a result changes between points, the store holds another study, or `make` depends on more than its arguments.
     TypeError
         If `over` is no mapping of sequences, or `make` does not take an axis, can't be sent to another process or
         returns no `Simulation`.
@@ -117,7 +118,7 @@ def sweep(
             require(time_limit is None, "time_limit", time_limit, _STOPPABLE)
         if workers is not None:
             require_importable(make)
-        kept = Store(store) if store is not None else None
+        kept = store if isinstance(store, Store) or store is None else Store(store)
         results = Results(PointRunner(make, kept, time_limit, checkpoint_every), grid, kept, on_error)
         display.begin(grid.size)
         try:

@@ -35,6 +35,14 @@ SUBJECTS = {
     ],
     "observables/test_spectra.py": ["observables/levels.py", "observables/level_statistics.py"],
     "run/test_axes.py": ["mpsnh/run/grid.py", "mpsnh/run/form.py", "mpsnh/run/results.py"],
+    "run/test_hostile_stores.py": [
+        "mpsnh/run/place.py",
+        "mpsnh/run/folder.py",
+        "mpsnh/run/state.py",
+        "mpsnh/run/chunks.py",
+    ],
+    "run/test_labels.py": ["mpsnh/run/coordinates.py", "mpsnh/run/grid.py"],
+    "run/test_object_store.py": ["mpsnh/run/objects.py", "mpsnh/run/log.py"],
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],
     "run/test_hostile_points.py": ["mpsnh/run/failure.py", "mpsnh/run/display.py"],
     "run/test_interrupt.py": ["mpsnh/run/limits.py", "mpsnh/run/workers.py"],
@@ -43,6 +51,7 @@ SUBJECTS = {
     "tests/test_value_names.py": ["mpsnh/value.py"],
     "states/test_meaning.py": ["mpsnh/states/mps.py", "mpsnh/states/vector.py", "mpsnh/base/evolution.py"],
     "states/test_shadow.py": ["mpsnh/states/shadow.py", "algorithms/nhtebd.py"],
+    "run/test_verify.py": ["mpsnh/run/verify.py", "mpsnh/run/export.py", "mpsnh/run/catalogue.py"],
     "run/test_same_study.py": ["mpsnh/run/code.py", "mpsnh/run/fingerprint.py", "mpsnh/run/reference.py"],
 }
 """Tests of more than one file, by what they test."""

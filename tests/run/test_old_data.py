@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from numcodecs import Zstd
 from typer.testing import CliRunner
 
 import mpsnh as nh
@@ -210,7 +211,8 @@ def test_a_variable_that_the_study_does_not_have_is_left_out(name, damaged, open
     group = zarr.open_group(store.url, mode="r+")
     shape, chunks = group["status"].shape, group["status"].chunks
     planted = group.create_array(
-        "planted", shape=shape, chunks=chunks, dtype=float, fill_value=np.nan, compressors=None,
+        "planted", shape=shape, chunks=chunks, dtype=float, fill_value=np.nan, filters=None,
+        compressors=Zstd(level=1, checksum=True),
         attributes={"_ARRAY_DIMENSIONS": list(over), "long_name": "a diagnostic of old"},
     )  # fmt: skip
     planted[...] = 1.0

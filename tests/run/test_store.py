@@ -27,6 +27,7 @@ import zarr
 import mpsnh as nh
 from mpsnh.run.grid import Grid
 from mpsnh.run.store import DONE, MISSING, Store
+from tests.support.stores import identities, rewrite
 from tests.support.sweep_functions import draw, logged, run
 
 GRID = {"h": [0.5, 2.0], "seed": [4, 0, 7, 1, 9]}
@@ -78,7 +79,7 @@ def test_a_store_is_read_by_xarray_alone(store):
 
 def test_a_store_is_readable_while_it_grows(store, tmp_path):
     """What the status calls done is right at any time."""
-    make, expected = functools.partial(draw, pause=0.004), plain(LONG)
+    make, expected = functools.partial(draw, pause=0.012), plain(LONG)
     writer = threading.Thread(target=functools.partial(nh.sweep, make, LONG, store=store.url, batch=3))
     writer.start()
     partly = 0
@@ -147,17 +148,13 @@ def test_another_study_is_refused(make, over, message, store):
     assert contents(Path(store.url)) == before
 
 
-def test_another_version_is_refused(store, monkeypatch):
+def test_another_version_is_refused(store):
     filled(store)
-    attributes = Path(store.url) / ".zattrs"
-    before = contents(Path(store.url))
-    changed = json.loads(attributes.read_text())
-    changed["identity"]["versions"]["mpsnh"] = "0.0.1"
-    attributes.write_text(json.dumps(changed))
+    known = dict(store.identity["versions"])
+    rewrite(store.url, identities(lambda identity: identity["versions"].update(mpsnh="0.0.1")))
     with pytest.raises(ValueError, match=r"versions.mpsnh is '0.0.1' there and '.*' here"):
         nh.sweep(draw, GRID, store=store.url)
-    changed["identity"]["versions"] = {**json.loads(before[".zattrs"])["identity"]["versions"], "numpy": "1.0"}
-    attributes.write_text(json.dumps(changed))
+    rewrite(store.url, identities(lambda identity: identity.update(versions={**known, "numpy": "1.0"})))
     nh.sweep(draw, GRID, store=store.url)
 
 
@@ -364,8 +361,7 @@ def test_no_array_of_a_store_runs_code(name, where, dtype, store, canary):
         chunk.write_bytes(pickle.dumps(Payload(canary)))
     opened_every_way(store)
     assert not canary.exists()
-    with pytest.raises(ValueError, match=r"No Zarr data type found that matches .*pickle"):
-        nh.sweep(draw, GRID, store=store.url)
+    xr.testing.assert_identical(nh.sweep(draw, GRID, store=store.url), plain(GRID))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -395,6 +391,7 @@ def test_links_do_not_lead_out_of_a_store(name, store, tmp_path):
     filled(store)
     inside, outside = Path(store.url) / name, tmp_path / "outside"
     if name == "failures":
+        shutil.rmtree(inside)
         outside.mkdir()
     else:
         shutil.move(inside, outside)

@@ -25,6 +25,7 @@ import threadpoolctl
 import xarray as xr
 
 import mpsnh as nh
+from mpsnh.run.folder import Folder
 from mpsnh.run.store import DONE, Store
 from tests.support import sweep_functions as functions
 from tests.support.comparison import assert_same_bits
@@ -144,7 +145,7 @@ def test_refused_workers(options, message):
 @pytest.mark.parametrize("threads", [0, 2])
 @pytest.mark.parametrize("batch", [1, 4, "auto"])
 def test_each_simulation_is_made_once(batch, threads, stored, tmp_path):
-    """Also those that tell names, memory and which parameters vary before any work."""
+    """Also those that tell names, memory and what varies before any work; but the first, to see whether it is one."""
     over, made = {"h": [0.5, 2.0], "seed": [4, 0, 7]}, []
 
     def make(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
@@ -153,7 +154,7 @@ def test_each_simulation_is_made_once(batch, threads, stored, tmp_path):
 
     with ThreadPoolExecutor(threads) if threads else contextlib.nullcontext() as executor:
         data = nh.sweep(make, over, executor, tmp_path / "data.zarr" if stored else None, batch)
-    assert sorted(made) == sorted((h, seed) for h in over["h"] for seed in over["seed"])
+    assert sorted(made) == sorted([(0.5, 4), *((h, seed) for h in over["h"] for seed in over["seed"])])
     assert_same_bits(data, reference(over))
 
 
@@ -362,51 +363,27 @@ def test_the_process_that_sweeps_may_be_killed(seed, context, tmp_path):
     assert sum(repeated(log, LONG).values()) <= workers * batch
 
 
-@pytest.mark.parametrize("step", ["group", "labels", "variables", "status"])
-def test_a_kill_while_the_store_is_made(step, monkeypatch, tmp_path):
-    """An exception that nothing catches stands for the kill."""
-    names = {"group": "h", "labels": "seed", "variables": "total", "status": "status"}
-    interrupted_at(monkeypatch, "_add_empty", lambda group, name, *_: name == names[step])
-    with pytest.raises(KeyboardInterrupt):
-        nh.sweep(draw, GRID, store=tmp_path / "data.zarr")
-    monkeypatch.undo()
-    assert_same_bits(nh.sweep(draw, GRID, store=tmp_path / "data.zarr"), reference())
-
-
-@pytest.mark.parametrize("number", range(6))
-def test_a_kill_while_the_store_is_extended(number, monkeypatch, tmp_path):
-    """Arrays may have grown or not, but no other sweep may suffer, whatever it asks for."""
-    import zarr
-
+@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_kill_while_the_store_is_made_or_extended(extended, number, monkeypatch, tmp_path):
+    """An exception that nothing catches stands for the kill; no other sweep may suffer, whatever it asks for."""
     larger = {"h": [0.5, 2.0, 3.0], "seed": [4, 0, 7, 1, 9, 10, 11]}
-    nh.sweep(draw, GRID, store=tmp_path / "data.zarr", batch=3)
-    calls, resize = iter(range(100)), zarr.Array.resize
+    if extended:
+        nh.sweep(draw, GRID, store=tmp_path / "data.zarr", batch=3)
+    calls, put = iter(range(10**6)), Folder._put
 
-    def counted(array: Any, shape: Any) -> None:
-        resize(array, shape)
-        if next(calls) == number:
+    def interrupted(place: Folder, path: str, data: bytes) -> None:
+        if next(calls) == 5 * number:
             raise KeyboardInterrupt
+        put(place, path, data)
 
-    monkeypatch.setattr(zarr.Array, "resize", counted)
+    monkeypatch.setattr(Folder, "_put", interrupted)
     with contextlib.suppress(KeyboardInterrupt):
         nh.sweep(draw, larger, store=tmp_path / "data.zarr")
     monkeypatch.undo()
+    assert next(calls) > 5 * number
     for over in (GRID, larger):
         assert_same_bits(nh.sweep(draw, over, store=tmp_path / "data.zarr"), reference(over))
-
-
-def interrupted_at(monkeypatch: pytest.MonkeyPatch, name: str, condition: Any) -> None:
-    """Make a function of the store raise before it does its work."""
-    from mpsnh.run import store
-
-    original = getattr(store, name)
-
-    def interrupting(*args: Any, **options: Any) -> Any:
-        if condition(*args):
-            raise KeyboardInterrupt
-        return original(*args, **options)
-
-    monkeypatch.setattr(store, name, interrupting)
 
 
 # ------------------------------------------------------------------------------------------------ points that fail

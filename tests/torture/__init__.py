@@ -1,1 +1,1 @@
-"""Random attacks on sweeps, of which none may lose, repeat, falsify or hang anything."""
+"""Random attacks on sweeps and stores, of which none may lose, repeat, falsify or hang anything."""
