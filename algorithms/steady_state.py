@@ -183,8 +183,8 @@ class SteadyState(Diagonalisation):
         right = None if self.vectors == "none" else found.right
         # of a complex matrix, the levels that decay fastest are not known
         largest = float(found.values[0].imag) if matrix.real else None
-        details = {"residuals": found.residuals, "multiplicities": found.multiplicities, "alike": found.alike}
-        return self._spectrum(model, found.values, right, left, largest_imag=largest, **details), ""
+        known: dict[str, Any] = {"multiplicities": found.multiplicities, "alike": found.alike, "largest_imag": largest}
+        return self._spectrum(model, found.values, right, left, residuals=found.residuals, **known), ""
 
     def _filtered(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
@@ -195,7 +195,8 @@ class SteadyState(Diagonalisation):
             not found.certified or self.k <= len(values), "k", self.k, f"at most the number of levels, {len(values)}"
         )
         values = values[np.lexsort((values.real, -values.imag))][: self.k]
-        reach = 2 * np.max(found.errors, initial=0.0)
+        assert found.errors is not None
+        reach = 2 * float(found.errors.max(initial=0.0))
         multiplicities = np.count_nonzero(np.abs(found.values - values[:, None]) <= reach, axis=1)
         doubt = f"all eigenvalues are {found.certificate}"
         if found.certified:
@@ -211,7 +212,7 @@ class SteadyState(Diagonalisation):
                         seed=self.seed,
                     )
                 alike = growing_alike(found.values, found.values.imag, np.full(len(found.values), reach / 2))
-                details = {"residuals": residuals, "multiplicities": multiplicities, "alike": alike}
+                details: dict[str, Any] = {"residuals": residuals, "multiplicities": multiplicities, "alike": alike}
                 return self._spectrum(model, values, right, left, largest_imag=float(values[0].imag), **details)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 doubt = f"{doubt}, but {error}"

@@ -199,7 +199,7 @@ def growing_levels(
 def _multiplicities(values: NDArray[np.complex128], k: int, errors: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return how often each of the first k levels occurs."""
     distances = np.abs(values[:k, None] - values)
-    return np.count_nonzero(distances <= errors[:k, None] + errors, axis=1)
+    return np.asarray(np.count_nonzero(distances <= errors[:k, None] + errors, axis=1))
 
 
 def _conditions(found: _Ritz, mirrored: _Ritz) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import threadpoolctl
@@ -129,7 +129,11 @@ def digests(simulation: Any) -> tuple[int, int, int]:
         else:
             text = repr(values)
         parameters.append(f"{name} {described.name} {text}")
-    return digest("\n".join(parameters)), _of_python("\n".join(code)), _described(type(simulation.model)).terms
+    return (
+        digest("\n".join(parameters)),
+        _of_python("\n".join(code)),
+        _described(cast(Any, type(simulation.model))).terms,
+    )
 
 
 def _of_python(text: str) -> int:
@@ -162,7 +166,7 @@ class _Described:
 
 
 @functools.cache
-def _described(cls: type[Value]) -> _Described:
+def _described(cls: Any) -> _Described:
     return _Described(cls)
 
 
