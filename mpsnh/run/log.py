@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ class Log:
         self._known: list[Record] = []
         self._listed = False
         self._sound = 0
+        self._lock = threading.RLock()  # tasks in threads of one process share what is known of a store
 
     def records(self) -> list[Record]:
         """Return all records that there are by now.
@@ -53,11 +55,12 @@ class Log:
         DamagedError
             If one is lost: neither of its copies is whole.
         """
-        while (data := self._read(len(self._files))) is not None or self._is_listed(len(self._files)):
-            if data is None:
-                raise DamagedError(f"store = {self.place.url!r} has lost record {len(self._files)} of its axes")
-            self._take(data)
-        return self._known
+        with self._lock:
+            while (data := self._read(len(self._files))) is not None or self._is_listed(len(self._files)):
+                if data is None:
+                    raise DamagedError(f"store = {self.place.url!r} has lost record {len(self._files)} of its axes")
+                self._take(data)
+            return list(self._known)
 
     def append(self, propose: Callable[[Sequence[Record]], Record | None]) -> None:
         """Add a record behind all others.
@@ -68,15 +71,16 @@ class Log:
             Takes the records that there are, and returns the new one, or None if nothing is missing any more. It is
             asked again if somebody else was faster.
         """
-        while (record := propose(self.records())) is not None:
-            number, data = len(self._files), self._encoded(record)
-            try:
-                self.place.create(_names(number)[0], data)
-            except FileExistsError:
-                continue
-            self.place.write({_names(number)[1]: data})
-            self._take(data)
-            return
+        with self._lock:
+            while (record := propose(self.records())) is not None:
+                number, data = len(self._files), self._encoded(record)
+                try:
+                    self.place.create(_names(number)[0], data)
+                except FileExistsError:
+                    continue
+                self.place.write({_names(number)[1]: data})
+                self._take(data)
+                return
 
     def faults(self) -> dict[str, bytes]:
         """Return which copies of records are gone or damaged, with what they should hold."""

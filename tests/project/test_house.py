@@ -17,7 +17,6 @@ LONG = {
     "tests/observables/test_resonance.py",
     "tests/oracles/test_oracles.py",
     "tests/project/test_bad_input.py",
-    "tests/run/test_store.py",
     "tests/run/test_sweep.py",
     "tests/states/test_mps.py",
 }
@@ -41,6 +40,7 @@ SUBJECTS = {
         "mpsnh/run/state.py",
         "mpsnh/run/chunks.py",
     ],
+    "run/test_malice.py": ["mpsnh/run/layout.py", "mpsnh/run/store.py"],
     "run/test_labels.py": ["mpsnh/run/coordinates.py", "mpsnh/run/grid.py"],
     "run/test_object_store.py": ["mpsnh/run/objects.py", "mpsnh/run/log.py"],
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],

@@ -1,23 +1,19 @@
-"""Stores survive readers, other writers, full disks, damage, clocks and malice.
+"""Stores survive readers, other writers, full disks, damage and clocks.
 
 Faults provoked: two processes on one store (3 times), a full file system (a small one if mounting is permitted, and a
 limit on the size of files), 24 damaged chunks (4 kinds of damage in 6 arrays and places), a chunk that is gone,
-times of files and clock at 4 extremes, and stores made to run code or to write elsewhere.
+times of files and clock at 4 extremes.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import multiprocessing
 import os
-import pickle
-import shutil
 import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,12 +21,10 @@ import xarray as xr
 import zarr
 
 import mpsnh as nh
-from mpsnh.run.grid import Grid
 from mpsnh.run.store import DONE, MISSING, Store
-from tests.support.stores import identities, rewrite
+from tests.support.stores import GRID, contents, filled, identities, plain, rewrite
 from tests.support.sweep_functions import draw, logged, run
 
-GRID = {"h": [0.5, 2.0], "seed": [4, 0, 7, 1, 9]}
 LONG = {"h": [0.5, 2.0], "seed": list(range(30))}
 
 
@@ -45,23 +39,6 @@ def context():
 @pytest.fixture
 def store(tmp_path) -> Store:
     return Store(tmp_path / "data.zarr")
-
-
-def filled(store: Store, over: dict[str, Any] = GRID, **options: Any) -> xr.Dataset:
-    """Sweep into a store, and return the dataset of a sweep without one."""
-    xr.testing.assert_identical(
-        nh.sweep(functools.partial(draw, **options), over, store=store.url, batch=3), plain(over)
-    )
-    return plain(over)
-
-
-def plain(over: dict[str, Any]) -> xr.Dataset:
-    return nh.sweep(draw, over)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return all files below a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # ------------------------------------------------------------------------------------------------ readers and writers
@@ -307,115 +284,6 @@ def test_a_clock_that_jumps_does_not_matter(step, store, monkeypatch, tmp_path):
     filled(store, {"h": [0.5], "seed": [4, 0]}, log=log)
     filled(store, log=log)
     assert {n for point, n in logged(log).items() if point != (0.5, 4)} == {1}
-
-
-# ---------------------------------------------------------------------------------------------------------- malice
-
-
-class Payload:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, canary: Path) -> None:
-        self.canary = canary
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.canary),)
-
-
-@pytest.fixture
-def canary(tmp_path):
-    """A path at which nothing may appear."""
-    path = tmp_path / "canary"
-    yield path
-    assert not path.exists()
-
-
-def opened_every_way(store: Store) -> None:
-    """Do all that a sweep or a user does with a store, whatever is refused."""
-    ways = (
-        store.exists, store.grid, lambda: store.identity, store.form, store.status, store.failures,
-        lambda: store.damaged(["E"]), store.retry, lambda: store.load(Grid(GRID)),
-        lambda: nh.sweep(draw, GRID, store=store.url),
-    )  # fmt: skip
-    for way in ways:
-        try:
-            way()
-        except Exception as error:
-            assert not isinstance(error, AssertionError)  # noqa: PT017
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["status", "seed", "h", "total", "level"])
-@pytest.mark.parametrize("where", ["filters", "compressor"])
-@pytest.mark.parametrize("dtype", ["|O", None])
-def test_no_array_of_a_store_runs_code(name, where, dtype, store, canary):
-    filled(store)
-    folder = Path(store.url) / name
-    metadata = json.loads((folder / ".zarray").read_text())
-    codec = {"id": "pickle", "protocol": 5}
-    metadata |= {"filters": None, "compressor": None, where: [codec] if where == "filters" else codec}
-    if dtype:
-        metadata |= {"dtype": dtype, "fill_value": None}
-    (folder / ".zarray").write_text(json.dumps(metadata))
-    for chunk in folder.glob("[0-9]*"):
-        chunk.write_bytes(pickle.dumps(Payload(canary)))
-    opened_every_way(store)
-    assert not canary.exists()
-    xr.testing.assert_identical(nh.sweep(draw, GRID, store=store.url), plain(GRID))
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("path", ["../canary", "/{}", "h/../../canary", "canary\0"])
-@pytest.mark.parametrize("where", ["dimension", "variable", "failure"])
-def test_names_do_not_lead_out_of_a_store(where, path, store, canary):
-    filled(store)
-    path, folder = path.format(canary), Path(store.url)
-    if where == "dimension":
-        attributes = json.loads((folder / "status" / ".zattrs").read_text())
-        attributes["_ARRAY_DIMENSIONS"][0] = path
-        (folder / "status" / ".zattrs").write_text(json.dumps(attributes))
-    elif where == "variable":
-        attributes = json.loads((folder / ".zattrs").read_text())
-        attributes["variables"].append(path)
-        (folder / ".zattrs").write_text(json.dumps(attributes))
-    else:
-        group = zarr.open_group(store.url, mode="r+").require_group("failures/0.0")
-        group.attrs["failures"] = [{"point": {path: 1}, "error": path}]
-    opened_every_way(store)
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["status", "total", "failures", "status/0.0", ".zattrs"])
-def test_links_do_not_lead_out_of_a_store(name, store, tmp_path):
-    """Nothing that a link in a store points at is changed."""
-    filled(store)
-    inside, outside = Path(store.url) / name, tmp_path / "outside"
-    if name == "failures":
-        shutil.rmtree(inside)
-        outside.mkdir()
-    else:
-        shutil.move(inside, outside)
-    inside.symlink_to(outside)
-    before = contents(outside) if outside.is_dir() else outside.read_bytes()
-    opened_every_way(store)
-    faulty = functools.partial(draw, faults={11: "raise"})
-    for over in (GRID, {"h": [0.5, 2.0, 3.0], "seed": [4, 0, 7, 1, 9, 11]}):
-        try:
-            nh.sweep(faulty, over, store=store.url)
-        except Exception as error:
-            assert "link" in str(error)  # noqa: PT017
-    assert (contents(outside) if outside.is_dir() else outside.read_bytes()) == before
-
-
-@pytest.mark.parametrize("name", ["making", "0.0"])
-def test_locks_that_are_links_are_not_written_through(name, store, tmp_path):
-    canary, folder = tmp_path / "canary", tmp_path / "data.zarr.locks"
-    canary.write_text("years of work")
-    folder.mkdir()
-    (folder / f"{name}.lock").symlink_to(canary)
-    with pytest.raises(OSError, match="lock"):
-        nh.sweep(draw, GRID, store=store.url, batch=3)
-    assert canary.read_text() == "years of work"
 
 
 def test_nothing_else_is_written(store, tmp_path):

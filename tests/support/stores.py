@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
+import mpsnh as nh
 from mpsnh.run.folder import Folder
 from mpsnh.run.log import COPIES, RECORDS, Log
+from mpsnh.run.store import Store
+from tests.support.sweep_functions import draw
+
+GRID = {"h": [0.5, 2.0], "seed": [4, 0, 7, 1, 9]}
+
+
+def filled(store: Store, over: dict[str, Any] = GRID, **options: Any) -> xr.Dataset:
+    """Sweep into a store, and return the dataset of a sweep without one."""
+    xr.testing.assert_identical(
+        nh.sweep(functools.partial(draw, **options), over, store=store.url, batch=3), plain(over)
+    )
+    return plain(over)
+
+
+def plain(over: dict[str, Any]) -> xr.Dataset:
+    return nh.sweep(draw, over)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return all files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def rewrite(folder: Path | str, change: Callable[[dict[str, Any]], None]) -> None:
