@@ -129,11 +129,8 @@ def digests(simulation: Any) -> tuple[int, int, int]:
         else:
             text = repr(values)
         parameters.append(f"{name} {described.name} {text}")
-    return (
-        digest("\n".join(parameters)),
-        _of_python("\n".join(code)),
-        _described(cast(Any, type(simulation.model))).terms,
-    )
+    model: Any = type(simulation.model)
+    return digest("\n".join(parameters)), _of_python("\n".join(code)), _described(model).terms
 
 
 def _of_python(text: str) -> int:
