@@ -83,7 +83,9 @@ def test_whatever_is_called_is_named_by_what_it_is_of(given, listed):
 
 
 @pytest.mark.parametrize(
-    "given", [(x for x in "a").__next__, threading.Lock(), Held(threading.Lock()), np.frompyfunc(abs, 1, 1)], ids=label
+    "given",
+    [(x for x in "a").__next__, threading.Lock(), Held(threading.Lock()), np.frompyfunc(abs, 1, 1)],
+    ids=["generator", "lock", "holder", "function"],
 )
 def test_what_has_no_stable_name_is_refused(given):
     with pytest.raises(TypeError, match=r"has no name that is the same in another run, .* write a function with def"):

@@ -66,7 +66,9 @@ SIMULATIONS = {
         {"sz": observables.Magnetization()},
     ),
     "own initial state": nh.Simulation(
-        models.NonHermitianXXZ(L=4), algorithms.NHTEBD(dt=0.1, t_max=0.3, initial=product), {"norm": observables.Norm()}
+        models.NonHermitianXXZ(L=4, charge=None),
+        algorithms.NHTEBD(dt=0.1, t_max=0.3, initial=product),
+        {"norm": observables.Norm()},
     ),
     "circuit": nh.Simulation(Kicked(L=2), algorithms.NHTEBD(dt=1, t_max=3), {"sz": observables.Magnetization()}),
     "spectrum": spectrum(),
@@ -89,7 +91,7 @@ def test_the_dataset_of_an_evolution():
         "j0": ("time",),
         "entropy": ("time",),
         "norm": ("time",),
-        **dict.fromkeys(("log_norm", "discarded_step", "max_bond", "noise", "trust_time"), ("time",)),
+        **dict.fromkeys(("log_norm", "discarded_step", "max_bond", "noise", "trust_time", "trotter"), ("time",)),
         "discarded_weight": ("time",),
     }
     assert dict(data.sizes) == {"time": 6, "site": 6, "bond": 5}
