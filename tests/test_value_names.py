@@ -15,8 +15,8 @@ from mpsnh.value import Value
 
 
 def label(value):
-    """Name a parameter without its address, which differs between processes."""
-    return str(value).split(" at 0x")[0]
+    """Name a parameter without its address, or order, which differ between processes."""
+    return "set" if isinstance(value, set) else str(value).split(" at 0x")[0]
 
 
 class Trap(Value):
