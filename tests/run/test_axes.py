@@ -108,14 +108,14 @@ def test_a_sweep_over_sizes_says_what_a_spectrum_has_of_another_shape(tmp_path):
         r"the result 'E' has the shape \(20,\) at {'L': 6}, but \(6,\) at the first point; a sweep needs one shape"
     )
     with pytest.raises(ValueError, match=message):
-        nh.sweep(make, {"L": [4, 6]}, store=tmp_path / "data.zarr")
+        nh.sweep(make, {"L": [4, 6]}, store=tmp_path / "data.zarr", on_error="raise")
 
 
 def test_the_speed_counts_only_what_ran_now(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("mpsnh.run.sweep.tqdm", lambda **options: seen.append(Bar(**options)) or seen[-1])
+    monkeypatch.setattr("mpsnh.run.display._Bar", lambda **options: seen.append(Bar(**options)) or seen[-1])
     for over in ({"seed": range(5)}, {"seed": range(8)}):
-        nh.sweep(draw, over, store=tmp_path / "data.zarr", batch=1)
+        nh.sweep(draw, over, store=tmp_path / "data.zarr", batch=1, progress=True)
     assert [(bar.initial, bar.n) for bar in seen][1] == (5, 8)
     assert (Store(tmp_path / "data.zarr").status() == DONE).all()
 
@@ -126,10 +126,7 @@ class Bar:
     def __init__(self, total, **_):
         self.total, self.n, self.initial = total, 0, 0
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def close(self):
         pass
 
     def refresh(self):

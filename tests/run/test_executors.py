@@ -100,7 +100,9 @@ def test_dask_workers_that_are_all_killed_twice_cost_nothing(client, tmp_path):
 
 def test_a_point_that_kills_every_dask_worker_is_recorded_alone(client, tmp_path):
     make = functools.partial(functions.draw, faults={4: "exit"})
-    with pytest.warns(UserWarning, match=r"1 point failed; the first is .*'seed': 4.*the worker died: KilledWorker"):
+    with pytest.warns(
+        UserWarning, match=r"1 point failed; the first is .*'seed': 4.*the worker died 3 times: KilledWorker"
+    ):
         nh.sweep(make, {"h": [0.5], "seed": range(7)}, client.get_executor(), store=tmp_path / "data.zarr", batch=3)
     assert Store(tmp_path / "data.zarr").status().tolist() == [[1, 1, 1, 1, 2, 1, 1]]
 

@@ -23,6 +23,7 @@ from mpsnh.cli import app
 from mpsnh.run.provenance import versions
 from mpsnh.run.store import DONE, Store
 from tests.support.comparison import assert_same_bits
+from tests.support.stores import identities, rewrite
 
 DATA = Path(__file__).parents[1] / "data" / "0.1.0"
 
@@ -191,10 +192,12 @@ def test_observables_that_are_defined_in_another_way_since_are_refused(observabl
     """Degenerate levels counted as many: a store of that time says nothing of the definition."""
     place, make = tmp_path / "data.zarr", spectrum_with(observable)
     nh.sweep(make, {"seed": [0]}, store=place)
-    attributes = json.loads((place / ".zattrs").read_text())
-    attributes["identity"]["observables"]["x"].pop("definition", None)
-    del attributes["identity"]["computes"]
-    (place / ".zattrs").write_text(json.dumps(attributes))
+
+    def older(identity):
+        identity["observables"]["x"].pop("definition", None)
+        del identity["computes"]
+
+    rewrite(place, identities(older))
     if changed:
         with pytest.raises(ValueError, match=rf"holds another study: observables.x \(.*\) {CHANGED}"):
             nh.sweep(make, {"seed": [0, 1]}, store=place)
