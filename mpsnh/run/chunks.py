@@ -71,6 +71,11 @@ def decoded(data: bytes, chunk: Sequence[int], dtype: np.dtype[Any]) -> NDArray[
     ------
     DamagedError
         If it is no chunk of this size and type.
+
+    Examples
+    --------
+    >>> decoded(encoded(np.arange(3.0), (3,)), (3,), np.dtype(float)).tolist()
+    [0.0, 1.0, 2.0]
     """
     nbytes = math.prod(chunk) * dtype.itemsize
     if (size := _content_size(data)) != nbytes:

@@ -31,6 +31,13 @@ def failure_files(place: Place, name: str, failures: Sequence[Mapping[str, Any]]
         The region.
     failures : sequence of mapping
         Points of the region that failed, with their errors, as plain data.
+
+    Examples
+    --------
+    >>> from mpsnh.run.objects import Objects
+    >>> place = Objects("memory://failures", {})
+    >>> sorted(failure_files(place, "0", [{"point": {"h": 1.0}, "error": "ValueError"}]))
+    ['failures/0/.zattrs', 'failures/0/.zgroup']
     """
     points = [failure["point"] for failure in failures]
     earlier = [failure for failure in _recorded(place, name) if failure["point"] not in points]
@@ -52,6 +59,13 @@ def recorded_failures(place: Place, grid: Grid, failed: NDArray[np.bool_]) -> li
         Its points.
     failed : ndarray of bool
         Which of them failed.
+
+    Examples
+    --------
+    >>> from mpsnh.run.objects import Objects
+    >>> nothing = Objects("memory://nothing", {})
+    >>> [failure["point"] for failure in recorded_failures(nothing, Grid({"h": [1.0, 2.0]}), np.array([False, True]))]
+    [{'h': 2.0}]
     """
     if not failed.any():
         return []

@@ -153,6 +153,7 @@ class Folder(Place):
     @override
     @contextlib.contextmanager
     def locked(self, name: str, wait: bool = False) -> Iterator[bool]:
+        """Hold a lock, and yield whether that succeeded."""
         folder = self.beside(".locks")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.lock"

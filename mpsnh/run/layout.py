@@ -86,6 +86,11 @@ def chunk_of(grid: Grid, part: Part) -> tuple[int, ...]:
         The points.
     part : Part
         The array, at a point.
+
+    Examples
+    --------
+    >>> chunk_of(Grid({"h": [1.0, 2.0]}), Part(("site",), (6,), np.dtype(float), {}))
+    (2, 6)
     """
     return tuple(max(1, n) for n in grid.chunk + part.shape)
 
@@ -115,6 +120,12 @@ def earlier(place: Place) -> dict[str, Any] | None:
     ------
     DamagedError
         If there is one, but it can't be understood.
+
+    Examples
+    --------
+    >>> from mpsnh.run.objects import Objects
+    >>> earlier(Objects("memory://nothing", {})) is None
+    True
     """
     try:
         attributes, axes = (plain_data(place.read(name)) for name in (".zattrs", f"{GRID}/.zattrs"))

@@ -138,6 +138,7 @@ class Objects(Place):
     @override
     @contextlib.contextmanager
     def locked(self, name: str, wait: bool = False) -> Iterator[bool]:
+        """Hold a lock, and yield whether that succeeded."""
         lock, mine, begun, told = f"grid/locks/{name}", uuid.uuid4().hex, time.monotonic(), False
         while not self._taken(lock, mine):
             if not wait:

@@ -312,6 +312,18 @@ def gathered(
     -------
     values, status
         Points that are not done are NaN, for which integers and truth values become floats.
+
+    Examples
+    --------
+    >>> from mpsnh.run.form import Form
+    >>> from mpsnh.run.objects import Objects
+    >>> from mpsnh.run.state import made
+    >>> state = State.of([made(Form.of({"x": ((), 1.0, {})}), Grid({"h": [1.0, 2.0]}), {})])
+    >>> regions = Regions(Objects("memory://gathered", {}), state)
+    >>> regions.write((slice(0, 2),), {"x": np.array([3.0, 0.0])}, np.array([DONE, MISSING]), [])
+    >>> values, status = gathered(regions, Grid({"h": [2.0, 1.0]}), state.form.parts)
+    >>> values["x"].tolist(), status.tolist()
+    ([nan, 3.0], [0, 1])
     """
     known = regions.state.grid
     places = known.places(grid)

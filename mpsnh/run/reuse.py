@@ -34,6 +34,12 @@ class Reuse:
         Which of them.
     code : str
         A digest of the function that makes simulations now.
+
+    Examples
+    --------
+    >>> reuse = Reuse(Store("memory://reuse"), Grid({"h": [1.0]}), code="")
+    >>> reuse.wanted.size
+    1
     """
 
     def __init__(self, store: Store, wanted: Grid, code: str) -> None:

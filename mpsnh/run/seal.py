@@ -73,6 +73,13 @@ def sealed(simulation: Any, make_code: str, seconds: float, sweep: str) -> Varia
     -------
     tuple
         Dimensions, values and attributes, as xarray takes them; the attributes describe the origin.
+
+    Examples
+    --------
+    >>> chain = nh.Simulation(models.NonHermitianXXZ(L=4), algorithms.ExactDiag(), {})
+    >>> dims, values, attributes = sealed(chain, make_code="", seconds=1.0, sweep="")
+    >>> sorted(attributes)
+    ['origin']
     """
     number, described = _origin(make_code)
     left = _LEFT.get(sweep, FREE) + SHARE * seconds
@@ -92,6 +99,12 @@ def generator_number(simulation: Any) -> complex:
     ----------
     simulation : Simulation
         Whose model has the generator.
+
+    Examples
+    --------
+    >>> chain = nh.Simulation(models.NonHermitianXXZ(L=4), algorithms.ExactDiag(), {})
+    >>> bool(np.isfinite(generator_number(chain)))
+    True
     """
     found = generator(simulation.model)
     return complex(np.nan, np.nan) if found is None else complex(*found)
@@ -212,7 +225,11 @@ def make_code(make: Any) -> str:
 
     Examples
     --------
-    >>> make_code(lambda h: h) == make_code(lambda g: g), make_code(lambda h: h) == make_code(lambda h: 2 * h)
+    >>> def once(h):
+    ...     return h
+    >>> def twice(h):
+    ...     return 2 * h
+    >>> make_code(once) == make_code(once), make_code(once) == make_code(twice)
     (True, False)
     """
     follower = Code(str(getattr(make, "__module__", "")))

@@ -625,11 +625,11 @@ def test_the_gates_are_made_once_a_run():
 
     model = Counting(L=8, gamma=0.1, h=1.0)
     nh.Simulation(model, algorithms.NHTEBD(dt=0.1, t_max=0.5), {"m": observables.Magnetization()}).run()
-    assert made == [(0.1, 2)]
+    assert made == [(0.1, 2), (0.2, 2)]  # and steps of twice the length
     tebd(model, 0.2, 2)
     tebd(model, 0.2, 2, order=4)
     tebd(Counting(L=8, gamma=0.1, h=2.0), 0.2, 2, order=4)
-    assert made == [(0.1, 2), (0.2, 2), (0.2, 4), (0.2, 4)]
+    assert made == [(0.1, 2), (0.2, 2), (0.2, 2), (0.4, 2), (0.2, 4), (0.4, 4), (0.2, 4), (0.4, 4)]
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])

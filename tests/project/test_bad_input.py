@@ -434,9 +434,9 @@ def test_an_initial_state_needs_its_bonds():
     def entangled(model: nh.Model) -> nh.MPS:
         return nh.MPS.from_vector(np.random.default_rng(1).normal(size=16), model.sites)
 
-    assert simulation(chain(), tebd(initial=entangled, max_bond=4)).run().sizes["time"] == 3
+    assert simulation(chain(charge=None), tebd(initial=entangled, max_bond=4)).run().sizes["time"] == 3
     with refused(ValueError, "max_bond = 3, but it must be ≥ 4, as the initial state needs"):
-        simulation(chain(), tebd(initial=entangled, max_bond=3))
+        simulation(chain(charge=None), tebd(initial=entangled, max_bond=3))
 
 
 # ------------------------------------------------------------------------------------------ parts that do not fit

@@ -97,7 +97,7 @@ def attacks() -> dict[str, Attack]:
             known[f"{keys} is {kind}"] = in_records(*keys.split(), value=VALUES[kind])
     return known | {
         "a million million points": in_records("axes", "seed", value={"range": [0, 10**12, 1]}),
-        "two million points": in_records("axes", "seed", value={"range": [0, 10**6, 1]}),
+        "many points": in_records("axes", "seed", value={"range": [0, 10**5, 1]}),
         "a huge shape": in_records("form", "parts", "total", "shape", value=[10**12]),
         "a large shape": in_records("form", "parts", "total", "shape", value=[10**9]),
         "objects": in_records("form", "parts", "total", "dtype", value="|O"),
