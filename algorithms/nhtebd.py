@@ -171,8 +171,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
         reference, plan = self._plans.get(id(model), (None, None))
         if plan is None or reference is None or reference() is not model:
             step = model.step(self.dt, self.order)
-            exact = model.generator.period is not None or len(step) == 1
-            plan = Steps(step, model.sites, None if exact else model.step(2 * self.dt, self.order))
+            compared = self.tolerance is not None and model.generator.period is None and len(step) > 1
+            plan = Steps(step, model.sites, model.step(2 * self.dt, self.order) if compared else None)
             forget = functools.partial(self._plans.pop, id(model), None)
             self._plans[id(model)] = weakref.ref(model, lambda _: forget()), plan
         return plan

@@ -148,7 +148,8 @@ class SteadyState(Diagonalisation):
         sizes = np.abs(everything.values.imag)
         right, left = (None if v is None else np.asarray(v)[:, chosen] for v in (everything.right, everything.left))
         errors, conditions = (None if v is None else v[chosen] for v in (everything.errors, everything.conditions))
-        multiplicities = np.array([everything.copies(level) for level in chosen])
+        same = everything.same()
+        multiplicities = np.bincount(same)[same[chosen]]
         return self._spectrum(
             model,
             everything.values[chosen],

@@ -16,6 +16,7 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
+from mpsnh.linalg.degeneracy import growing_alike
 from mpsnh.observables.current import require_current
 from mpsnh.observables.state import chosen_bond
 
@@ -168,7 +169,7 @@ def steady_level(spectrum: Spectrum, model: Model) -> int:
     errors, size = spectrum.resolution(), model.generator.amplification(spectrum.values)
     alike = np.flatnonzero(size[0] - size <= errors[0] + errors)
     lowest = int(alike[np.argmin(spectrum.values[alike].real)])
-    count = len(np.unique(spectrum.same()[alike])) if spectrum.alike is None else spectrum.alike
+    count = growing_alike(spectrum.values, size, errors) if spectrum.alike is None else spectrum.alike
     if count == 1:
         return 0
     largest = np.abs(size).max() if spectrum.complete else spectrum.largest_imag
