@@ -76,7 +76,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     tolerance : float or None
         Error of local values by truncation that is tolerable, between 0 and 1. With None nothing is estimated: `noise`
         and `trotter` are 1, which is always true, and `trust_time` is 0.
-    initial : "neel" or callable
+    initial : "neel", sequence of str, or callable
         The initial state, as for `mpsnh.TimeEvolution`.
 
     Raises

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-import sys
 from typing import Any
 
 import numba
 from numba.core import event
 from typing_extensions import override
+
+from mpsnh.checks import say
 
 njit: Any = functools.partial(numba.njit, cache=True, nogil=True)
 """Compiles a function when it is first called, once on a machine."""
@@ -32,7 +33,7 @@ class Announcement(event.Listener):
         ours = event.data["dispatcher"].py_func.__module__.startswith("mpsnh.")
         if ours and not self.made:
             self.made = True
-            print("mpsnh compiles its kernels for this machine, which takes up to a minute, once", file=sys.stderr)
+            say("mpsnh compiles its kernels for this machine, which takes up to a minute, once")
 
     @override
     def on_end(self, event: Any) -> None:

@@ -62,9 +62,12 @@ def by_growth(
     """
     order = np.argsort(-growth, kind="stable")
     reach = np.minimum(errors, WIDEST / 2 * max(float(np.abs(levels).max(initial=0.0)), 1e-300))[order]
-    steps = -np.diff(growth[order]) > reach[1:] + reach[:-1]
-    alike = np.empty(len(order), np.intp)
-    alike[order] = np.concatenate([[0], np.cumsum(steps)])[: len(order)]
+    alike, number, first, least = np.empty(len(order), np.intp), 0, np.inf, np.inf
+    for k, rate, error in zip(order.tolist(), growth[order].tolist(), reach.tolist(), strict=True):
+        least = min(least, error)
+        if first - rate > 2 * least:  # else each two of them agree within their errors
+            number, first, least = number + 1, rate, error
+        alike[k] = number
     return np.lexsort((levels, alike))
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import filelock
 from typing_extensions import override
 
-from mpsnh.run.place import LARGEST_TEXT, PATIENCE, Place, described, say, signature
+from mpsnh.checks import say
+from mpsnh.run.place import LARGEST_TEXT, PATIENCE, Place, described, signature
 
 
 class Folder(Place):

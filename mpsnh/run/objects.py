@@ -14,7 +14,8 @@ from typing import Any
 import fsspec
 from typing_extensions import override
 
-from mpsnh.run.place import LARGEST_TEXT, PATIENCE, Place, described, plain_data, say, signature
+from mpsnh.checks import say
+from mpsnh.run.place import LARGEST_TEXT, PATIENCE, Place, described, plain_data, signature
 
 EXCLUSIVE = ("memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
 """Protocols whose objects can be made under the condition that there is none, which is tried before it is relied on."""

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import socket
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -152,23 +151,6 @@ def described(signed: bytes) -> str:
         return printable(f"process {int(known['pid'])} on {str(known['host'])[:80]} (since {since})")
     except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
         return "another process"
-
-
-def say(text: str) -> None:
-    """Write a line for whoever waits; nobody needs it who has closed the place for such lines.
-
-    Parameters
-    ----------
-    text : str
-        The line.
-
-    Examples
-    --------
-    >>> say("waiting")
-    """
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(printable(text) + "\n")
-        sys.stderr.flush()
 
 
 def plain_data(text: bytes) -> Any:

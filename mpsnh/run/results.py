@@ -19,12 +19,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mpsnh.checks import require
+from mpsnh.checks import require, say
 from mpsnh.run.checkpoint import COMPUTES
 from mpsnh.run.failure import PointError, describe
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import REGION_SECONDS, Grid, Index, Point, Region
-from mpsnh.run.place import PATIENCE, say
+from mpsnh.run.place import PATIENCE
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.pool import TRIES, UnfitError
 from mpsnh.run.provenance import common, comparable, difference, todays_names

@@ -17,6 +17,10 @@ CAUTION = 3.0
 """By what the estimate is multiplied, since steps that are not small err in other ways than the leading order's."""
 
 
+UNSEEN = -1.0
+"""Instead of a distance that was not looked at yet."""
+
+
 class DoubledSteps:
     """A state that goes through half as many steps of twice the length as another one that is truncated alike.
 
@@ -35,7 +39,7 @@ class DoubledSteps:
     Attributes
     ----------
     error : float
-        The estimate, from 0 to 1, of when the two were last at the same time.
+        The estimate, from 0 to 1, of when the two were last at the same time; 1 as long as they were not.
 
     Examples
     --------
@@ -50,7 +54,7 @@ class DoubledSteps:
         self.error = 0.0
         self._behind = 0
         self._inherited = 0.0
-        self._apart = [0.0, 0.0]  # on even and odd bonds, which are looked at in turns
+        self._apart = [UNSEEN, UNSEEN]  # on even and odd bonds, which are looked at in turns
         self._next = 0
 
     def follow(self, layers: Callable[[int], Sequence[Layer]], steps: int, other: BlockState) -> None:
@@ -65,11 +69,13 @@ class DoubledSteps:
         other : BlockState
             Where these led.
         """
+        if max(self._apart) == UNSEEN:
+            self.error = 1.0
         doubled, self._behind = divmod(self._behind + steps, 2)
         if not doubled:
             return
         swept(self.workspace, layers(doubled), 0, self.truncation)
-        if not self._behind:
+        if not self._behind and self.truncation.max_bond > 1:  # product states may stay as they are
             # not while gates act, which are not those of the other run, and change what stands elsewhere
             look = _identities([len(site) for site in other.charges], self._next)
             pairs, own = (swept(state, [look], 1, self.truncation)[1] for state in (other, self.workspace))

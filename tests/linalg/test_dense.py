@@ -8,6 +8,7 @@ import scipy.optimize
 
 from mpsnh import models
 from mpsnh.linalg import schur
+from mpsnh.linalg.degeneracy import by_growth
 from mpsnh.linalg.dense import dense_levels
 from mpsnh.linalg.matrix import Matrix
 
@@ -199,3 +200,16 @@ def test_some_sizes():
     assert solved(np.zeros((4, 4)), "both").conditions.tolist() == [1, 1, 1, 1]
     assert solved(np.array([[3.0 - 1j]]), "both").values.tolist() == [3 - 1j]
     assert solved(np.array([[0.0, 1e200], [1e-200, 0.0]])).values.real.tolist() == pytest.approx([-1, 1])
+
+
+def test_levels_that_grow_alike_agree_pair_by_pair():
+    """A chain of levels, each within its error of the next, is no group: its ends are in order."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        growth, levels = np.cumsum(rng.uniform(0, 3e-13, 60)), rng.normal(size=60)
+        errors = rng.uniform(0.5, 1.5, 60) * 1e-13
+        ranked = by_growth(growth, levels, errors)
+        rise = growth[ranked][1:] - growth[ranked][:-1]
+        assert (rise <= errors[ranked][1:] + errors[ranked][:-1]).all()
+        assert sorted(ranked) == list(range(60))
+    assert by_growth(np.zeros(5), np.array([3.0, 1, 2, 5, 4]), np.full(5, 1e-14)).tolist() == [1, 2, 0, 4, 3]

@@ -139,7 +139,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.xfail(strict=False, reason="fails now and then on a machine that is busy or compiles kernels first")
 @pytest.mark.parametrize("how", ["2>&-", "2>/dev/full", "closed by Python", "2> >(exit)", "<&- 2>&-"])
 def test_no_screen_at_all(how, tmp_path):
     """Failures are warnings, which have nowhere to go either."""
@@ -180,7 +179,6 @@ def test_numbers_of_numpy_are_numbers():
     assert isinstance(Pool(1), Executor)
 
 
-@pytest.mark.xfail(strict=False, reason="needs SIGINT, which a process in the background ignores")
 def test_ctrl_c_is_known_from_a_point_that_raises_the_like(tmp_path):
     place = tmp_path / "data.zarr"
 

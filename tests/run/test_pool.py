@@ -5,7 +5,6 @@ import json
 import multiprocessing
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -36,20 +35,6 @@ def server():
 def pool(server):
     with Pool(2, server) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def in_time():
-    """Fail instead of hanging."""
-
-    def ring(*_):
-        raise TimeoutError("not done after 60 s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 # ------------------------------------------------------------------------------------------------ the pool by itself

@@ -60,3 +60,10 @@ def test_it_is_inherited_where_a_run_goes_on_otherwise():
     *_, first = algorithms.NHTEBD(dt=0.2, t_max=2.0, order=1).records(model)
     *_, last = algorithms.NHTEBD(dt=0.1, t_max=2.4, order=4, max_bond=24).records(model, after=first)
     assert last.trotter >= first.trotter > 1e-3
+
+
+def test_nothing_is_known_before_the_first_look_nor_from_product_states():
+    model = models.NonHermitianXXZ(L=6, h=1.0, seed=1)
+    for parameters in ({"t_max": 0.1}, {"t_max": 0.5, "every": 5}, {"t_max": 0.4, "every": 2, "max_bond": 2}):
+        first, *_, last = algorithms.NHTEBD(dt=0.1, **parameters).records(model)
+        assert (first.trotter, last.trotter) == (0, 1)
