@@ -75,6 +75,7 @@ class ExactEvolution(TimeEvolution[Vector]):
     """
 
     yields = ExactSnapshot
+    chooses_steps = True
     diagnostics = LOG_NORM | {
         "error": Diagnostic("error", "estimated error of the normalised state"),
         "log_norm_error": Diagnostic("log_norm_error", "estimated error of log_norm"),

@@ -21,6 +21,7 @@ from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.language.circuit import ORDERS
 from mpsnh.operators.steps import Steps
+from mpsnh.operators.timestep import time_step
 from mpsnh.states.doubled import DoubledSteps
 from mpsnh.states.memory import memory_needed
 from mpsnh.states.mps import MPS
@@ -28,6 +29,13 @@ from mpsnh.states.shadow import Shadow, coarser, swept
 from mpsnh.states.symmetric import SymmetricMPS, from_blocks, require_charge, symmetric
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
+
+TOLERANCE = 0.01
+"""Default tolerance of the error of local values."""
+
+
+STEPS_SHARE = 10
+"""What part of it time steps may take that are chosen: the one of so many parts."""
 
 
 class NHTEBD(TimeEvolution["Sweep"]):
@@ -54,14 +62,17 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     Parameters
     ----------
-    dt : float
-        Time step, in units of 1/J (1 for a Floquet model).
+    dt : float or "auto"
+        Time step, in units of 1/J (1 for a Floquet model). With "auto", the order and the number of steps between
+        records are those with the fewest layers of gates whose error of local values is about a tenth of `tolerance`
+        (`steps_between`, `mpsnh.operators.timestep`), which suits distant records: of a time of 0.5 to 2 /J.
     t_max : float
-        Final time, a multiple of `dt`.
-    every : int
-        Steps between records; half-layers of the steps in between are merged.
+        Final time, a multiple of `dt`, or of `every` with ``dt="auto"``.
+    every : float
+        Steps between records, or with ``dt="auto"`` the time between them; half-layers of the steps in between are
+        merged.
     order : {1, 2, 4}
-        Trotter order: at fixed time the error scales as dt**order.
+        Trotter order: at fixed time the error scales as dt**order. Left out with ``dt="auto"``.
     max_bond : int
         Largest bond dimension χ.
     cutoff : float
@@ -96,6 +107,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     definition = 2  # `noise` is the difference of a coarser run, and `log_norm` counts gates only
     yields = TruncatedSnapshot
+    chooses_steps = True
     diagnostics = LOG_NORM | {
         "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),
         "discarded_step": Diagnostic("discarded_step", "discarded weight of a time step"),
@@ -109,7 +121,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     cutoff: float = 1e-10
     excess: float = 0.1
     precision: Literal["double", "single"] = "double"
-    tolerance: float | None = 0.01
+    tolerance: float | None = TOLERANCE
 
     @property
     @override
@@ -120,6 +132,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
     def validate(self) -> None:
         super().validate()
         require(self.order in ORDERS, "order", self.order, "one of " + ", ".join(map(str, ORDERS)))
+        chosen = isinstance(self.dt, str) and self.order != type(self).order
+        require(not chosen, "order", self.order, "left out with dt = 'auto', which chooses it")
         Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=self.excess)
         if self.tolerance is not None:
             require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1, or None")
@@ -166,13 +180,33 @@ class NHTEBD(TimeEvolution["Sweep"]):
         excess = self.excess if self.max_bond >= _SMALL else 0.0
         return Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=excess)
 
+    def steps_between(self, model: Model) -> tuple[int, int]:
+        """Return the Trotter order, and how many steps are taken in `dt`, or with ``dt="auto"`` between records.
+
+        Parameters
+        ----------
+        model : Model
+            What is evolved.
+
+        Examples
+        --------
+        >>> chain = models.NonHermitianXXZ(L=40, gamma=0.1, h=5.0, seed=1)
+        >>> NHTEBD(dt="auto", t_max=10, every=1.0).steps_between(chain)
+        (4, 3)
+        """
+        if not isinstance(self.dt, str):
+            return self.order, 1
+        return time_step(model.generator, model.sites, self.every, (self.tolerance or TOLERANCE) / STEPS_SHARE)
+
     def _plan(self, model: Model) -> Steps:
         """Return the gates of a model, which take longer to make than a short run: checks and steps share them."""
         reference, plan = self._plans.get(id(model), (None, None))
         if plan is None or reference is None or reference() is not model:
-            step = model.step(self.dt, self.order)
+            order, number = self.steps_between(model)
+            dt = self.unit / number
+            step = model.step(dt, order)
             compared = self.tolerance is not None and model.generator.period is None and len(step) > 1
-            plan = Steps(step, model.sites, model.step(2 * self.dt, self.order) if compared else None)
+            plan = Steps(step, model.sites, model.step(2 * dt, order) if compared else None, order, number)
             forget = functools.partial(self._plans.pop, id(model), None)
             self._plans[id(model)] = weakref.ref(model, lambda _: forget()), plan
         return plan
@@ -210,7 +244,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         sweep.noise, sweep.trust_time = sweep.shadow.error, getattr(after, "trust_time", NEVER)
         if plan.doubled is not None:
             left, truncation = _carried(after, _DOUBLED), sweep.shadow.truncation
-            sweep.doubled = DoubledSteps.resumed(workspace, truncation, self.order, left, sweep.trotter)
+            sweep.doubled = DoubledSteps.resumed(workspace, truncation, plan.order, left, sweep.trotter)
         return sweep
 
     @staticmethod
@@ -228,6 +262,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     @override
     def advance(self, carry: Sweep, t: float, dt: float, steps: int) -> Sweep:
+        end, steps = t + steps * dt, steps * carry.plan.number
         workspace, layers = carry.workspace, carry.plan.layers(steps)
         before = workspace.log_norm
         last = 0 if carry.shadow is None else len(carry.plan.step)  # layers whose pairs are compared
@@ -251,7 +286,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
                 carry.trust_time = t
                 warnings.warn(
                     f"NHTEBD: truncation may have changed local values by {carry.noise:.1g}, above tolerance = "
-                    f"{self.tolerance:g}, at t = {t + steps * dt:g}; use a larger max_bond or a shorter time",
+                    f"{self.tolerance:g}, at t = {end:g}; use a larger max_bond or a shorter time",
                     RuntimeWarning,
                     stacklevel=4,
                 )

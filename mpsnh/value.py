@@ -155,7 +155,10 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     if origin in (Union, types.UnionType):
         if value is None and type(None) in options:
             return None
-        choices = [option for option in options if option is not type(None)]
+        literals = [word for option in options if get_origin(option) is Literal for word in get_args(option)]
+        if isinstance(value, str) and value in literals:
+            return value
+        choices = [option for option in options if option is not type(None) and get_origin(option) is not Literal]
         return _checked(name, value, choices[0]) if len(choices) == 1 else value
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]

@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import Generic, Literal, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from typing_extensions import override
 
@@ -53,12 +53,12 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
 
     Parameters
     ----------
-    dt : float
-        Time step, positive (1 for a Floquet model).
+    dt : float or "auto"
+        Time step, positive (1 for a Floquet model); with "auto" the algorithm chooses its steps.
     t_max : float
-        Final time, a multiple of `dt`.
-    every : int
-        Number of steps between records; the final time is always recorded.
+        Final time, a multiple of `dt`, or of `every` with ``dt="auto"``.
+    every : float
+        Number of steps between records, or with ``dt="auto"`` the time between them; the final time is always recorded.
     initial : "neel", sequence of str, or callable
         The state at time 0: ``"neel"`` alternates the first and last state of sites that are spins or have two states
         (up, down, up, … or full, empty, full, …), and must have the model's charge, if that has one. Names of states,
@@ -69,22 +69,37 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
     ------
     ValueError
         If a time or a number of steps is not allowed.
+
+    Attributes
+    ----------
+    chooses_steps : bool
+        Whether `advance` may be given any time, in which it takes steps of its own; else ``dt="auto"`` is refused.
     """
 
     yields = Snapshot
     extendable = ("t_max",)
     diagnostics = LOG_NORM
-    dt: float
+    chooses_steps: ClassVar[bool] = False
+    dt: float | Literal["auto"]
     t_max: float
-    every: int = 1
+    every: float = 1
     initial: InitialState = "neel"
 
     @override
     def validate(self) -> None:
-        require(self.dt > 0, "dt", self.dt, "positive")
+        if isinstance(self.dt, str):
+            require(
+                self.chooses_steps, "dt", self.dt, f"a number, since {type(self).__name__} does not choose its steps"
+            )
+            require(self.every > 0, "every", self.every, "a time, positive")
+        else:
+            require(self.dt > 0, "dt", self.dt, "positive")
+            whole = self.every == round(self.every)
+            require(whole, "every", self.every, "a number of steps, or with dt='auto' the time between records")
+            object.__setattr__(self, "every", round(self.every))
+            require(self.every >= 1, "every", self.every, "at least 1")
         require(self.t_max > 0, "t_max", self.t_max, "positive")
-        require(self.every >= 1, "every", self.every, "at least 1")
-        require(self._steps(self.t_max) is not None, "t_max", self.t_max, f"a multiple of dt = {self.dt}")
+        require(self._steps(self.t_max) is not None, "t_max", self.t_max, f"a multiple of {self._unit_name}")
         if isinstance(self.initial, list | tuple) and all(isinstance(name, str) for name in self.initial):
             object.__setattr__(self, "initial", tuple(map(str, self.initial)))
         known = callable(self.initial) or isinstance(self.initial, tuple)
@@ -102,12 +117,24 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
                 found = f"a function of {inspect.signature(self.initial)}"
                 raise TypeError(f"initial is {found}, but it must take the model: lambda model: state") from None
 
+    @property
+    def unit(self) -> float:
+        """The time of which all records are multiples."""
+        return self.every if isinstance(self.dt, str) else self.dt
+
+    @property
+    def _unit_name(self) -> str:
+        return f"every = {self.every}" if isinstance(self.dt, str) else f"dt = {self.dt}"
+
     @override
     def check(self, model: Model) -> None:
         model.check()
-        model.check_time_step(self.dt)
+        if not isinstance(self.dt, str):
+            model.check_time_step(self.dt)
         generator = model.generator
-        if any(generator.at(t) is not generator for t in (self.dt, self.t_max)):
+        if generator.period is not None and self.unit != round(self.unit):
+            require(False, "every", self.every, "a whole number of periods")
+        if any(generator.at(t) is not generator for t in (self.unit, self.t_max)):
             raise ValueError(
                 f"the generator of {type(model).__name__} depends on time, which {type(self).__name__} does not know; "
                 "write a circuit whose layers are the steps of one period (mpsnh.FloquetModel)"
@@ -141,7 +168,7 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         t : float
             Its time.
         dt : float
-            Length of a step.
+            Length of a step; with ``dt="auto"`` the time between records.
         steps : int
             Number of steps, after which there is a record.
         """
@@ -172,9 +199,9 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         if not isinstance(after, Snapshot | None):
             raise TypeError(f"after = {after!r}, but it must be a Snapshot, not {type(after).__name__}")
         reached = 0 if after is None else self._steps(after.time)
-        total = round(self.t_max / self.dt)
+        total = round(self.t_max / self.unit)
         if after is not None and (reached is None or not 0 <= reached <= total):
-            require(False, "after.time", after.time, f"a multiple of dt = {self.dt} up to t_max = {self.t_max}")
+            require(False, "after.time", after.time, f"a multiple of {self._unit_name} up to t_max = {self.t_max}")
         done, first = reached or 0, after is None
         if done == total and not first:
             return
@@ -182,10 +209,10 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         del after  # whose memory is free once nobody else holds it
         if first:
             yield self.record(carry, 0.0)
-        dt = _meant(self.dt)
+        dt, every = _meant(self.unit), 1 if isinstance(self.dt, str) else round(self.every)
         while done < total:
-            steps = min(self.every - done % self.every, total - done)
-            carry = self.advance(carry, float(done * dt), self.dt, steps)
+            steps = min(every - done % every, total - done)
+            carry = self.advance(carry, float(done * dt), self.unit, steps)
             done += steps
             yield self.record(carry, float(done * dt))
 
@@ -222,8 +249,8 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
 
     def _steps(self, time: float) -> int | None:
         """Return the number of steps to a time, or None if it is off the grid."""
-        steps = round(time / self.dt)
-        return steps if math.isclose(steps * self.dt, time, rel_tol=1e-9, abs_tol=1e-9 * self.dt) else None
+        steps = round(time / self.unit)
+        return steps if math.isclose(steps * self.unit, time, rel_tol=1e-9, abs_tol=1e-9 * self.unit) else None
 
 
 def _neel(model: Model) -> MPS:

@@ -29,6 +29,10 @@ class Steps:
         Those of the chain.
     longer : list of Layer, optional
         A step of twice the length, if two steps are not exactly that.
+    order : int
+        The Trotter order.
+    number : int
+        How many steps are taken in the time that the user calls one.
 
     Attributes
     ----------
@@ -45,8 +49,15 @@ class Steps:
     (3, 21, True)
     """
 
-    def __init__(self, step: list[Layer], sites: Sequence[Site], longer: list[Layer] | None = None) -> None:
-        self.sites, self.step = sites, step
+    def __init__(
+        self,
+        step: list[Layer],
+        sites: Sequence[Site],
+        longer: list[Layer] | None = None,
+        order: int = 2,
+        number: int = 1,
+    ) -> None:
+        self.sites, self.step, self.order, self.number = sites, step, order, number
         self.layers = functools.lru_cache(functools.partial(repeated, step))
         self.doubled = None if longer is None else functools.lru_cache(functools.partial(repeated, longer))
 

@@ -37,8 +37,8 @@ class Scale(Value):
         ℓ₀ at each of them: the current is measured on 2ℓ₀ bonds.
     quench_realisations : int
         Disorder realisations of each quench.
-    t_max, dt, interval : float
-        Final time, time step and time between records of the quenches.
+    t_max, interval : float
+        Final time and time between records of the quenches.
     bond_dimensions : tuple of int
         Bond dimensions χ of the quenches, increasing: the last gives the results, the others show its convergence.
 
@@ -60,7 +60,6 @@ class Scale(Value):
     half_widths: tuple[int, ...]
     quench_realisations: int
     t_max: float
-    dt: float
     interval: float
     bond_dimensions: tuple[int, ...]
 
@@ -122,7 +121,6 @@ SCALES = {
         half_widths=(20, 20, 20, 20),
         quench_realisations=6,
         t_max=12,
-        dt=0.2,
         interval=1.0,
         bond_dimensions=(12, 24, 48),
     ),
@@ -139,8 +137,7 @@ SCALES = {
         half_widths=(48, 48, 40, 32),
         quench_realisations=6,
         t_max=32,
-        dt=0.1,
-        interval=0.5,
+        interval=1.0,
         bond_dimensions=(32, 64, 128),
     ),
     "paper": Scale(
@@ -156,8 +153,7 @@ SCALES = {
         half_widths=(25, 25, 35, 45),
         quench_realisations=100,
         t_max=255,
-        dt=0.1,
-        interval=0.5,
+        interval=1.0,
         bond_dimensions=(192, 384, 768),
     ),
 }
@@ -170,7 +166,6 @@ SCALES["chain560"] = dataclasses.replace(
     half_widths=(25,),
     quench_realisations=2,
     t_max=40,
-    dt=0.1,
-    interval=0.5,
+    interval=1.0,
     bond_dimensions=(64, 128),
 )

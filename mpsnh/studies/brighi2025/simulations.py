@@ -97,7 +97,7 @@ def quench(h: float, seed: int, chi: int, scale: Scale) -> Simulation[Snapshot]:
     """
     return Simulation(
         _chain(scale.chain, h, seed, "open"),
-        algorithms.NHTEBD(dt=scale.dt, t_max=scale.t_max, every=round(scale.interval / scale.dt), max_bond=chi),
+        algorithms.NHTEBD(dt="auto", t_max=scale.t_max, every=scale.interval, max_bond=chi),
         {
             "current": observables.MidCurrent(half_width=scale.half_width(h)),
             "entropy": observables.EntanglementEntropy(),

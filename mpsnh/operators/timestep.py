@@ -1,0 +1,190 @@
+"""The longest Trotter steps whose error is small enough, found from the Hamiltonian on a few sites."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from mpsnh.checks import require
+from mpsnh.language.circuit import Gate, apply_gate, trotter
+from mpsnh.language.generator import Circuit, Hamiltonian, unknown
+from mpsnh.language.site import Site
+from mpsnh.operators.bonds import bond_hamiltonians
+from mpsnh.operators.sector import LEAK, joint_charges
+
+LARGEST_WINDOW = 64
+"""Dimension up to which windows grow: six spins, as many as the leading error of order 4 joins."""
+
+WORST = 4
+"""How many windows are looked at again for other steps: those with the largest error at first."""
+
+MOST_STEPS = 4096
+"""Number of steps in an interval above which none is chosen."""
+
+ORDERS_CHOSEN = {2: 2, 4: 12}
+"""Orders that are tried, and layers of one of many steps."""
+
+
+@functools.singledispatch
+def time_step(generator: Any, sites: Sequence[Site], interval: float, target: float) -> tuple[int, int]:
+    """Return the Trotter order and the number of steps in an interval that take the fewest layers of gates.
+
+    A window of six spins, or fewer sites of more states, holds the leading error of a step, which is compared with the
+    exact evolution of the window. The largest of all windows per unit of time, in the operator norm, is what local
+    values are off by, within a factor of about two: what errs far from a site, or long ago, has little effect there.
+
+    Parameters
+    ----------
+    generator : Generator
+        What makes the state evolve.
+    sites : sequence of Site
+        The chain.
+    interval : float
+        Time between records, in which there is a whole number of steps.
+    target : float
+        Error of local values by the steps that is aimed at.
+
+    Returns
+    -------
+    order, steps : int
+        Those of a circuit are its periods.
+
+    Raises
+    ------
+    ValueError
+        If gates on bonds can't make the evolution, or more than 4096 steps were needed.
+
+    Examples
+    --------
+    >>> chain = models.NonHermitianXXZ(L=40, gamma=0.1, h=2.0, seed=1)
+    >>> time_step(chain.generator, chain.sites, interval=1.0, target=1e-3)
+    (4, 2)
+    """
+    raise unknown(generator, "a time step")
+
+
+@time_step.register
+def _(generator: Circuit, sites: Sequence[Site], interval: float, target: float) -> tuple[int, int]:
+    require(interval == round(interval), "every", interval, "whole periods of a Floquet model")
+    return 1, round(interval)
+
+
+@time_step.register
+def _(generator: Hamiltonian, sites: Sequence[Site], interval: float, target: float) -> tuple[int, int]:
+    windows = _distinct(bond_hamiltonians(generator.at(0.0).terms, sites), sites)
+    choices = {order: _fewest(windows, order, interval, target) for order in ORDERS_CHOSEN}
+    order = min(choices, key=lambda order: ORDERS_CHOSEN[order] * choices[order])
+    if choices[order] > MOST_STEPS:
+        needed = f"at most {MOST_STEPS} steps between records; this needs more of them for an error of {target:g}"
+        require(False, "every", interval, needed)
+    return order, choices[order]
+
+
+def _fewest(windows: Sequence[Window], order: int, interval: float, target: float) -> int:
+    """Return the smallest number of steps whose error is below the target, or one that is too large."""
+    steps = 1
+    rates = [window.rate(interval, order) for window in windows]
+    worst = [windows[k] for k in np.argsort(rates)[::-1][:WORST]]
+    rate = max(rates)
+    while rate > target and steps <= MOST_STEPS:
+        # Errors fall with this power of the number, but less so at first.
+        steps = max(steps + 1, min(2 * steps, int(steps * (rate / target) ** (1 / order))))
+        rate = max(window.rate(interval / steps, order) for window in worst)
+    return steps
+
+
+class Window:
+    """Some neighbouring sites of a chain with the bonds between them, and how far Trotter steps err there.
+
+    Parameters
+    ----------
+    bonds : sequence of ndarray
+        The Hamiltonian of each bond.
+    sites : sequence of Site
+        The sites.
+    parity : {0, 1}
+        Of the first bond in the chain, which tells which bonds act first.
+
+    Examples
+    --------
+    >>> chain = models.NonHermitianXXZ(L=4, h=1.0, seed=1)
+    >>> window = Window(bond_hamiltonians(chain.terms(), chain.sites), chain.sites, parity=0)
+    >>> float(round(np.log2(window.rate(0.1, 4) / window.rate(0.05, 4)), 1))
+    4.0
+    """
+
+    def __init__(self, bonds: Sequence[NDArray[np.complex128]], sites: Sequence[Site], parity: int) -> None:
+        self.parity, self.dims = parity, [site.dim for site in sites]
+        self.gates = [Gate(h, (j, j + 1)) for j, h in enumerate(bonds)]
+        total = joint_charges([site.charges for site in sites])
+        values, counts = np.unique(total, return_counts=True)
+        leaks = [_leaks(gate, sites) for gate in self.gates]
+        kept = np.ones(len(total), dtype=bool) if any(leaks) else total == values[counts.argmax()]
+        self.kept = np.flatnonzero(kept)  # the largest sector stands for all
+        self.hamiltonian = sum(self._restricted([gate]) for gate in self.gates)
+
+    def _restricted(self, layer: Sequence[Gate]) -> NDArray[np.complex128]:
+        """Return a product of gates as a matrix."""
+        vectors = np.zeros((int(np.prod(self.dims)), len(self.kept)), dtype=complex)
+        vectors[self.kept, range(len(self.kept))] = 1
+        for gate in layer:
+            vectors = apply_gate(vectors, gate, self.dims)
+        return vectors[self.kept]
+
+    def rate(self, dt: float, order: int) -> float:
+        """Return the relative error of a step in the operator norm, per unit of time.
+
+        Parameters
+        ----------
+        dt : float
+            Length of the step.
+        order : {2, 4}
+            Trotter order.
+        """
+        none = [np.zeros((1, 1), dtype=complex)] * self.parity  # so that the window begins with an even bond
+        step = np.eye(len(self.kept), dtype=complex)
+        for layer in trotter([*none, *(gate.matrix for gate in self.gates)], dt, order):
+            own = (gate._replace(where=(gate.where[0] - self.parity, gate.where[1] - self.parity)) for gate in layer)
+            step = self._restricted([gate for gate in own if gate.where[0] >= 0]) @ step
+        with np.errstate(all="ignore"), contextlib.suppress(np.linalg.LinAlgError):
+            exact = scipy.linalg.expm(-1j * dt * self.hamiltonian)
+            relative = np.linalg.solve(exact.T, (step - exact).T) / dt
+            if np.isfinite(relative).all():
+                return float(np.linalg.norm(relative, 2))
+        return math.inf
+
+
+def _leaks(gate: Gate, sites: Sequence[Site]) -> bool:
+    """Tell whether a matrix leads from one charge to another."""
+    charges, sizes = joint_charges([sites[j].charges for j in gate.where]), np.abs(gate.matrix)
+    return bool((sizes * (charges[:, None] != charges)).max() > LEAK * sizes.max())
+
+
+def _distinct(bonds: Sequence[NDArray[np.complex128]], sites: Sequence[Site]) -> list[Window]:
+    """Return the windows of a chain, those that look alike once."""
+    known: dict[tuple[Any, ...], Window] = {}
+    for first, last in _spans([site.dim for site in sites]):
+        inside, chain = bonds[first:last], sites[first : last + 1]
+        key = first % 2, *(h.tobytes() for h in inside), *(site.charges for site in chain)
+        if key not in known:
+            known[key] = Window(inside, chain, first % 2)
+    return list(known.values())
+
+
+def _spans(dims: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield first and last sites of windows that are as wide as their dimension allows, three sites at least."""
+    L, first, last = len(dims), 0, -1
+    while last < L - 1:
+        wider = max(last + 1, min(first + 2, L - 1))
+        while wider < L - 1 and np.prod(dims[first : wider + 2]) <= LARGEST_WINDOW:
+            wider += 1
+        if wider > last:
+            yield first, wider
+        first, last = first + 1, wider
