@@ -34,7 +34,7 @@ TOLERANCE = 0.01
 """Default tolerance of the error of local values."""
 
 
-STEPS_SHARE = 10
+STEPS_SHARE = 5
 """What part of it time steps may take that are chosen: the one of so many parts."""
 
 
@@ -64,7 +64,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     ----------
     dt : float or "auto"
         Time step, in units of 1/J (1 for a Floquet model). With "auto", the order and the number of steps between
-        records are those with the fewest layers of gates whose error of local values is about a tenth of `tolerance`
+        records are those with the fewest layers of gates whose error of local values is about a fifth of `tolerance`
         (`steps_between`, `mpsnh.operators.timestep`), which suits distant records: of a time of 0.5 to 2 /J.
     t_max : float
         Final time, a multiple of `dt`, or of `every` with ``dt="auto"``.
@@ -192,7 +192,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         --------
         >>> chain = models.NonHermitianXXZ(L=40, gamma=0.1, h=5.0, seed=1)
         >>> NHTEBD(dt="auto", t_max=10, every=1.0).steps_between(chain)
-        (4, 3)
+        (4, 2)
         """
         if not isinstance(self.dt, str):
             return self.order, 1

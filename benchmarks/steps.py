@@ -1,7 +1,7 @@
 """How long a unit of time takes with steps that NHTEBD chooses, next to fixed ones, and how far each errs.
 
-Run with ``make steps``. Chains of L sites start from a state that has grown to the bond dimension; the reference is order 4
-with steps of 0.1 at twice the bond dimension. Errors are those of the density matrices of neighbours, in trace distance.
+Chains of L sites start from a state that has grown to the bond dimension; the reference is order 4 with steps of 0.1 at
+twice the bond dimension. Errors are those of the density matrices of neighbours, in trace distance.
 """
 
 from __future__ import annotations
