@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tqdm.auto import tqdm
+from typing_extensions import override
 
 
 class _Bar(tqdm):
     """A bar with a lock of its own: that of tqdm is shared with forked processes, which may die while they hold it."""
 
     monitor_interval = 0  # no thread looks after it
+
+    @override
+    def refresh(self, nolock: bool = False, lock_args: Any = None) -> None:
+        with self._lock:  # which tqdm keeps for ever if it can't write, so that bars of other threads would wait
+            super().refresh(nolock=True)
 
 
 _Bar.set_lock(threading.RLock())
@@ -84,3 +91,24 @@ class Display:
             self._shown = False
             with contextlib.suppress(Exception):
                 self._bar.disable = True  # so that it is silent when it is deleted, too
+
+
+@contextlib.contextmanager
+def broken_put_aside() -> Iterator[None]:
+    """Put streams aside that can't be flushed, as `multiprocessing` does before it starts a process.
+
+    Examples
+    --------
+    >>> with broken_put_aside():
+    ...     print("all is well")
+    all is well
+    """
+    with contextlib.ExitStack() as held:
+        for stream, redirect in ((sys.stdout, contextlib.redirect_stdout), (sys.stderr, contextlib.redirect_stderr)):
+            try:
+                stream.flush()
+            except OSError:
+                held.enter_context(redirect(io.StringIO()))
+            except (AttributeError, ValueError):  # none, or closed, which is known there
+                pass
+        yield

@@ -22,6 +22,7 @@ import psutil
 from typing_extensions import override
 
 from mpsnh.run.clock import BEGUN, NOWHERE, PLACE, SINCE, new_board
+from mpsnh.run.display import broken_put_aside
 from mpsnh.run.failure import PointError, describe
 from mpsnh.run.worker import ERROR, INTERRUPTED, READY, RESULT, UNFIT, UNGUARDED, Setup, keep_from_children, work
 
@@ -102,7 +103,8 @@ class _Worker:
             arguments = (theirs, there, self.board, setup if forked else None)
             self.process = context.Process(target=work, args=arguments, name="mpsnh worker")
             try:
-                self.process.start()
+                with broken_put_aside():
+                    self.process.start()
             finally:
                 theirs.close()
                 there.close()

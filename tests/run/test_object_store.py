@@ -59,7 +59,6 @@ def test_a_store_is_made_resumed_and_extended(place, tmp_path):
         assert int((data["status"] == DONE).sum()) == 11
 
 
-@pytest.mark.xfail(run=False, reason="took minutes once; the attacks of make torture do the same with a time limit")
 def test_sweeps_that_extend_both_axes_at_once_agree(place):
     """Each in a thread, with a store of its own; what is read meanwhile is right or missing."""
     seeds = [[1, 2], [2, 3], [4, 1]]
