@@ -232,6 +232,7 @@ class SteadyStateConditionNumber(Observable[Spectrum]):
     measures = Spectrum
     needs = frozenset([Capability.BY_GROWTH, Capability.CONDITION_NUMBERS])
     long_name = "condition number of the steady state's eigenvalue"
+    infinite = "at an exceptional point"
 
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:

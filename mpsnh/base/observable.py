@@ -45,6 +45,8 @@ class Observable(Value, Generic[R_contra]):
         Labels along dimensions; a dimension without labels is numbered from 0.
     long_name, units : str
         Go with the result into the dataset.
+    infinite : str
+        When a value may be infinite, which goes there too; else such a value, as one that is no number, is a failure.
     """
 
     measures: ClassVar[type[Record] | tuple[type[Record], ...]]
@@ -53,6 +55,7 @@ class Observable(Value, Generic[R_contra]):
     coords: ClassVar[Mapping[str, Sequence[Any]]] = {}
     long_name: ClassVar[str] = ""
     units: ClassVar[str] = "1"
+    infinite: ClassVar[str] = ""
 
     @override
     def __init_subclass__(cls, **options: Any) -> None:

@@ -136,11 +136,11 @@ class PointResult:
     checkpoint: str | None
 
     def require_finite(self) -> None:
-        """Raise if a number is infinite or none."""
-        for name, (_, values, _) in self.data.items():
+        """Raise if a number is none, or infinite where none may be."""
+        for name, (_, values, attributes) in self.data.items():
             if name == SEAL:
                 continue
-            finite = np.isfinite(values)
+            finite = ~np.isnan(values) if "infinite" in attributes else np.isfinite(values)
             if not (finite if finite.ndim == 0 else finite.all()):  # a single number takes a tenth of the time
                 raise FloatingPointError(f"the result {name!r} is not finite")
 

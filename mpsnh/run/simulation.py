@@ -222,10 +222,7 @@ class Simulation(Generic[R]):
         variables = {
             name: ((), {"long_name": detail.long_name, "units": self._units(detail)})
             for name, detail in details.items()
-        } | {
-            name: (observable.dims, {"long_name": observable.long_name or name, "units": observable.units})
-            for name, observable in self.observables.items()
-        }
+        } | {name: (observable.dims, _described(name, observable)) for name, observable in self.observables.items()}
         data, coords = {}, dict[str, Any]()
         begun = rows[0].keys()  # by an earlier version perhaps, which did not know all diagnostics yet
         for name, (dims, attributes) in variables.items():
@@ -301,3 +298,9 @@ class Simulation(Generic[R]):
 def _made_of(given: object) -> str:
     """Return a hint for a class that stands where an object must, to go on with in a message."""
     return f", such as {given.__name__}(…)" if isinstance(given, type) else ""
+
+
+def _described(name: str, observable: Observable[Any]) -> dict[str, str]:
+    """Return what a dataset says of the values of an observable."""
+    said = {"long_name": observable.long_name or name, "units": observable.units}
+    return said | ({"infinite": observable.infinite} if observable.infinite else {})

@@ -113,14 +113,22 @@ def test_defective_matrices_keep_their_eigenvalues(model, leading):
     assert np.abs(matrix @ np.asarray(found.right)).max() < 1e-14
 
 
-def test_a_sweep_through_an_exceptional_point_keeps_its_eigenvalues():
+def test_a_sweep_through_an_exceptional_point_keeps_its_eigenvalues(tmp_path):
     def run(loss):
         return nh.Simulation(
-            Dimer(L=2, loss=loss, charge=0), algorithms.ExactDiag(vectors="both"), {"E": observables.Eigenvalues()}
+            Dimer(L=2, loss=loss, charge=0),
+            algorithms.ExactDiag(vectors="both"),
+            {"E": observables.Eigenvalues(), "condition": observables.SteadyStateConditionNumber()},
         )
 
-    data = nh.sweep(run, over={"loss": [0.5, 1.0, 1.5]}, progress=False)
-    root = np.sqrt(1 - np.array([0.5, 1.0, 1.5]) ** 2 + 0j)
+    losses = np.array([0.5, 1.0, 1.5])
+    data = nh.sweep(run, over={"loss": losses}, store=tmp_path / "dimer.zarr", progress=False)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(data["condition"], np.maximum(losses, 1) / np.sqrt(np.abs(losses**2 - 1)))
+    assert data["condition"].attrs["infinite"] == "at an exceptional point"
+    again = nh.sweep(run, over={"loss": losses}, store=tmp_path / "dimer.zarr", progress=False)
+    assert again.identical(data)
+    root = np.sqrt(1 - losses**2 + 0j)
     found = np.sort_complex(data["E"].values)
     np.testing.assert_allclose(found, np.sort_complex(np.stack([-root, root], axis=1) / 2), atol=1e-7)
 
