@@ -12,6 +12,9 @@ from typing import Any
 import lazy_loader
 import psutil
 
+ALWAYS_THERE = 2**24
+"""Bytes of which it takes longer to ask than to fail, if they are not there."""
+
 
 def require_memory(nbytes: float, what: str) -> None:
     """Raise before work starts if an allocation can't fit.
@@ -34,6 +37,8 @@ def require_memory(nbytes: float, what: str) -> None:
     Traceback (most recent call last):
     MemoryError: a dense matrix of dimension 10^14 needs 9.31e+20 GiB, but only ... GiB are available
     """
+    if nbytes < ALWAYS_THERE:
+        return
     available = psutil.virtual_memory().available
     if nbytes > available:
         raise MemoryError(f"{what} needs {nbytes / 2**30:.3g} GiB, but only {available / 2**30:.3g} GiB are available")

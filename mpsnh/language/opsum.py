@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 from collections.abc import Iterable, Iterator, Sequence
@@ -75,6 +76,13 @@ class OpSum:
         self.terms = tuple(term if isinstance(term, Term) else _parsed(term) for term in terms)
 
     @classmethod
+    def _of(cls, terms: Iterable[Term]) -> OpSum:
+        """Return the sum of terms that were checked before."""
+        made = object.__new__(cls)
+        made.terms = tuple(terms)
+        return made
+
+    @classmethod
     def sum(cls, items: Iterable[Summand] | tuple[Any, ...]) -> OpSum:
         """Add up many sums or tuples.
 
@@ -88,10 +96,10 @@ class OpSum:
         >>> print(OpSum.sum((1.5, "Sz", j) for j in range(2)))
         1.5 Sz_0 + 1.5 Sz_1
         """
-        return cls(term for item in ([items] if _is_term(items) else items) for term in _terms_of(item))
+        return cls._of(term for item in ([items] if _is_term(items) else items) for term in _terms_of(item))
 
     def __add__(self, other: Summand) -> OpSum:
-        return OpSum(self.terms + _terms_of(other))
+        return OpSum._of(self.terms + _terms_of(other))
 
     __radd__ = __add__
 
@@ -111,10 +119,10 @@ class OpSum:
         """Multiply by a number, or by another sum (whose operators act first)."""
         if isinstance(other, OpSum):
             pairs = ((a, b) for a in self.terms for b in other.terms)
-            return OpSum(Term(_finite(a.coefficient * b.coefficient), a.factors + b.factors) for a, b in pairs)
+            return OpSum._of(Term(_finite(a.coefficient * b.coefficient), a.factors + b.factors) for a, b in pairs)
         if not isinstance(other, numbers.Complex):
             return NotImplemented
-        return OpSum(Term(_finite(other * term.coefficient), term.factors) for term in self.terms)
+        return OpSum._of(Term(_finite(other * term.coefficient), term.factors) for term in self.terms)
 
     def __rmul__(self, number: complex) -> OpSum:
         return self * number
@@ -122,7 +130,7 @@ class OpSum:
     def __truediv__(self, number: complex) -> OpSum:
         if not isinstance(number, numbers.Complex):
             return NotImplemented
-        return OpSum(Term(_finite(term.coefficient / number), term.factors) for term in self.terms)
+        return OpSum._of(Term(_finite(term.coefficient / number), term.factors) for term in self.terms)
 
     def dag(self) -> OpSum:
         """Return the Hermitian conjugate: conjugate coefficients, adjoint operators, reversed order.
@@ -136,7 +144,7 @@ class OpSum:
         def adjoint(name: str) -> str:
             return name.removesuffix(DAGGER) if name.endswith(DAGGER) else name + DAGGER
 
-        return OpSum(
+        return OpSum._of(
             Term(complex(t.coefficient).conjugate(), tuple((adjoint(name), j) for name, j in reversed(t.factors)))
             for t in self.terms
         )
@@ -151,13 +159,13 @@ class OpSum:
         >>> print((OpSum() + (1, "Sz", 1, "Sz", 0) + (2, "Sz", 0, "Id", 3, "Sz", 1)).simplify())
         3 Sz_0 Sz_1
         """
-        merged: dict[tuple[Factor, ...], complex] = {}
-        for term in self.terms:
-            sign, factors = _sorted_factors(term.factors)
-            merged[factors] = merged.get(factors, 0) + sign * term.coefficient
-        kept = [Term(_finite(value), factors) for factors, value in merged.items() if value != 0]
-        kept.sort(key=lambda term: [(site, name) for name, site in term.factors])
-        return OpSum(kept)
+        products, places, signs = _merged(tuple(term.factors for term in self.terms))
+        sums: list[complex] = [0] * len(products)
+        for term, place, sign in zip(self.terms, places, signs, strict=True):
+            sums[place] += sign * term.coefficient
+        return OpSum._of(
+            Term(_finite(value), product) for product, value in zip(products, sums, strict=True) if value != 0
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OpSum) and self.simplify().terms == other.simplify().terms
@@ -187,18 +195,20 @@ FORM = "a term is (coefficient, 'Op', site, 'Op', site, …)"
 
 def _is_term(item: object) -> TypeGuard[tuple[Any, ...]]:
     """Tell whether a tuple is one term, and not a sequence of them."""
-    return (
-        isinstance(item, tuple) and not isinstance(item, Term) and bool(item) and isinstance(item[0], numbers.Complex)
-    )
+    return isinstance(item, tuple) and not isinstance(item, Term) and bool(item) and _is_number(item[0])
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float, complex) or isinstance(value, numbers.Complex)  # the latter takes longer
 
 
 def _terms_of(item: Summand) -> tuple[Term, ...]:
+    if isinstance(item, tuple):
+        return (item if isinstance(item, Term) else _parsed(item),)
     if isinstance(item, OpSum):
         return item.terms
     if isinstance(item, numbers.Complex) and item == 0:
         return ()
-    if isinstance(item, tuple):
-        return (item if isinstance(item, Term) else _parsed(item),)
     way = "several as OpSum([…]), and a multiple of the identity as (number,)"
     raise TypeError(f"cannot add {item!r} to an OpSum; write a term as (coefficient, 'Op', site, …), {way}")
 
@@ -207,15 +217,34 @@ def _parsed(item: tuple[Any, ...]) -> Term:
     """Check a user's tuple and make it a term."""
     if not isinstance(item, Sequence) or isinstance(item, str):
         raise TypeError(f"{item!r} is no term: {FORM}")
-    if not item or not isinstance(item[0], numbers.Complex):
+    if not item or not _is_number(item[0]):
         raise TypeError(f"{item!r} does not begin with a number: {FORM}")
+    try:
+        factors = _factors(*item[1:])
+    except TypeError:  # what has no hash is neither a name nor a site
+        factors = None
+    if factors is None:
+        raise _malformed(item)
+    return Term(_finite(item[0]), factors)
+
+
+@functools.lru_cache(maxsize=2**16, typed=True)
+def _factors(*item: Any) -> tuple[Factor, ...] | None:
+    """Return the factors of a term from its names and sites, unless these are none."""
+    names, sites = item[::2], item[1::2]
+    good = len(names) == len(sites) and all(isinstance(name, str) for name in names)
+    if not good or not all(isinstance(site, numbers.Integral) and site >= 0 for site in sites):
+        return None
+    return tuple((name, int(site)) for name, site in zip(names, sites, strict=True))
+
+
+def _malformed(item: tuple[Any, ...]) -> TypeError | ValueError:
+    """Return what is wrong with names and sites of a term."""
     names, sites = item[1::2], item[2::2]
     if len(names) != len(sites) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{item!r} does not alternate names and sites: {FORM}")
-    for site in sites:
-        if not isinstance(site, numbers.Integral) or site < 0:
-            raise ValueError(f"site {site!r} in {item!r} must be an integer of at least 0")
-    return Term(_finite(item[0]), tuple((name, int(site)) for name, site in zip(names, sites, strict=True)))
+        return TypeError(f"{item!r} does not alternate names and sites: {FORM}")
+    wrong = next(site for site in sites if not isinstance(site, numbers.Integral) or site < 0)
+    return ValueError(f"site {wrong!r} in {item!r} must be an integer of at least 0")
 
 
 def _finite(number: Any) -> complex:
@@ -223,6 +252,15 @@ def _finite(number: Any) -> complex:
     if not (math.isfinite(value.real) and math.isfinite(value.imag)):
         raise ValueError(f"coefficient {number!r} must be finite")
     return value
+
+
+@functools.lru_cache(maxsize=64)
+def _merged(products: tuple[tuple[Factor, ...], ...]) -> tuple[list[tuple[Factor, ...]], list[int], list[int]]:
+    """Return the different products of a sum in order, and for each of its terms which one it is, with which sign."""
+    signs, ordered = zip(*map(_sorted_factors, products), strict=True) if products else ((), ())
+    different = sorted(set(ordered), key=lambda factors: [(site, name) for name, site in factors])
+    numbers = {factors: k for k, factors in enumerate(different)}
+    return different, [numbers[factors] for factors in ordered], list(signs)
 
 
 def _sorted_factors(factors: tuple[Factor, ...]) -> tuple[int, tuple[Factor, ...]]:

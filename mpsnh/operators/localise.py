@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.language.opsum import OpSum, Term
+from mpsnh.language.opsum import Factor, OpSum, Term
 from mpsnh.language.site import Site, is_fermionic
 
 Array = NDArray[Any]
@@ -81,22 +81,35 @@ def localise(op: OpSum, sites: Sequence[Site]) -> list[LocalTerm]:
     >>> localise(OpSum() + (1, "cdag", 0, "c", 2), [nh.Fermion()] * 3)[0].matrices
     {0: ('cdag', 'F'), 1: ('F',), 2: ('c',)}
     """
-    resolved = []
-    for term in op.simplify():
-        matrices: dict[int, tuple[str, ...]] = {}
-        fermionic = 0
-        for name, j in term.factors:
-            if j >= len(sites):
-                raise ValueError(f"term {term} acts on site {j}, but the chain has sites 0 … {len(sites) - 1}")
-            sites[j].op(name)  # an unknown name raises here
-            if is_fermionic(name):
-                fermionic += 1
-                for k in range(j):
-                    if min(sites[k].parities) < 0:
-                        names = matrices.get(k, ())
-                        matrices[k] = names[:-1] if names[-1:] == ("F",) else (*names, "F")
-            matrices[j] = (*matrices.get(j, ()), name)
-        if fermionic % 2:
-            raise ValueError(f"term {term} has an odd number of fermionic operators, which is no local operator")
-        resolved.append(LocalTerm(term, {k: names for k, names in sorted(matrices.items()) if names}))
-    return resolved
+    terms = op.simplify().terms
+    try:
+        matrices = _resolved(tuple(term.factors for term in terms), tuple(sites))
+    except ValueError:
+        matrices = [_on_sites(term, sites) for term in terms]  # which names the term with its coefficient
+    return [LocalTerm(term, dict(names)) for term, names in zip(terms, matrices, strict=True)]
+
+
+@functools.lru_cache(maxsize=64)
+def _resolved(products: tuple[tuple[Factor, ...], ...], sites: tuple[Site, ...]) -> list[dict[int, tuple[str, ...]]]:
+    """Resolve the products of a sum, which realisations of a model share."""
+    return [_on_sites(Term(1.0, factors), sites) for factors in products]
+
+
+def _on_sites(term: Term, sites: Sequence[Site]) -> dict[int, tuple[str, ...]]:
+    """Return the names of operators on each site."""
+    matrices: dict[int, tuple[str, ...]] = {}
+    fermionic = 0
+    for name, j in term.factors:
+        if j >= len(sites):
+            raise ValueError(f"term {term} acts on site {j}, but the chain has sites 0 … {len(sites) - 1}")
+        sites[j].op(name)  # an unknown name raises here
+        if is_fermionic(name):
+            fermionic += 1
+            for k in range(j):
+                if min(sites[k].parities) < 0:
+                    names = matrices.get(k, ())
+                    matrices[k] = names[:-1] if names[-1:] == ("F",) else (*names, "F")
+        matrices[j] = (*matrices.get(j, ()), name)
+    if fermionic % 2:
+        raise ValueError(f"term {term} has an odd number of fermionic operators, which is no local operator")
+    return {k: names for k, names in sorted(matrices.items()) if names}

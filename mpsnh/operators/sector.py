@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import itertools
 import math
@@ -13,10 +14,11 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from mpsnh.checks import require, require_memory
-from mpsnh.language.opsum import OpSum
+from mpsnh.language.opsum import OpSum, Term
 from mpsnh.language.site import Site
 from mpsnh.operators.configurations import Configurations, as_float
 from mpsnh.operators.localise import localise, product_matrix
+from mpsnh.operators.pattern import KEPT, LARGEST, Elements, Pattern
 
 LEAK = 1e-12
 """Matrix elements that leave a sector, relative to the largest one, below which they count as rounding."""
@@ -191,6 +193,9 @@ class Sector(Configurations):
         array([[0. , 0.5],
                [0.5, 0. ]])
         """
+        pattern = None if projected else self._pattern(op)
+        if pattern is not None:
+            return pattern.matrix([term.coefficient for term in op])
         every = np.arange(self.dim)
         diagonal = np.zeros(self.dim, dtype=complex)
         rows, columns, values, lost = [], [], [], []
@@ -223,6 +228,35 @@ class Sector(Configurations):
             matrix = scipy.sparse.csr_matrix((matrix.data.real, matrix.indices, matrix.indptr), shape=matrix.shape)
         matrix.eliminate_zeros()
         return matrix
+
+    @functools.cached_property
+    def _patterns(self) -> dict[tuple[Any, ...], Pattern | None]:
+        return {}
+
+    @functools.cached_property
+    def _asked(self) -> collections.deque[tuple[Any, ...]]:
+        return collections.deque(maxlen=KEPT)
+
+    def _pattern(self, op: OpSum) -> Pattern | None:
+        """Return the pattern of a sum whose products were asked for before, if each of them conserves the charge."""
+        products, known = tuple(term.factors for term in op), self._patterns
+        if products in known or not products or self.dim * len(products) > LARGEST:
+            return known.get(products)
+        if products not in self._asked:
+            self._asked.append(products)
+            return None
+        while len(known) >= KEPT:
+            known.pop(next(iter(known)), None)
+        parts = [list(self._moves(OpSum([Term(1.0, factors)]), projected=False)) for factors in products]
+        conserved = not any(move.change for moves in parts for move in moves)
+        known[products] = Pattern(self.dim, [self._elements(moves) for moves in parts]) if conserved else None
+        return known[products]
+
+    def _elements(self, moves: Sequence[_Move]) -> Elements:
+        every = np.arange(self.dim)
+        rows = [self.find(self.keys[move.where] + move.shift) for move in moves]
+        columns, values = [every[move.where] for move in moves], [move.amplitudes for move in moves]
+        return Elements(*(np.concatenate([every[:0], *part]) for part in (rows, columns, values)))
 
     def apply(self, op: OpSum, vector: NDArray[Any]) -> NDArray[np.complex128]:
         """Return the part in this sector of an operator times a vector of it, without the matrix.
@@ -278,7 +312,8 @@ class Sector(Configurations):
                         states, amplitudes = states[kept], amplitudes[kept]
                     amplitudes = amplitudes * monomial.weights[states]
                 if len(amplitudes):
-                    yield _Move(_signed(shift), change, where, amplitudes)
+                    shift = (shift + 2**63) % 2**64 - 2**63  # what is left of it in 64 bits
+                    yield _Move(shift, change, where, amplitudes)
 
     def __repr__(self) -> str:
         return f"Sector(L={len(self.sites)}, charge={self.charge}, dim={self.dim})"
@@ -359,11 +394,6 @@ def _monomials(site: Site, names: tuple[str, ...]) -> list[_Monomial]:
         _Monomial(step, change, weights != 0, weights if weights.imag.any() else weights.real)
         for (step, change), weights in parts.items()
     ]
-
-
-def _signed(number: int) -> int:
-    """Return what an integer of 64 bits is after overflow."""
-    return (number + 2**63) % 2**64 - 2**63
 
 
 def _shortened(op: OpSum, length: int = 80) -> str:
