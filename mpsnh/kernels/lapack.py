@@ -11,7 +11,10 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import get_cython_function_address, intrinsic
 
-ROUTINES = {"blas": ("gemm", "herk"), "lapack": ("gesdd", "gesvd", "heevd", "geqrf", "ungqr")}
+ROUTINES = {
+    "blas": ("gemm", "herk", "trmm", "trsm"),
+    "lapack": ("gesdd", "gesvd", "heevd", "geqrf", "ungqr", "potrf"),
+}
 """What `fortran` can call, by the library it comes from."""
 
 PRECISIONS = {types.complex64: "c", types.complex128: "z"}

@@ -70,6 +70,8 @@ class Work(NamedTuple):
     rlapack: NDArray[Any]
     ilapack: NDArray[np.int32]
     info: NDArray[np.int32]
+    tiny: Floats
+    """Squared norm of a column above which all of its digits count."""
     svals: NDArray[Any]
     gram: NDArray[np.complex128]
     glapack: NDArray[np.complex128]
@@ -131,6 +133,8 @@ def workspace(
         name: np.zeros(charges, np.int64) for name in Work._fields if name not in (*arrays, *OTHERS)
     }
     near, far = np.zeros((2, charges, states), np.int64)
+    limits = np.finfo(dtype)
+    arrays["tiny"][0] = limits.tiny / limits.eps**2
     return Work(**arrays, **tables, near=near, far=far, random=np.full(1, SEED, np.uint64))
 
 
@@ -164,6 +168,7 @@ def _workspace_sizes(
         "rlapack": (rows * (5 * rows + 8), real),
         "ilapack": (13 * rows + 3, np.int32),
         "info": (1, np.int32),
+        "tiny": (1, np.float64),
         "svals": (rows, real),
         "gram": (elements, np.complex128),
         "glapack": (max(rows * (rows + 2), elements if dtype == np.complex64 else 0), np.complex128),
