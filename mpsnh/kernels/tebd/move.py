@@ -87,7 +87,8 @@ def turn(chain, work):  # type: ignore[no-untyped-def]
     rows, first, new_rows, new_first = work.rows, work.first, work.new_rows, work.new_first
     size = layout(chain, site, direction, rows, first, work.near)
     layout(chain, site, -direction, new_rows, new_first, work.far)
-    work.x[:size] = target[:size]
+    for i in range(size):
+        work.x[i] = target[i]
     outer, inner = (site, site + 1) if direction > 0 else (site + 1, site)
     for c in range(chain.span[inner, 0], chain.span[inner, 1] + 1):
         for s in range(chain.local[site]):

@@ -99,7 +99,6 @@ def full_split(chain, work, bond, near_store, far_store, limits, sketch, weight)
     `limits` are `max_bond` and the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether
     `max_bond` limited it.
     """
-    max_bond, cutoff = limits
     rows, columns, found, begin, sketched = work.rows, work.far_rows, work.found, work.begin, work.sketched
     low, high = chain.span[bond, 0], chain.span[bond, 1]
     count, left, right, place, captured = 0, 0, 0, 0, 0.0
@@ -128,36 +127,40 @@ def full_split(chain, work, bond, near_store, far_store, limits, sketch, weight)
         count += size
         left += p * size
         right += size * n
-    # The weights of all charges compete for the dimension of the bond.
-    ordered = work.sorted[:count]
-    ordered[:] = work.weights[:count]
-    ordered.sort()
-    # As few as possible are kept: their tail may weigh as much as the cutoff.
-    drop, tail = 0, max(0.0, weight - captured) if sketch else 0.0
-    while drop < count - 1 and (count - drop > max_bond or tail + ordered[drop] <= cutoff * weight):
-        tail += ordered[drop]
-        drop += 1
-    equal = 0  # to the smallest one that is kept, and to be kept as well
-    while drop + equal < count and ordered[drop + equal] == ordered[drop]:
-        equal += 1
-    _collect(chain, work, bond, near_store, ordered[drop], equal)
-    return tail / weight, tail > cutoff * weight
+    tail = _cut(work, low, high, count, limits, weight, max(0.0, weight - captured) if sketch else 0.0)
+    _collect(chain, work, bond, near_store)
+    return tail / weight, tail > limits[1] * weight
 
 
 @jit
-def _collect(chain, work, bond, near_store, smallest, equal):  # type: ignore[no-untyped-def]
-    """Store the factors that belong to the weights above the smallest one, and to so many that equal it."""
+def _cut(work, low, high, count, limits, weight, tail):  # type: ignore[no-untyped-def]
+    """Drop the smallest weights of all charges, which compete for the dimension of the bond; returns the new tail."""
+    max_bond, cutoff = limits
+    for c in range(low, high + 1):
+        work.kept[c] = work.found[c]
+    # As few as possible are kept: their tail may weigh as much as the cutoff.
+    while count > 1:
+        smallest, charge = np.inf, low
+        for c in range(low, high + 1):
+            if work.kept[c] > 0:
+                weakest = work.weights[work.begin[c] + work.found[c] - work.kept[c]]
+                if weakest <= smallest:
+                    smallest, charge = weakest, c
+        if count <= max_bond and not tail + smallest <= cutoff * weight:
+            break
+        tail += smallest
+        count -= 1
+        work.kept[charge] -= 1
+    return tail
+
+
+@jit
+def _collect(chain, work, bond, near_store):  # type: ignore[no-untyped-def]
+    """Store the factors that belong to the largest weights of each charge."""
     one, zero, begin = work.x.dtype.type(1), work.x.dtype.type(0), work.begin
     written, position = 0, 0
     for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
-        p, n, size, k = work.rows[c], work.far_rows[c], work.found[c], 0
-        while k < size and work.weights[begin[c] + size - 1 - k] >= smallest:
-            if work.weights[begin[c] + size - 1 - k] == smallest:
-                if equal == 0:
-                    break
-                equal -= 1
-            k += 1
-        work.kept[c] = k
+        p, n, size, k = work.rows[c], work.far_rows[c], work.found[c], work.kept[c]
         if k == 0:
             continue
         u, v, q, w = work.y[work.left[c] :], work.z[work.right[c] :], near_store[written:], work.w[position:]
