@@ -225,8 +225,8 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess, rho):  #
         due = chain.age[bond] >= chain.patience[bond] or lost > (1 + GROWTH * excess) * max(reference, resolution)
         chain.age[bond] += 1
     if due:
-        sketch = excess > 0 and reference > GRAM_RESOLUTION
-        least, limited = full_split(chain, work, bond, near_store, far_store, (max_bond, cutoff), sketch, weight)
+        sketch, limits = excess > 0 and max(reference, cutoff) > GRAM_RESOLUTION, (max_bond, cutoff)
+        least, limited = full_split(chain, work, bond, near_store, far_store, limits, sketch, projects, weight)
         if least < 0:
             return np.nan, 0.0
         if projects:

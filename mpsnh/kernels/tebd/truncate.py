@@ -68,76 +68,129 @@ def _find_exactly(work, x, p, n, u, v, weights):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _find_sketched(work, x, p, n, guess, known, size, u, v, g, weights):  # type: ignore[no-untyped-def]
-    """Find the largest singular values of a block in the range of its product with the old far tensor and noise.
-
-    The left vectors are `u` times the columns of `g`, in order of increasing singular values, and the block is about
-    `u` times `v`.
-    """
-    one, zero, a, info = x.dtype.type(1), x.dtype.type(0), work.w, work.info
-    for i in range(n * known):
+def _project(work, x, p, n, k, size, guess, u, v):  # type: ignore[no-untyped-def]
+    """Store what `subspace_split` makes of a block in the first columns of `u` and rows of `v`."""
+    one, zero, a = x.dtype.type(1), x.dtype.type(0), work.lapack
+    for i in range(n * k):
         a[i] = np.conj(guess[i])
-    for i in range(n * known, n * size):
-        a[i] = _uniform(work.random)
-    fortran("gemm", "N", "N", p, size, n, one, x, p, a, n, zero, u, p)
-    qr(u, p, size, work.y[:0], work)
-    fortran("gemm", "C", "N", size, n, p, one, u, p, x, p, zero, v, size)
-    # The left singular vectors of V = Q†X are the eigenvectors of V V†, at a fraction of the cost of decomposing V; the
-    # squares lose half of the digits, which `GRAM_RESOLUTION` of the caller allows for.
-    _gram_matrix(v, size, n, g, work)
-    y, r, i = work.glapack, work.grlapack, work.ilapack
-    fortran("heevd", "V", "U", size, g, size, weights, y, y.size, r, r.size, i, i.size, info)
-    for k in range(size):
-        weights[k] = max(0.0, weights[k])
-    return info[0] == 0
+    fortran("gemm", "N", "N", p, k, n, one, x, p, a, n, zero, u, p)
+    qr(u, p, k, work.y[:0], work)
+    fortran("gemm", "C", "N", k, n, p, one, u, p, x, p, zero, v, size)
 
 
 @jit
-def full_split(chain, work, bond, near_store, far_store, limits, sketch, weight):  # type: ignore[no-untyped-def]
-    """Truncate the pair by its singular values, found exactly or, block by block, within a random subspace.
+def _extend(work, x, p, n, k, size, u, v):  # type: ignore[no-untyped-def]
+    """Extend a subspace of k dimensions by what the block makes of random vectors, less their part inside of it."""
+    one, zero, more = x.dtype.type(1), x.dtype.type(0), size - k
+    noise, inside, extra = work.lapack, work.lapack[n * more :], u[p * k :]
+    for i in range(n * more):
+        noise[i] = _uniform(work.random)
+    fortran("gemm", "N", "N", p, more, n, one, x, p, noise, n, zero, extra, p)
+    fortran("gemm", "N", "N", k, more, n, one, v, size, noise, n, zero, inside, k)
+    fortran("gemm", "N", "N", p, more, k, -one, u, p, inside, k, one, extra, p)
+    qr(extra, p, more, work.y[:0], work)
+    # What is left is small, so that rounding has brought back some of what was taken out.
+    fortran("gemm", "C", "N", k, more, p, one, u, p, extra, p, zero, noise, k)
+    fortran("gemm", "N", "N", p, more, k, -one, u, p, noise, k, one, extra, p)
+    qr(extra, p, more, work.y[:0], work)
+    fortran("gemm", "C", "N", more, n, p, one, extra, p, x, p, zero, v[k:], size)
 
+
+@jit
+def _squares(work, v, size, n, g, weights):  # type: ignore[no-untyped-def]
+    """Find squared singular values of `v` in increasing order, with its left singular vectors in `g`."""
+    # They are the eigenvectors of V V†, at a fraction of the cost of decomposing V; the squares lose half of the
+    # digits, which `GRAM_RESOLUTION` of the caller allows for.
+    _gram_matrix(v, size, n, g, work)
+    y, r, i = work.glapack, work.grlapack, work.ilapack
+    fortran("heevd", "V", "U", size, g, size, weights, y, y.size, r, r.size, i, i.size, work.info)
+    for k in range(size):
+        weights[k] = max(0.0, weights[k])
+    return work.info[0] == 0
+
+
+@jit
+def full_split(chain, work, bond, near_store, far_store, limits, sketch, projected, weight):  # type: ignore[no-untyped-def]
+    """Truncate the pair by its singular values, found exactly or, block by block, within a subspace.
+
+    That is the one of `subspace_split`, which may have been called before (`projected`), and some random vectors.
     `limits` are `max_bond` and the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether
     `max_bond` limited it.
     """
+    max_bond, cutoff = limits
+    low, high = chain.span[bond, 0], chain.span[bond, 1]
+    captured = _decompose(chain, work, bond, near_store, far_store, sketch, projected)
+    tail, count = _cut(work, low, high, limits, weight, max(0.0, weight - captured) if sketch else 0.0)
+    if sketch and captured >= 0 and tail > cutoff * weight and count < max_bond:  # the bond outgrows the subspace
+        captured = _decompose(chain, work, bond, near_store, far_store, False, False)
+        tail, count = _cut(work, low, high, limits, weight, 0.0)
+    if captured < 0:
+        return -1.0, False
+    _collect(chain, work, bond, near_store)
+    return tail / weight, tail > cutoff * weight
+
+
+@jit
+def _decompose(chain, work, bond, near_store, far_store, sketch, projected):  # type: ignore[no-untyped-def]
+    """Find singular values and vectors of all blocks; returns the sum of their squares, or -1 if that failed."""
     rows, columns, found, begin, sketched = work.rows, work.far_rows, work.found, work.begin, work.sketched
     low, high = chain.span[bond, 0], chain.span[bond, 1]
-    count, left, right, place, captured = 0, 0, 0, 0, 0.0
+    count, left, right, place, written, position, captured = 0, 0, 0, 0, 0, 0, 0.0
     for c in range(low, high + 1):
         p, n, m = rows[c], columns[c], chain.dims[bond, c]
         begin[c], work.left[c], work.right[c], work.place[c] = count, left, right, place
         most = min(p, n)
+        k = min(m, most)
         size = min(most, m + max(4, int(OVERSAMPLING * m)))
         # Sketching pays only where the subspace is clearly smaller than the block.
         sketched[c] = sketch and 4 * size < 3 * most
-        size = size if sketched[c] else most
-        found[c] = size
+        found[c] = size if sketched[c] else most
+        if sketched[c]:
+            x, u, v = work.x[work.pair[c] :], work.y[left:], work.z[right:]
+            if projected:
+                q, w = near_store[written:], work.w[position:]
+                for i in range(p * k):
+                    u[i] = q[i]
+                for j in range(n):
+                    for i in range(k):
+                        v[i + j * size] = w[i + j * k]
+            else:
+                _project(work, x, p, n, k, size, far_store[work.far_first[c] :], u, v)
+            _extend(work, x, p, n, k, size, u, v)
+            place += size * size
+        written += p * k
+        position += k * n
+        count += found[c]
+        left += p * found[c]
+        right += found[c] * n
+    # `work.w`, where a projection was, serves exact decompositions now.
+    for c in range(low, high + 1):
+        p, n, size = rows[c], columns[c], found[c]
         if size == 0:
             continue
-        x, u, v, weights = work.x[work.pair[c] :], work.y[left:], work.z[right:], work.weights[count:]
+        u, v, weights = work.y[work.left[c] :], work.z[work.right[c] :], work.weights[begin[c] :]
         if sketched[c]:
-            guess, g = far_store[work.far_first[c] :], work.gram[place:]
-            converged = _find_sketched(work, x, p, n, guess, min(m, size), size, u, v, g, weights)
-            place += size * size
+            converged = _squares(work, v, size, n, work.gram[work.place[c] :], weights)
         else:
-            converged = _find_exactly(work, x, p, n, u, v, weights)
+            converged = _find_exactly(work, work.x[work.pair[c] :], p, n, u, v, weights)
         if not converged:
-            return -1.0, False
+            return -1.0
         for i in range(size):
             captured += weights[i]
-        count += size
-        left += p * size
-        right += size * n
-    tail = _cut(work, low, high, count, limits, weight, max(0.0, weight - captured) if sketch else 0.0)
-    _collect(chain, work, bond, near_store)
-    return tail / weight, tail > limits[1] * weight
+    return captured
 
 
 @jit
-def _cut(work, low, high, count, limits, weight, tail):  # type: ignore[no-untyped-def]
-    """Drop the smallest weights of all charges, which compete for the dimension of the bond; returns the new tail."""
+def _cut(work, low, high, limits, weight, tail):  # type: ignore[no-untyped-def]
+    """Drop the smallest weights of all charges, which compete for the dimension of the bond.
+
+    Returns what they and the weight lost before sum up to, and how many are kept.
+    """
     max_bond, cutoff = limits
+    count = 0
     for c in range(low, high + 1):
         work.kept[c] = work.found[c]
+        count += work.found[c]
     # As few as possible are kept: their tail may weigh as much as the cutoff.
     while count > 1:
         smallest, charge = np.inf, low
@@ -151,7 +204,7 @@ def _cut(work, low, high, count, limits, weight, tail):  # type: ignore[no-untyp
         tail += smallest
         count -= 1
         work.kept[charge] -= 1
-    return tail
+    return tail, count
 
 
 @jit
