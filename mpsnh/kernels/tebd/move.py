@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpsnh.kernels.lapack import fortran
-from mpsnh.kernels.tebd.memory import jit, layout, scale, set_span, squared_norm
-
+from mpsnh.kernels.tebd.memory import jit, layout, set_span, squared_norm
 
 ONE_PASS = 0.03
 """Smallest squared sine of the angle of a column to those before it with which one pass of Cholesky-QR is accurate.

@@ -13,6 +13,12 @@ OVERSAMPLING = 0.25
 
 
 @jit
+def resolution(x):  # type: ignore[no-untyped-def]
+    """Return the smallest relative difference of squared norms that is more than rounding."""
+    return 1e-14 if x.itemsize == 16 else 1e-8
+
+
+@jit
 def is_complete(chain, work, bond):  # type: ignore[no-untyped-def]
     """Tell whether the bond has room for all that a pair of sites can hold, so that a projection loses nothing."""
     for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
@@ -120,7 +126,10 @@ def full_split(chain, work, bond, near_store, far_store, limits, sketch, project
     max_bond, cutoff = limits
     low, high = chain.span[bond, 0], chain.span[bond, 1]
     captured = _decompose(chain, work, bond, near_store, far_store, sketch, projected)
-    tail, count = _cut(work, low, high, limits, weight, max(0.0, weight - captured) if sketch else 0.0)
+    missed = weight - captured
+    if not sketch or missed < resolution(work.x) * weight:
+        missed = 0.0
+    tail, count = _cut(work, low, high, limits, weight, missed)
     if sketch and captured >= 0 and tail > cutoff * weight and count < max_bond:  # the bond outgrows the subspace
         captured = _decompose(chain, work, bond, near_store, far_store, False, False)
         tail, count = _cut(work, low, high, limits, weight, 0.0)
