@@ -18,7 +18,7 @@ import numpy as np
 from mpsnh.kernels.lapack import fortran
 from mpsnh.kernels.tebd.memory import jit, layout, scale, set_span, squared_norm
 from mpsnh.kernels.tebd.move import move_to, turn
-from mpsnh.kernels.tebd.truncate import full_split, is_complete, resolution, subspace_split
+from mpsnh.kernels.tebd.truncate import full_split, is_complete, subspace_split
 
 PATIENCE = 64
 """Most truncations of a bond in a row that keep their subspace."""
@@ -213,7 +213,7 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess, rho):  #
     if rho.size > 0:
         _density(chain, work, near, far, direction, rho)
     reference, lost, due = chain.reference[bond], 0.0, True
-    rounding = resolution(work.x)
+    resolution = 1e-14 if work.x.itemsize == 16 else 1e-8  # of a difference of norms
     complete = is_complete(chain, work, bond)
     limited = reference >= 0 and chain.dims[bond].sum() == max_bond
     # A projection on the old subspace comes first where it loses nothing, or where `max_bond` decides anyway; a
@@ -222,16 +222,17 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess, rho):  #
     if projects:
         kept = subspace_split(chain, work, bond, near_store, far_store)
         lost = 0.0 if complete else max(0.0, 1 - kept / weight)
-        due = chain.age[bond] >= chain.patience[bond] or lost > (1 + GROWTH * excess) * max(reference, rounding)
+        due = chain.age[bond] >= chain.patience[bond] or lost > (1 + GROWTH * excess) * max(reference, resolution)
         chain.age[bond] += 1
     if due:
-        sketch, limits = excess > 0 and max(reference, cutoff) > GRAM_RESOLUTION, (max_bond, cutoff)
-        least, limited = full_split(chain, work, bond, near_store, far_store, limits, sketch, projects, weight)
+        # Bonds that the cutoff limits keep symmetries that are not known of, which random vectors break.
+        sketch = projects and reference > GRAM_RESOLUTION
+        least, limited = full_split(chain, work, bond, near_store, (max_bond, cutoff), sketch, weight)
         if least < 0:
             return np.nan, 0.0
         if projects:
             # Bonds whose subspace went stale are decomposed sooner the next time, the others later.
-            beyond_least = lost / max(least, rounding) - 1
+            beyond_least = lost / max(least, resolution) - 1
             if beyond_least > excess:
                 chain.patience[bond] = min(chain.age[bond], chain.patience[bond]) // 2
             elif beyond_least < excess / 2:

@@ -13,12 +13,6 @@ OVERSAMPLING = 0.25
 
 
 @jit
-def resolution(x):  # type: ignore[no-untyped-def]
-    """Return the smallest relative difference of squared norms that is more than rounding."""
-    return 1e-14 if x.itemsize == 16 else 1e-8
-
-
-@jit
 def is_complete(chain, work, bond):  # type: ignore[no-untyped-def]
     """Tell whether the bond has room for all that a pair of sites can hold, so that a projection loses nothing."""
     for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
@@ -74,17 +68,6 @@ def _find_exactly(work, x, p, n, u, v, weights):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _project(work, x, p, n, k, size, guess, u, v):  # type: ignore[no-untyped-def]
-    """Store what `subspace_split` makes of a block in the first columns of `u` and rows of `v`."""
-    one, zero, a = x.dtype.type(1), x.dtype.type(0), work.lapack
-    for i in range(n * k):
-        a[i] = np.conj(guess[i])
-    fortran("gemm", "N", "N", p, k, n, one, x, p, a, n, zero, u, p)
-    qr(u, p, k, work.y[:0], work)
-    fortran("gemm", "C", "N", k, n, p, one, u, p, x, p, zero, v, size)
-
-
-@jit
 def _extend(work, x, p, n, k, size, u, v):  # type: ignore[no-untyped-def]
     """Extend a subspace of k dimensions by what the block makes of random vectors, less their part inside of it."""
     one, zero, more = x.dtype.type(1), x.dtype.type(0), size - k
@@ -116,31 +99,22 @@ def _squares(work, v, size, n, g, weights):  # type: ignore[no-untyped-def]
 
 
 @jit
-def full_split(chain, work, bond, near_store, far_store, limits, sketch, projected, weight):  # type: ignore[no-untyped-def]
-    """Truncate the pair by its singular values, found exactly or, block by block, within a subspace.
+def full_split(chain, work, bond, near_store, limits, sketch, weight):  # type: ignore[no-untyped-def]
+    """Truncate the pair by its singular values, found exactly or, block by block, within a subspace (`sketch`).
 
-    That is the one of `subspace_split`, which may have been called before (`projected`), and some random vectors.
-    `limits` are `max_bond` and the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether
-    `max_bond` limited it.
+    That is the subspace in which `subspace_split` left the pair, and some random vectors. `limits` are `max_bond` and
+    the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether `max_bond` limited it.
     """
-    max_bond, cutoff = limits
-    low, high = chain.span[bond, 0], chain.span[bond, 1]
-    captured = _decompose(chain, work, bond, near_store, far_store, sketch, projected)
-    missed = weight - captured
-    if not sketch or missed < resolution(work.x) * weight:
-        missed = 0.0
-    tail, count = _cut(work, low, high, limits, weight, missed)
-    if sketch and captured >= 0 and tail > cutoff * weight and count < max_bond:  # the bond outgrows the subspace
-        captured = _decompose(chain, work, bond, near_store, far_store, False, False)
-        tail, count = _cut(work, low, high, limits, weight, 0.0)
+    captured = _decompose(chain, work, bond, near_store, sketch)
     if captured < 0:
         return -1.0, False
+    tail = _cut(chain, work, bond, limits, weight, max(0.0, weight - captured) if sketch else 0.0)
     _collect(chain, work, bond, near_store)
-    return tail / weight, tail > cutoff * weight
+    return tail / weight, tail > limits[1] * weight
 
 
 @jit
-def _decompose(chain, work, bond, near_store, far_store, sketch, projected):  # type: ignore[no-untyped-def]
+def _decompose(chain, work, bond, near_store, sketch):  # type: ignore[no-untyped-def]
     """Find singular values and vectors of all blocks; returns the sum of their squares, or -1 if that failed."""
     rows, columns, found, begin, sketched = work.rows, work.far_rows, work.found, work.begin, work.sketched
     low, high = chain.span[bond, 0], chain.span[bond, 1]
@@ -156,15 +130,12 @@ def _decompose(chain, work, bond, near_store, far_store, sketch, projected):  # 
         found[c] = size if sketched[c] else most
         if sketched[c]:
             x, u, v = work.x[work.pair[c] :], work.y[left:], work.z[right:]
-            if projected:
-                q, w = near_store[written:], work.w[position:]
-                for i in range(p * k):
-                    u[i] = q[i]
-                for j in range(n):
-                    for i in range(k):
-                        v[i + j * size] = w[i + j * k]
-            else:
-                _project(work, x, p, n, k, size, far_store[work.far_first[c] :], u, v)
+            q, w = near_store[written:], work.w[position:]
+            for i in range(p * k):
+                u[i] = q[i]
+            for j in range(n):
+                for i in range(k):
+                    v[i + j * size] = w[i + j * k]
             _extend(work, x, p, n, k, size, u, v)
             place += size * size
         written += p * k
@@ -190,13 +161,10 @@ def _decompose(chain, work, bond, near_store, far_store, sketch, projected):  # 
 
 
 @jit
-def _cut(work, low, high, limits, weight, tail):  # type: ignore[no-untyped-def]
-    """Drop the smallest weights of all charges, which compete for the dimension of the bond.
-
-    Returns what they and the weight lost before sum up to, and how many are kept.
-    """
+def _cut(chain, work, bond, limits, weight, tail):  # type: ignore[no-untyped-def]
+    """Drop the smallest weights of all charges, which compete for the dimension of the bond; returns the new tail."""
     max_bond, cutoff = limits
-    count = 0
+    low, high, count = chain.span[bond, 0], chain.span[bond, 1], 0
     for c in range(low, high + 1):
         work.kept[c] = work.found[c]
         count += work.found[c]
@@ -213,7 +181,7 @@ def _cut(work, low, high, limits, weight, tail):  # type: ignore[no-untyped-def]
         tail += smallest
         count -= 1
         work.kept[charge] -= 1
-    return tail, count
+    return tail
 
 
 @jit
