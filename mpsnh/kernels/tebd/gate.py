@@ -184,7 +184,7 @@ def _contract(chain, work, bond, near_store, far_store):  # type: ignore[no-unty
         x = work.x[size:]
         if m > 0 and p * n > 0:
             a, b = near_store[work.first[c] :], far_store[work.far_first[c] :]
-            fortran("gemm", "N", "T", p, n, m, one, a, p, b, n, zero, x, p)
+            fortran("gemm3m", "N", "T", p, n, m, one, a, p, b, n, zero, x, p)
         else:
             for i in range(p * n):
                 x[i] = 0

@@ -7,7 +7,7 @@ import numpy as np
 from mpsnh.kernels.lapack import fortran
 from mpsnh.kernels.tebd.memory import jit, layout, set_span, squared_norm
 
-ONE_PASS = 0.03
+ONE_PASS = 0.1
 """Smallest squared sine of the angle of a column to those before it with which one pass of Cholesky-QR is accurate.
 
 Orthogonality is lost by about the rounding of the Gram matrix divided by its smallest eigenvalue, with columns scaled

@@ -41,9 +41,9 @@ def subspace_split(chain, work, bond, near_store, far_store):  # type: ignore[no
             work.z[i] = np.conj(guess[i])
         # Before the gate, the pair is X = A Bᵀ. After it, the range of X conj(B) is the old one carried along: one
         # step of subspace iteration from the old far tensor, in place of singular vectors.
-        fortran("gemm", "N", "N", p, k, n, one, x, p, work.z, n, zero, q, p)
+        fortran("gemm3m", "N", "N", p, k, n, one, x, p, work.z, n, zero, q, p)
         qr(q, p, k, nothing, work)
-        fortran("gemm", "C", "N", k, n, p, one, q, p, x, p, zero, w, k)
+        fortran("gemm3m", "C", "N", k, n, p, one, q, p, x, p, zero, w, k)
         kept_weight += squared_norm(w, k * n)  # ‖Q†X‖², as Q is an isometry: what the projection keeps of ‖X‖²
         written += p * k
         position += k * n
