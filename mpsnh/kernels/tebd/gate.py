@@ -91,9 +91,7 @@ def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-
     x = work.x
     d_near, d_far = chain.local[near], chain.local[far]
     outer, beyond = (near, far + 1) if direction > 0 else (near + 1, far)
-    count = d_near * d_far
-    pairs = np.empty((count, 3), np.int64)
-    bases, strides = np.empty(count, np.int64), np.empty(count, np.int64)
+    pairs, bases, strides = work.pairs, work.bases, work.strides
     total_low = chain.charges[near, 0] + chain.charges[far, 0]
     total_high = chain.charges[near, d_near - 1] + chain.charges[far, d_far - 1]
     # A gate conserves charge: it mixes only pairs of local states with the same total. For each total and charge of
@@ -133,10 +131,9 @@ def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-
 @jit
 def _density(chain, work, near, far, direction, rho):  # type: ignore[no-untyped-def]
     """Store the density matrix of a pair of sites at the centre, contracted in `work.x`, up to its trace."""
-    x, count = work.x, chain.local[near] * chain.local[far]
+    x = work.x
     outer, beyond = (near, far + 1) if direction > 0 else (near + 1, far)
-    pairs = np.empty((count, 3), np.int64)
-    bases, strides = np.empty(count, np.int64), np.empty(count, np.int64)
+    pairs, bases, strides = work.pairs, work.bases, work.strides
     rho[...] = 0
     total_low = chain.charges[near, 0] + chain.charges[far, 0]
     total_high = chain.charges[near, chain.local[near] - 1] + chain.charges[far, chain.local[far] - 1]
@@ -187,7 +184,7 @@ def _contract(chain, work, bond, near_store, far_store):  # type: ignore[no-unty
         x = work.x[size:]
         if m > 0 and p * n > 0:
             a, b = near_store[work.first[c] :], far_store[work.far_first[c] :]
-            fortran("gemm", "N", "T", p, n, m, one, a, p, b, n, zero, x, p)
+            fortran("gemm3m", "N", "T", p, n, m, one, a, p, b, n, zero, x, p)
         else:
             for i in range(p * n):
                 x[i] = 0
@@ -228,8 +225,9 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess, rho):  #
         due = chain.age[bond] >= chain.patience[bond] or lost > (1 + GROWTH * excess) * max(reference, resolution)
         chain.age[bond] += 1
     if due:
-        sketch = excess > 0 and reference > GRAM_RESOLUTION
-        least, limited = full_split(chain, work, bond, near_store, far_store, (max_bond, cutoff), sketch, weight)
+        # Bonds that the cutoff limits keep symmetries that are not known of, which random vectors break.
+        sketch = projects and reference > GRAM_RESOLUTION
+        least, limited = full_split(chain, work, bond, near_store, (max_bond, cutoff), sketch, weight)
         if least < 0:
             return np.nan, 0.0
         if projects:

@@ -70,12 +70,13 @@ class Work(NamedTuple):
     rlapack: NDArray[Any]
     ilapack: NDArray[np.int32]
     info: NDArray[np.int32]
+    tiny: Floats
+    """Squared norm of a column above which all of its digits count."""
     svals: NDArray[Any]
     gram: NDArray[np.complex128]
     glapack: NDArray[np.complex128]
     grlapack: Floats
     weights: Floats
-    sorted: Floats
     rows: Integers
     """For each charge: rows and place (`first`) of the blocks of a tensor, of the far one and of a new one."""
     first: Integers
@@ -97,6 +98,10 @@ class Work(NamedTuple):
     near: Integers
     """For each charge and local state: first row in a block of the tensor at hand, and of the far one."""
     far: Integers
+    pairs: Integers
+    """Pairs of local states that a gate mixes, with their places in it, and those of their rectangles in `x`."""
+    bases: Integers
+    strides: Integers
     column: Complexes
     random: NDArray[np.uint64]
 
@@ -131,6 +136,10 @@ def workspace(
         name: np.zeros(charges, np.int64) for name in Work._fields if name not in (*arrays, *OTHERS)
     }
     near, far = np.zeros((2, charges, states), np.int64)
+    tables["bases"], tables["strides"] = np.zeros((2, states**2), np.int64)
+    tables["pairs"] = np.zeros((states**2, 3), np.int64)
+    limits = np.finfo(dtype)
+    arrays["tiny"][0] = limits.tiny / limits.eps**2
     return Work(**arrays, **tables, near=near, far=far, random=np.full(1, SEED, np.uint64))
 
 
@@ -164,17 +173,18 @@ def _workspace_sizes(
         "rlapack": (rows * (5 * rows + 8), real),
         "ilapack": (13 * rows + 3, np.int32),
         "info": (1, np.int32),
+        "tiny": (1, np.float64),
         "svals": (rows, real),
         "gram": (elements, np.complex128),
         "glapack": (max(rows * (rows + 2), elements if dtype == np.complex64 else 0), np.complex128),
         "grlapack": (1 + 5 * rows + 2 * rows * rows, np.float64),
         "weights": (values, np.float64),
-        "sorted": (values, np.float64),
         "column": (column, dtype),
     }
 
 
-jit: Any = njit(error_model="numpy")
+# No function makes arrays, so that none needs to count who uses them, which would take longer than small gates.
+jit: Any = njit(error_model="numpy", _nrt=False)
 
 
 @jit
@@ -231,7 +241,7 @@ def set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
     chain.span[bond, 1] = high
 
 
-@njit(error_model="numpy", fastmath={"reassoc"})  # so that the sum is vectorised
+@njit(error_model="numpy", fastmath={"reassoc"}, _nrt=False)  # so that the sum is vectorised
 def squared_norm(x, size):  # type: ignore[no-untyped-def]
     """Return Σ |x_i|² of the first elements of an array, summed in double precision.
 

@@ -41,9 +41,9 @@ def subspace_split(chain, work, bond, near_store, far_store):  # type: ignore[no
             work.z[i] = np.conj(guess[i])
         # Before the gate, the pair is X = A Bᵀ. After it, the range of X conj(B) is the old one carried along: one
         # step of subspace iteration from the old far tensor, in place of singular vectors.
-        fortran("gemm", "N", "N", p, k, n, one, x, p, work.z, n, zero, q, p)
+        fortran("gemm3m", "N", "N", p, k, n, one, x, p, work.z, n, zero, q, p)
         qr(q, p, k, nothing, work)
-        fortran("gemm", "C", "N", k, n, p, one, q, p, x, p, zero, w, k)
+        fortran("gemm3m", "C", "N", k, n, p, one, q, p, x, p, zero, w, k)
         kept_weight += squared_norm(w, k * n)  # ‖Q†X‖², as Q is an isometry: what the projection keeps of ‖X‖²
         written += p * k
         position += k * n
@@ -68,96 +68,129 @@ def _find_exactly(work, x, p, n, u, v, weights):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _find_sketched(work, x, p, n, guess, known, size, u, v, g, weights):  # type: ignore[no-untyped-def]
-    """Find the largest singular values of a block in the range of its product with the old far tensor and noise.
-
-    The left vectors are `u` times the columns of `g`, in order of increasing singular values, and the block is about
-    `u` times `v`.
-    """
-    one, zero, a, info = x.dtype.type(1), x.dtype.type(0), work.w, work.info
-    for i in range(n * known):
-        a[i] = np.conj(guess[i])
-    for i in range(n * known, n * size):
-        a[i] = _uniform(work.random)
-    fortran("gemm", "N", "N", p, size, n, one, x, p, a, n, zero, u, p)
-    qr(u, p, size, work.y[:0], work)
-    fortran("gemm", "C", "N", size, n, p, one, u, p, x, p, zero, v, size)
-    # The left singular vectors of V = Q†X are the eigenvectors of V V†, at a fraction of the cost of decomposing V; the
-    # squares lose half of the digits, which `GRAM_RESOLUTION` of the caller allows for.
-    _gram_matrix(v, size, n, g, work)
-    y, r, i = work.glapack, work.grlapack, work.ilapack
-    fortran("heevd", "V", "U", size, g, size, weights, y, y.size, r, r.size, i, i.size, info)
-    for k in range(size):
-        weights[k] = max(0.0, weights[k])
-    return info[0] == 0
+def _extend(work, x, p, n, k, size, u, v):  # type: ignore[no-untyped-def]
+    """Extend a subspace of k dimensions by what the block makes of random vectors, less their part inside of it."""
+    one, zero, more = x.dtype.type(1), x.dtype.type(0), size - k
+    noise, inside, extra = work.lapack, work.lapack[n * more :], u[p * k :]
+    for i in range(n * more):
+        noise[i] = _uniform(work.random)
+    fortran("gemm", "N", "N", p, more, n, one, x, p, noise, n, zero, extra, p)
+    fortran("gemm", "N", "N", k, more, n, one, v, size, noise, n, zero, inside, k)
+    fortran("gemm", "N", "N", p, more, k, -one, u, p, inside, k, one, extra, p)
+    qr(extra, p, more, work.y[:0], work)
+    # What is left is small, so that rounding has brought back some of what was taken out.
+    fortran("gemm", "C", "N", k, more, p, one, u, p, extra, p, zero, noise, k)
+    fortran("gemm", "N", "N", p, more, k, -one, u, p, noise, k, one, extra, p)
+    qr(extra, p, more, work.y[:0], work)
+    fortran("gemm", "C", "N", more, n, p, one, extra, p, x, p, zero, v[k:], size)
 
 
 @jit
-def full_split(chain, work, bond, near_store, far_store, limits, sketch, weight):  # type: ignore[no-untyped-def]
-    """Truncate the pair by its singular values, found exactly or, block by block, within a random subspace.
+def _squares(work, v, size, n, g, weights):  # type: ignore[no-untyped-def]
+    """Find squared singular values of `v` in increasing order, with its left singular vectors in `g`."""
+    # They are the eigenvectors of V V†, at a fraction of the cost of decomposing V; the squares lose half of the
+    # digits, which `GRAM_RESOLUTION` of the caller allows for.
+    _gram_matrix(v, size, n, g, work)
+    y, r, i = work.glapack, work.grlapack, work.ilapack
+    fortran("heevd", "V", "U", size, g, size, weights, y, y.size, r, r.size, i, i.size, work.info)
+    for k in range(size):
+        weights[k] = max(0.0, weights[k])
+    return work.info[0] == 0
 
-    `limits` are `max_bond` and the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether
-    `max_bond` limited it.
+
+@jit
+def full_split(chain, work, bond, near_store, limits, sketch, weight):  # type: ignore[no-untyped-def]
+    """Truncate the pair by its singular values, found exactly or, block by block, within a subspace (`sketch`).
+
+    That is the subspace in which `subspace_split` left the pair, and some random vectors. `limits` are `max_bond` and
+    the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether `max_bond` limited it.
     """
-    max_bond, cutoff = limits
+    captured = _decompose(chain, work, bond, near_store, sketch)
+    if captured < 0:
+        return -1.0, False
+    tail = _cut(chain, work, bond, limits, weight, max(0.0, weight - captured) if sketch else 0.0)
+    _collect(chain, work, bond, near_store)
+    return tail / weight, tail > limits[1] * weight
+
+
+@jit
+def _decompose(chain, work, bond, near_store, sketch):  # type: ignore[no-untyped-def]
+    """Find singular values and vectors of all blocks; returns the sum of their squares, or -1 if that failed."""
     rows, columns, found, begin, sketched = work.rows, work.far_rows, work.found, work.begin, work.sketched
     low, high = chain.span[bond, 0], chain.span[bond, 1]
-    count, left, right, place, captured = 0, 0, 0, 0, 0.0
+    count, left, right, place, written, position, captured = 0, 0, 0, 0, 0, 0, 0.0
     for c in range(low, high + 1):
         p, n, m = rows[c], columns[c], chain.dims[bond, c]
         begin[c], work.left[c], work.right[c], work.place[c] = count, left, right, place
         most = min(p, n)
+        k = min(m, most)
         size = min(most, m + max(4, int(OVERSAMPLING * m)))
         # Sketching pays only where the subspace is clearly smaller than the block.
         sketched[c] = sketch and 4 * size < 3 * most
-        size = size if sketched[c] else most
-        found[c] = size
+        found[c] = size if sketched[c] else most
+        if sketched[c]:
+            x, u, v = work.x[work.pair[c] :], work.y[left:], work.z[right:]
+            q, w = near_store[written:], work.w[position:]
+            for i in range(p * k):
+                u[i] = q[i]
+            for j in range(n):
+                for i in range(k):
+                    v[i + j * size] = w[i + j * k]
+            _extend(work, x, p, n, k, size, u, v)
+            place += size * size
+        written += p * k
+        position += k * n
+        count += found[c]
+        left += p * found[c]
+        right += found[c] * n
+    # `work.w`, where a projection was, serves exact decompositions now.
+    for c in range(low, high + 1):
+        p, n, size = rows[c], columns[c], found[c]
         if size == 0:
             continue
-        x, u, v, weights = work.x[work.pair[c] :], work.y[left:], work.z[right:], work.weights[count:]
+        u, v, weights = work.y[work.left[c] :], work.z[work.right[c] :], work.weights[begin[c] :]
         if sketched[c]:
-            guess, g = far_store[work.far_first[c] :], work.gram[place:]
-            converged = _find_sketched(work, x, p, n, guess, min(m, size), size, u, v, g, weights)
-            place += size * size
+            converged = _squares(work, v, size, n, work.gram[work.place[c] :], weights)
         else:
-            converged = _find_exactly(work, x, p, n, u, v, weights)
+            converged = _find_exactly(work, work.x[work.pair[c] :], p, n, u, v, weights)
         if not converged:
-            return -1.0, False
+            return -1.0
         for i in range(size):
             captured += weights[i]
-        count += size
-        left += p * size
-        right += size * n
-    # The weights of all charges compete for the dimension of the bond.
-    ordered = work.sorted[:count]
-    ordered[:] = work.weights[:count]
-    ordered.sort()
-    # As few as possible are kept: their tail may weigh as much as the cutoff.
-    drop, tail = 0, max(0.0, weight - captured) if sketch else 0.0
-    while drop < count - 1 and (count - drop > max_bond or tail + ordered[drop] <= cutoff * weight):
-        tail += ordered[drop]
-        drop += 1
-    equal = 0  # to the smallest one that is kept, and to be kept as well
-    while drop + equal < count and ordered[drop + equal] == ordered[drop]:
-        equal += 1
-    _collect(chain, work, bond, near_store, ordered[drop], equal)
-    return tail / weight, tail > cutoff * weight
+    return captured
 
 
 @jit
-def _collect(chain, work, bond, near_store, smallest, equal):  # type: ignore[no-untyped-def]
-    """Store the factors that belong to the weights above the smallest one, and to so many that equal it."""
+def _cut(chain, work, bond, limits, weight, tail):  # type: ignore[no-untyped-def]
+    """Drop the smallest weights of all charges, which compete for the dimension of the bond; returns the new tail."""
+    max_bond, cutoff = limits
+    low, high, count = chain.span[bond, 0], chain.span[bond, 1], 0
+    for c in range(low, high + 1):
+        work.kept[c] = work.found[c]
+        count += work.found[c]
+    # As few as possible are kept: their tail may weigh as much as the cutoff.
+    while count > 1:
+        smallest, charge = np.inf, low
+        for c in range(low, high + 1):
+            if work.kept[c] > 0:
+                weakest = work.weights[work.begin[c] + work.found[c] - work.kept[c]]
+                if weakest <= smallest:
+                    smallest, charge = weakest, c
+        if count <= max_bond and not tail + smallest <= cutoff * weight:
+            break
+        tail += smallest
+        count -= 1
+        work.kept[charge] -= 1
+    return tail
+
+
+@jit
+def _collect(chain, work, bond, near_store):  # type: ignore[no-untyped-def]
+    """Store the factors that belong to the largest weights of each charge."""
     one, zero, begin = work.x.dtype.type(1), work.x.dtype.type(0), work.begin
     written, position = 0, 0
     for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
-        p, n, size, k = work.rows[c], work.far_rows[c], work.found[c], 0
-        while k < size and work.weights[begin[c] + size - 1 - k] >= smallest:
-            if work.weights[begin[c] + size - 1 - k] == smallest:
-                if equal == 0:
-                    break
-                equal -= 1
-            k += 1
-        work.kept[c] = k
+        p, n, size, k = work.rows[c], work.far_rows[c], work.found[c], work.kept[c]
         if k == 0:
             continue
         u, v, q, w = work.y[work.left[c] :], work.z[work.right[c] :], near_store[written:], work.w[position:]
