@@ -7,6 +7,9 @@ singular value decompositions, a GPU makes little; here nearly all work is produ
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,9 @@ Sizes = NDArray[np.int64]
 
 CLOSE = 1e-7
 """Distance of Q†Q from 1 whose square is rounding."""
+
+HALVED = 192
+"""Size from which the inverse of a triangle is made of those of its halves."""
 
 FAR = 0.3
 """Distance from which on Q is not corrected but made anew."""
@@ -66,6 +72,22 @@ def host(array: Array) -> NDArray[Any]:
     return fetched
 
 
+def room(sizes: Sizes) -> int:
+    """Return what all of a batch have room for: the largest size, or a little more, which can be halved twice.
+
+    Parameters
+    ----------
+    sizes : ndarray of int
+        Those of the matrices.
+
+    Examples
+    --------
+    >>> room(np.array([1, 3]))
+    4
+    """
+    return -(-int(sizes.max()) // 4) * 4
+
+
 def adjoint(x: Array) -> Array:
     """Return the adjoint of each matrix.
 
@@ -103,8 +125,8 @@ def squared_norm(xp: Any, x: Array) -> Array:
 def orthonormal(xp: Any, z: Array, sizes: Sizes, rows: NDArray[np.bool_]) -> Array:
     """Return orthonormal columns that span those of each matrix, in double precision.
 
-    By Cholesky decomposition of the Gram matrix of the columns, scaled to unit length, and a Newton step. That is as
-    accurate as QR where columns, so scaled, are not nearly dependent. It is measured, and what is not accurate is made
+    By Cholesky decomposition of the Gram matrix of the columns and a Newton step. That is as accurate as QR where
+    columns, of whatever lengths, are not nearly parallel to others. It is measured, and what is not accurate is made
     anew by QR.
 
     Parameters
@@ -114,7 +136,7 @@ def orthonormal(xp: Any, z: Array, sizes: Sizes, rows: NDArray[np.bool_]) -> Arr
     z : ndarray of complex, shape (n, p, m)
         The matrices.
     sizes : ndarray of int, shape (n,)
-        How many columns of each matrix count; the others are zero in the result.
+        How many columns of each matrix count; the others are zero, there and in the result.
     rows : ndarray of bool, shape (n, p)
         Which rows are not zero for lack of size. There are no fewer than columns that count.
 
@@ -124,28 +146,81 @@ def orthonormal(xp: Any, z: Array, sizes: Sizes, rows: NDArray[np.bool_]) -> Arr
     >>> orthonormal(np, z, np.array([2, 1]), np.array([[True, True], [False, True]])).real.round(12).tolist()
     [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]]]
     """
-    there = xp.asarray((np.arange(z.shape[2]) < sizes[:, None]).astype(float))
-    wide, eye = z * there[:, None, :], xp.eye(z.shape[2])
-    one = there[:, :, None] * eye
+    there = _there(xp, sizes.tobytes(), z.shape[2])
+    wide = z.astype(np.complex128, copy=False)
     gram = adjoint(wide) @ wide
-    squares = xp.einsum("nii->ni", gram).real
-    empty = squares == 0
-    scale = (1 - empty) / xp.sqrt(squares + empty)
-    scaled = gram * scale[:, :, None] * scale[:, None, :] + empty[:, :, None] * eye
+    diagonal(gram)[...] += 1 - there
     try:
-        triangle = xp.linalg.cholesky(scaled)
+        triangle = xp.linalg.cholesky(gram)  # whose errors do not depend on the lengths of columns
     except np.linalg.LinAlgError:  # cupy goes on without a word
         return _decomposed(xp, wide, sizes, rows)
-    q = (wide * scale[:, None, :]) @ adjoint(inverse(xp, triangle))
+    q = wide @ adjoint(inverse(xp, triangle))
     for _ in range(4):
-        error = adjoint(q) @ q - one
-        defect = float(xp.abs(error).max(initial=0.0))
+        error = adjoint(q) @ q
+        diagonal(error)[...] -= there
+        defect = float(xp.abs(error).max())
         if not defect < FAR:
             break
-        q = q - q @ error / 2
+        error *= -0.5
+        diagonal(error)[...] += 1
+        q = q @ error
         if defect < CLOSE:
             return q
     return _decomposed(xp, wide, sizes, rows)
+
+
+@functools.lru_cache(maxsize=1024)
+def _there(xp: Any, sizes: bytes, width: int) -> Array:
+    """Return ones for the columns that count, and zeros: an array that would be sent to the device for each gate."""
+    return xp.asarray((np.arange(width) < np.frombuffer(sizes, np.int64)[:, None]).astype(float))
+
+
+def diagonal(x: Array) -> Array:
+    """Return the diagonals of square matrices, as a view.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, m, m)
+        In one piece.
+
+    Examples
+    --------
+    >>> diagonal(np.arange(4).reshape(1, 2, 2)).tolist()
+    [[0, 3]]
+    """
+    return x.reshape(len(x), -1)[:, :: x.shape[2] + 1]
+
+
+def eigenvectors(xp: Any, matrices: Array, places: Sequence[NDArray[np.intp]]) -> list[tuple[Array, Array]]:
+    """Return eigenvalues, in increasing order, and eigenvectors of parts of Hermitian matrices.
+
+    Parameters
+    ----------
+    xp : module
+        numpy or cupy.
+    matrices : ndarray, shape (n, m, m)
+        The matrices.
+    places : sequence of ndarray of int
+        Which rows and columns the part of each matrix has.
+
+    Examples
+    --------
+    >>> [(values, vectors)] = eigenvectors(np, np.diag([3.0, 5.0])[None], [np.array([1])])
+    >>> values.tolist(), vectors.tolist()
+    ([5.0], [[1.0]])
+    """
+    parts = [m[place[:, None], place] for m, place in zip(matrices, map(xp.asarray, places), strict=True)]
+    pairs = []
+    for part, stream in zip(parts, _streams(xp, len(parts)), strict=True):
+        with stream:
+            pairs.append(xp.linalg.eigh(part))
+    return pairs
+
+
+@functools.lru_cache(maxsize=64)
+def _streams(xp: Any, number: int) -> list[Any]:
+    """Return what work goes on in at the same time; what follows, in the default stream, waits for all of it."""
+    return [xp.cuda.Stream() if hasattr(xp, "cuda") else contextlib.nullcontext() for _ in range(number)]
 
 
 def inverse(xp: Any, triangle: Array) -> Array:
@@ -165,15 +240,25 @@ def inverse(xp: Any, triangle: Array) -> Array:
     >>> inverse(np, np.array([[[2.0, 0.0], [1.0, 1.0]]])).tolist()
     [[[0.5, 0.0], [-0.5, 1.0]]]
     """
-    m = triangle.shape[1]
-    diagonal = xp.einsum("nii->ni", triangle)
-    power = xp.eye(m) - triangle / diagonal[:, None, :]
-    result, reach = xp.eye(m) + power, 2
+    n, m = triangle.shape[:2]
+    if m >= HALVED and m % 2 == 0:
+        h = m // 2
+        halves = inverse(xp, xp.concatenate([triangle[:, :h, :h], triangle[:, h:, h:]]))
+        result = xp.zeros_like(triangle)
+        result[:, :h, :h], result[:, h:, h:] = halves[:n], halves[n:]
+        result[:, h:, :h] = -(halves[n:] @ (xp.ascontiguousarray(triangle[:, h:, :h]) @ halves[:n]))
+        return result
+    scale = diagonal(triangle).copy()
+    power = triangle / -scale[:, None, :]
+    diagonal(power)[...] = 0
+    result, reach = power.copy(), 2
+    diagonal(result)[...] = 1
     while reach < m:
         power = power @ power
-        result = result + result @ power
+        result += result @ power
         reach *= 2
-    return result / diagonal[:, :, None]
+    result /= scale[:, :, None]
+    return result
 
 
 def _decomposed(xp: Any, z: Array, sizes: Sizes, rows: NDArray[np.bool_]) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from mpsnh.kernels.batched import Array, Sizes, adjoint, host, orthonormal, squared_norm
+from mpsnh.kernels.batched import Array, Sizes, adjoint, diagonal, eigenvectors, host, orthonormal, room, squared_norm
 
 OVERSAMPLING = 0.25
 """Random vectors of the range finder, relative to the dimension kept."""
@@ -101,7 +101,7 @@ class Batch(NamedTuple):
         image : ndarray, shape (n, p, k)
             The matrices times some columns.
         sizes : ndarray of int, shape (n,)
-            How many columns count of each product.
+            How many columns count of each product; the others are zero.
         """
         near = orthonormal(self.xp, image, sizes, self.rows).astype(self.x.dtype, copy=False)
         return Split(near, adjoint(near) @ self.x, sizes, 0.0)
@@ -119,8 +119,8 @@ class Batch(NamedTuple):
         x = host(self.x)
         found = [_svd(x[c][np.ix_(self.rows[c], self.columns[c])]) for c in range(len(x))]
         sizes, lost = limits.sizes([s.astype(float) ** 2 for _, s, _ in found], total)
-        near = np.zeros((*x.shape[:2], sizes.max()), x.dtype)
-        far = np.zeros((len(x), sizes.max(), x.shape[2]), x.dtype)
+        near = np.zeros((*x.shape[:2], room(sizes)), x.dtype)
+        far = np.zeros((len(x), room(sizes), x.shape[2]), x.dtype)
         for c, ((u, s, v), k) in enumerate(zip(found, sizes, strict=True)):
             near[c, self.rows[c], :k] = u[:, :k]
             far[c, :k, self.columns[c]] = (s[:k, None] * v[:k]).T
@@ -148,12 +148,10 @@ class Batch(NamedTuple):
             lost = max(0.0, total - float(squared_norm(xp, image)))
         wide = image.astype(np.complex128)
         gram = wide @ adjoint(wide)
-        pairs = [
-            xp.linalg.eigh(g[place[:, None], place]) for g, place in zip(gram, map(xp.asarray, places), strict=True)
-        ]
+        pairs = eigenvectors(xp, gram, places)
         values = np.split(host(xp.concatenate([w for w, _ in pairs])), np.cumsum([len(p) for p in places])[:-1])
         sizes, lost = limits.sizes([np.maximum(w[::-1], 0.0) for w in values], total, lost)
-        turn = xp.zeros((*gram.shape[:2], int(sizes.max())), gram.dtype)
+        turn = xp.zeros((*gram.shape[:2], room(sizes)), gram.dtype)
         for c, ((_, vectors), k) in enumerate(zip(pairs, sizes.tolist(), strict=True)):
             if k:
                 turn[c, xp.asarray(places[c]), :k] = vectors[:, : -k - 1 : -1]
@@ -172,8 +170,9 @@ class Batch(NamedTuple):
         width = int(more.max())
         if width == 0:
             return near, places
+        counts = xp.asarray((np.arange(width) < more[:, None])[:, None, :])
         noise = np.random.default_rng(0).uniform(-1, 1, (self.x.shape[2], width))
-        found = (rest @ xp.asarray(noise.astype(self.x.dtype))).astype(np.complex128)
+        found = (rest @ xp.asarray(noise.astype(self.x.dtype))).astype(np.complex128) * counts
         known = near.astype(np.complex128)
         for _ in range(2):  # as rounding of the first is not small next to what is left
             found = orthonormal(xp, found - known @ (adjoint(known) @ found), more, self.rows)
@@ -181,7 +180,8 @@ class Batch(NamedTuple):
         there = np.zeros(basis.shape[::2])
         for row, place in zip(there, places, strict=True):
             row[place] = 1
-        skew = adjoint(basis) @ basis - xp.asarray(there)[:, :, None] * xp.eye(basis.shape[2])
+        skew = adjoint(basis) @ basis
+        diagonal(skew)[...] -= xp.asarray(there)
         straight = float(xp.abs(skew).max()) < max(SKEW, 100 * float(np.finfo(self.x.dtype).eps))
         return (basis.astype(self.x.dtype) if straight else None), places
 

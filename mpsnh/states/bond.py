@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.kernels.batched import Sizes
+from mpsnh.kernels.batched import Sizes, room
 
 Steps = tuple[Sequence[int], Sequence[int]]
 """Charge of each local state of two sites."""
@@ -21,7 +21,7 @@ class Bond(NamedTuple):
     Examples
     --------
     >>> Bond(2, np.array([1, 3])).width
-    3
+    4
     """
 
     low: int
@@ -31,8 +31,8 @@ class Bond(NamedTuple):
 
     @property
     def width(self) -> int:
-        """The largest dimension, which all have in memory."""
-        return int(self.dims.max())
+        """What each of them takes in memory."""
+        return room(self.dims)
 
     def shared(self, other: Bond, step: int) -> tuple[slice, slice]:
         """Return where a charge of this bond and one that is larger by a step are, here and there.

@@ -254,13 +254,20 @@ class DeviceState(Workspace):
         x = tensor.reshape(n, d * height, width)
         kept = Bond(inner.low, np.minimum(inner.dims, rows.sum(axis=1)))
         # X_c = Q_c R_c: charges do not mix, so that the QR decomposition of the tensor is that of its blocks
-        split = Batch(self._xp, x, rows, rows).within(x[:, :, : kept.width], kept.dims)
+        batch = Batch(self._xp, x, rows, rows)
+        split = batch.within(self._cut(x[:, :, : kept.width], inner.dims, kept.dims), kept.dims)
         norm = math.sqrt(float(squared_norm(self._xp, split.far)))
         if 0 < norm < math.inf:
             _, e, beyond, _ = follower.shape
             pushed = follower.reshape(n, e * beyond, width) @ (split.far / norm).swapaxes(1, 2)
             self._store(site, direction, bond, kept, split.near, pushed.reshape(n, e, beyond, -1))
         return norm
+
+    def _cut(self, columns: Array, dims: Sizes, fewer: Sizes) -> Array:
+        """Return the first columns of each matrix."""
+        if (fewer == dims).all():
+            return columns
+        return columns * self._xp.asarray((np.arange(columns.shape[2]) < fewer[:, None])[:, None, :])
 
     def _store(self, near: int, direction: int, bond: int, kept: Bond, q: Array, w: Array) -> None:
         """Replace two tensors: an isometry, and the new centre, with axes (charge, state, outer bond, inner bond)."""
@@ -333,7 +340,10 @@ class DeviceState(Workspace):
         known = float(reference[bond])
         sketches = excess > 0 and known > GRAM_RESOLUTION
         projects = excess > 0 and (complete or (known >= 0 and dims.sum() == truncation.max_bond))
-        subspace = batch.within(batch.x @ guess, np.minimum(dims, room)) if projects or sketches else None
+        subspace = None
+        if projects or sketches:
+            fewer = np.minimum(dims, room)
+            subspace = batch.within(self._cut(batch.x @ guess, dims, fewer), fewer)
         lost = 0.0
         if projects and subspace is not None:
             kept = float(squared_norm(batch.xp, subspace.far))
