@@ -119,7 +119,8 @@ def squared_norm(xp: Any, x: Array) -> Array:
     >>> float(squared_norm(np, np.array([3, 4j])))
     25.0
     """
-    return xp.square(x.reshape(-1).view(x.real.dtype)).sum(dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return xp.square(x.reshape(-1).view(x.real.dtype)).sum(dtype=np.float64)
 
 
 def orthonormal(xp: Any, z: Array, sizes: Sizes, rows: NDArray[np.bool_]) -> Array:
