@@ -55,14 +55,14 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - begun, result
 
 
-def copied(state: Workspace, max_bond: int) -> Any:
+def copied(state: DeviceState, max_bond: int) -> DeviceState:
     """Return a copy on the same device."""
-    copy = state.like(state.view(), state.centre, max_bond)
+    copy = DeviceState(state.view(), state.charges, state.centre, max_bond, state.dtype, state.xp)
     copy.recall(state.carry())
     return copy
 
 
-def on_host(state: Workspace, max_bond: int) -> BlockState:
+def on_host(state: DeviceState, max_bond: int) -> BlockState:
     """Return a copy on the CPU."""
     copy = BlockState(state.view(), state.charges, state.centre, max_bond, state.dtype)
     copy.recall(state.carry())

@@ -39,6 +39,11 @@ def cuda() -> Any:
     ------
     ValueError
         If there is none, or no cupy.
+
+    Examples
+    --------
+    >>> cuda().zeros(2)  # doctest: +SKIP
+    array([0., 0.])
     """
     try:
         import cupy
@@ -144,8 +149,12 @@ def orthonormal(xp: Any, z: Array, sizes: Sizes, rows: NDArray[np.bool_]) -> Arr
     Examples
     --------
     >>> z = np.array([[[3.0, 1.0], [0.0, 2.0]], [[0.0, 0.0], [5.0, 0.0]]], dtype=complex)
-    >>> orthonormal(np, z, np.array([2, 1]), np.array([[True, True], [False, True]])).real.round(12).tolist()
-    [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]]]
+    >>> orthonormal(np, z, np.array([2, 1]), np.array([[True, True], [False, True]])).real.round(9) + 0.0
+    array([[[1., 0.],
+            [0., 1.]],
+    <BLANKLINE>
+           [[0., 0.],
+            [1., 0.]]])
     """
     there = _there(xp, sizes.tobytes(), z.shape[2])
     wide = z.astype(np.complex128, copy=False)
@@ -238,8 +247,8 @@ def inverse(xp: Any, triangle: Array) -> Array:
 
     Examples
     --------
-    >>> inverse(np, np.array([[[2.0, 0.0], [1.0, 1.0]]])).tolist()
-    [[[0.5, 0.0], [-0.5, 1.0]]]
+    >>> inverse(np, np.array([[[2.0, 0.0], [1.0, 1.0]]]))[0, 1].tolist()
+    [-0.5, 1.0]
     """
     n, m = triangle.shape[:2]
     if m >= HALVED and m % 2 == 0:

@@ -93,16 +93,20 @@ class Batch(NamedTuple):
     """Shape (n, p): which rows are not zero for lack of size."""
     columns: NDArray[np.bool_]
 
-    def within(self, image: Array, sizes: Sizes) -> Split:
+    def within(self, image: Array, present: Sizes, sizes: Sizes) -> Split:
         """Project on the range of a product: one step of subspace iteration.
 
         Parameters
         ----------
         image : ndarray, shape (n, p, k)
             The matrices times some columns.
+        present : ndarray of int, shape (n,)
+            How many columns each of these products has; the others are zero.
         sizes : ndarray of int, shape (n,)
-            How many columns count of each product; the others are zero.
+            How many of them count.
         """
+        if (sizes < present).any():
+            image = image * self.xp.asarray((np.arange(image.shape[2]) < sizes[:, None])[:, None, :])
         near = orthonormal(self.xp, image, sizes, self.rows).astype(self.x.dtype, copy=False)
         return Split(near, adjoint(near) @ self.x, sizes, 0.0)
 

@@ -21,6 +21,9 @@ from mpsnh.states.protocol import Workspace, require_conserving
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
 
+WORTHWHILE = 256
+"""Bond dimension from which a GPU is no slower than one core (benchmarks/README.md)."""
+
 
 class DeviceState(Workspace):
     """A workspace made of few large arrays, for what does much at once: a GPU with `cupy`, or `numpy` to test it.
@@ -47,6 +50,11 @@ class DeviceState(Workspace):
     xp : module
         numpy or cupy.
 
+    Raises
+    ------
+    ValueError
+        If the state has a larger bond dimension.
+
     Examples
     --------
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 3, ["up", "down", "up"]).workspace()
@@ -63,7 +71,7 @@ class DeviceState(Workspace):
         dtype: Any = np.complex128,
         xp: Any = np,
     ) -> None:
-        self.charges, self.max_bond, self.dtype, self._xp = list(map(tuple, charges)), max_bond, np.dtype(dtype), xp
+        self.charges, self.max_bond, self.dtype, self.xp = list(map(tuple, charges)), max_bond, np.dtype(dtype), xp
         lows = [min(site) for site in self.charges]
         self._unit = math.gcd(*(q - low for site, low in zip(self.charges, lows, strict=True) for q in site)) or 1
         self._low = np.concatenate([[0], np.cumsum(lows)]).tolist()
@@ -120,7 +128,7 @@ class DeviceState(Workspace):
         for key, i, states, a, b in self._places(j):
             if key in site:
                 tensor[i][states, :a, :b] = site[key].transpose((1, 0, 2) if self._facing(j) > 0 else (1, 2, 0))
-        return self._xp.asarray(tensor)
+        return self.xp.asarray(tensor)
 
     def _facing(self, j: int) -> int:
         """Return 1 if the inner bond of a site is the right one, and -1 if it is the left one."""
@@ -152,8 +160,10 @@ class DeviceState(Workspace):
         return [int(bond.dims.sum()) for bond in self._bonds]
 
     @override
-    def like(self, blocks: Sequence[Blocks], centre: int, max_bond: int) -> Self:
-        return type(self)(blocks, self.charges, centre, max_bond, self.dtype, self._xp)
+    def like(self, blocks: Sequence[Blocks], centre: int, max_bond: int) -> Workspace:
+        if max_bond < WORTHWHILE:
+            return BlockState(blocks, self.charges, centre, max_bond, self.dtype)
+        return type(self)(blocks, self.charges, centre, max_bond, self.dtype, self.xp)
 
     @override
     def view(self) -> list[Blocks]:
@@ -226,7 +236,7 @@ class DeviceState(Workspace):
 
     def _regrouped(self, parts: Array, inner: Bond, outer: Bond, steps: Sequence[int]) -> Array:
         """Return an array with axes (inner charge, local state, …) by outer charge, which is larger by a step."""
-        result = self._xp.zeros((len(outer.dims), *parts.shape[1:]), self.dtype)
+        result = self.xp.zeros((len(outer.dims), *parts.shape[1:]), self.dtype)
         for t, step in enumerate(steps):
             here, there = inner.shared(outer, step)
             result[there, t] = parts[here, t]
@@ -254,20 +264,13 @@ class DeviceState(Workspace):
         x = tensor.reshape(n, d * height, width)
         kept = Bond(inner.low, np.minimum(inner.dims, rows.sum(axis=1)))
         # X_c = Q_c R_c: charges do not mix, so that the QR decomposition of the tensor is that of its blocks
-        batch = Batch(self._xp, x, rows, rows)
-        split = batch.within(self._cut(x[:, :, : kept.width], inner.dims, kept.dims), kept.dims)
-        norm = math.sqrt(float(squared_norm(self._xp, split.far)))
+        split = Batch(self.xp, x, rows, rows).within(x[:, :, : kept.width], inner.dims, kept.dims)
+        norm = math.sqrt(float(squared_norm(self.xp, split.far)))
         if 0 < norm < math.inf:
             _, e, beyond, _ = follower.shape
             pushed = follower.reshape(n, e * beyond, width) @ (split.far / norm).swapaxes(1, 2)
             self._store(site, direction, bond, kept, split.near, pushed.reshape(n, e, beyond, -1))
         return norm
-
-    def _cut(self, columns: Array, dims: Sizes, fewer: Sizes) -> Array:
-        """Return the first columns of each matrix."""
-        if (fewer == dims).all():
-            return columns
-        return columns * self._xp.asarray((np.arange(columns.shape[2]) < fewer[:, None])[:, None, :])
 
     def _store(self, near: int, direction: int, bond: int, kept: Bond, q: Array, w: Array) -> None:
         """Replace two tensors: an isometry, and the new centre, with axes (charge, state, outer bond, inner bond)."""
@@ -277,16 +280,16 @@ class DeviceState(Workspace):
         beyond = self._bonds[bond + direction]
         steps = [direction * step for step in self._steps[far]]
         shape = (last - first, len(self._steps[near]), -1, width)
-        self._tensors[near] = self._xp.ascontiguousarray(q[first:last, :, :width]).reshape(shape)
+        self._tensors[near] = self.xp.ascontiguousarray(q[first:last, :, :width]).reshape(shape)
         self._tensors[far] = self._regrouped(w[first:last, :, :, :width].swapaxes(2, 3), kept, beyond, steps)
         self._bonds[bond], self._centre, self._direction = kept, far, direction
 
     def _one_site(self, gate: Gate) -> float:
         """Apply a gate to the centre; returns the norm of the state, which is taken out."""
         charges, tensor = np.array(self.charges[self._centre]), self._tensors[self._centre]
-        matrix = self._xp.asarray((gate.matrix * (charges[:, None] == charges)).astype(self.dtype))
+        matrix = self.xp.asarray((gate.matrix * (charges[:, None] == charges)).astype(self.dtype))
         acted = (matrix @ tensor.reshape(*tensor.shape[:2], -1)).reshape(tensor.shape)
-        norm = math.sqrt(float(squared_norm(self._xp, acted)))
+        norm = math.sqrt(float(squared_norm(self.xp, acted)))
         if 0 < norm < math.inf:
             self._tensors[self._centre] = acted / norm
         return norm
@@ -308,22 +311,22 @@ class DeviceState(Workspace):
         n, d, height, e, width = pair.shape
         x = pair.reshape(n, d * height, e * width)
         rows = new.present(outer, [-step for step in steps])
-        batch = Batch(self._xp, x, rows, new.present(beyond, others))
-        weight = float(squared_norm(self._xp, x))
+        batch = Batch(self.xp, x, rows, new.present(beyond, others))
+        weight = float(squared_norm(self.xp, x))
         if not 0 < weight < math.inf:
             return math.sqrt(weight) if weight >= 0 else weight, 0.0
         if rho is not None:
             self._density(pair, new, (steps, others), direction, rho)
         split, lost = self._truncated(batch, self._carried(b, old, new), new.dims, bond, truncation, weight)
         w = split.far.reshape(n, -1, e, width).transpose(0, 2, 3, 1)
-        scale = math.sqrt(float(squared_norm(self._xp, split.far)))
+        scale = math.sqrt(float(squared_norm(self.xp, split.far)))
         self._store(near, direction, bond, Bond(new.low, split.sizes), split.near, w / scale)
         return math.sqrt(weight), lost  # what the gate gave, not what truncation took
 
     def _carried(self, far: Array, old: Bond, new: Bond) -> Array:
         """Return the conjugate of the far tensor for the new charges of the bond: where the pair's range is sought."""
         n, e, width, m = far.shape
-        guess = self._xp.zeros((len(new.dims), e * width, m), self.dtype)
+        guess = self.xp.zeros((len(new.dims), e * width, m), self.dtype)
         here, there = new.shared(old, 0)
         guess[here] = far.reshape(n, e * width, m)[there].conj()
         return guess
@@ -340,10 +343,8 @@ class DeviceState(Workspace):
         known = float(reference[bond])
         sketches = excess > 0 and known > GRAM_RESOLUTION
         projects = excess > 0 and (complete or (known >= 0 and dims.sum() == truncation.max_bond))
-        subspace = None
-        if projects or sketches:
-            fewer = np.minimum(dims, room)
-            subspace = batch.within(self._cut(batch.x @ guess, dims, fewer), fewer)
+        needed = projects or sketches
+        subspace = batch.within(batch.x @ guess, dims, np.minimum(dims, room)) if needed else None
         lost = 0.0
         if projects and subspace is not None:
             kept = float(squared_norm(batch.xp, subspace.far))
@@ -369,7 +370,7 @@ class DeviceState(Workspace):
 
     def _acted(self, x: Array, matrix: NDArray[Any], old: Bond, new: Bond, steps: Steps) -> Array:
         """Apply a gate to a contracted pair, with axes (charge, near state, outer bond, far state, bond beyond)."""
-        result = self._xp.zeros((len(new.dims), *x.shape[1:]), self.dtype)
+        result = self.xp.zeros((len(new.dims), *x.shape[1:]), self.dtype)
         for s, t, u, v in mixed(steps):
             here, there = new.shared(old, steps[0][u] - steps[0][s])
             part = result[here, s, :, t]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,8 @@ class Workspace(Protocol):
         """Return the dimensions of all bonds, with those of the ends, which are 1."""
         ...
 
-    def like(self, blocks: Sequence[Blocks], centre: int, max_bond: int) -> Self:
-        """Return another state of the same chain in memory of the same kind.
+    def like(self, blocks: Sequence[Blocks], centre: int, max_bond: int) -> Workspace:
+        """Return another state of the same chain, on the same device unless it is too small for that to pay.
 
         Parameters
         ----------

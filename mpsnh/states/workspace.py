@@ -114,8 +114,8 @@ class BlockState(Workspace):
         return int((index - self._pad) * self._unit + self._low[bond])
 
     @property
+    @override
     def centre(self) -> int:
-        """The orthogonality centre."""
         return int(self._chain.centre[0])
 
     @override

@@ -115,7 +115,7 @@ def test_a_sketch_finds_what_a_projection_leaves_out(module):
     guess = host(adjoint(given.exactly(limits, total).far))
     guess = guess + 0.3 * gaussian(np.random.default_rng(5), *guess.shape)
     guess = guess * (np.arange(guess.shape[2]) < sizes[:, None])[:, None, :]
-    projected = given.within(given.x @ xp.asarray(guess), sizes)
+    projected = given.within(given.x @ xp.asarray(guess), sizes, sizes)
     lost = total - float(np.linalg.norm(host(projected.far)) ** 2)
     sketched = given.by_gram(limits, total, projected)
     least = given.exactly(limits, total).lost
