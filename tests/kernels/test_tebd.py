@@ -175,8 +175,16 @@ def test_charges_of_a_gate_are_those_of_its_sites(kind):
     ("excess", "dtype"), [(0.01, np.complex128), (0.1, np.complex128), (1.0, np.complex128), (0.1, np.complex64)]
 )
 @pytest.mark.parametrize("charged", [True, False])
-@every_kind
-def test_the_excess_bounds_the_weight_that_projections_lose(charged, excess, dtype, kind):
+def test_the_excess_bounds_the_weight_that_projections_lose(charged, excess, dtype):
+    check_excess(BlockState, charged, excess, dtype)
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_the_excess_bounds_the_weight_on_a_device_too(kind):
+    check_excess(kind, True, 0.1, np.complex128)
+
+
+def check_excess(kind: Kind, charged: bool, excess: float, dtype: Any) -> None:
     """Gate by gate on the whole vector: what is lost is what is reported, and little more than an SVD would lose.
 
     A single gate may lose more than (1 + excess) times as much, since only some of them are measured.
