@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd oracle memory noise trotter steps clean fuzz torture
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps clean fuzz torture
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -20,6 +20,7 @@ help:
 	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
 	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
 	@echo "make nhtebd     time NHTEBD next to TeNPy and quimb at the same truncation error (twenty minutes)"
+	@echo "make gpu        time NHTEBD on a GPU next to one core (five minutes; needs pip install mpsnh[cuda])"
 	@echo "make oracle     compare NHTEBD at N = 560 with free fermions (ten minutes)"
 	@echo "make spectra    time exact spectra next to LAPACK and ARPACK, and check their certificates (an hour)"
 	@echo "make noise      compare NHTEBD's estimate of its error with the error, over 420 random runs (forty minutes)"
@@ -75,6 +76,9 @@ accuracy: $(STAMP)
 
 nhtebd: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.nhtebd
+
+gpu: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.gpu
 
 oracle: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.free_fermions

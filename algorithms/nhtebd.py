@@ -19,16 +19,18 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require, require_memory
+from mpsnh.kernels.batched import cuda
 from mpsnh.language.circuit import ORDERS
 from mpsnh.operators.steps import Steps
 from mpsnh.operators.timestep import time_step
+from mpsnh.states.device import DeviceState
 from mpsnh.states.doubled import DoubledSteps
 from mpsnh.states.memory import memory_needed
 from mpsnh.states.mps import MPS
+from mpsnh.states.protocol import Workspace
 from mpsnh.states.shadow import Shadow, coarser, swept
 from mpsnh.states.symmetric import SymmetricMPS, from_blocks, require_charge, symmetric
 from mpsnh.states.truncation import Truncation
-from mpsnh.states.workspace import BlockState
 
 TOLERANCE = 0.01
 """Default tolerance of the error of local values."""
@@ -84,6 +86,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
         are decomposed.
     precision : "double" or "single"
         Of the tensors; in single precision norms, spectra and what is measured are still computed in double.
+    device : "cpu" or "cuda"
+        Where gates act. With "cuda" on the current GPU, through CuPy; what is recorded and measured is on the host.
+        It pays from a bond dimension of a few hundred (benchmarks/README.md).
     tolerance : float or None
         Error of local values by truncation that is tolerable, between 0 and 1. With None nothing is estimated: `noise`
         and `trotter` are 1, which is always true, and `trust_time` is 0.
@@ -121,6 +126,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     cutoff: float = 1e-10
     excess: float = 0.1
     precision: Literal["double", "single"] = "double"
+    device: Literal["cpu", "cuda"] = "cpu"
     tolerance: float | None = TOLERANCE
 
     @property
@@ -141,6 +147,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
     @override
     def check(self, model: Model) -> None:
         super().check(model)
+        if self.device == "cuda":
+            cuda()
         allowed = {(j,) for j in range(model.L)} | {(j, j + 1) for j in range(model.L - 1)}
         plan = self._plan(model)
         for layer in plan.step:
@@ -230,7 +238,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
             raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
         state = self._suited(state.on_sites(model.sites, "the state", "the model"), plan)
         require_charge(state, model.charge)
-        workspace = state.workspace(self.max_bond, self._dtype)
+        workspace = self._workspace(state)
         workspace.log_norm += after.log_norm or 0.0
         workspace.recall(after.carry)
         sweep = Sweep(model, plan, workspace, discarded=getattr(after, "discarded", 0.0))
@@ -246,6 +254,11 @@ class NHTEBD(TimeEvolution["Sweep"]):
             left, truncation = _carried(after, _DOUBLED), sweep.shadow.truncation
             sweep.doubled = DoubledSteps.resumed(workspace, truncation, plan.order, left, sweep.trotter)
         return sweep
+
+    def _workspace(self, state: MPS) -> Workspace:
+        """Return memory on the device, with a state in it."""
+        workspace = state.workspace(self.max_bond, self._dtype)
+        return workspace if self.device == "cpu" else DeviceState.of(workspace, cuda())
 
     @staticmethod
     def _suited(state: MPS, plan: Steps) -> MPS:
@@ -320,7 +333,7 @@ class Sweep:
 
     model: Model
     plan: Steps
-    workspace: BlockState
+    workspace: Workspace
     shadow: Shadow | None = None
     doubled: DoubledSteps | None = None
     discarded: float = 0.0
@@ -367,6 +380,6 @@ def _left_out(state: MPS, model: Model) -> dict[str, NDArray[Any]]:
     return {_LEFT_OUT: np.array(math.log(state.left_out))}
 
 
-def _visible(workspace: BlockState, model: Model) -> MPS:
+def _visible(workspace: Workspace, model: Model) -> MPS:
     """Return the state of a workspace, without copying it."""
     return from_blocks(workspace.view(), model.sites, (workspace.centre, workspace.centre + 1))

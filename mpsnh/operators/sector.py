@@ -6,6 +6,7 @@ import collections
 import functools
 import itertools
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -217,7 +218,7 @@ class Sector(Configurations):
             largest = max(np.abs(part).max(initial=0.0) for part in (diagonal, *values, *(part[2] for part in lost)))
             if np.abs(summed).max(initial=0.0) > LEAK * largest:
                 raise ValueError(
-                    f"the operator {_shortened(op)} does not conserve the charge {self.charge}; "
+                    f"the operator {textwrap.shorten(str(op), 80, placeholder='…')} does not conserve the charge {self.charge}; "
                     "use charge=None for the whole space"
                 )
         data = np.concatenate([diagonal if diagonal.imag.any() else diagonal.real, *values])
@@ -394,8 +395,3 @@ def _monomials(site: Site, names: tuple[str, ...]) -> list[_Monomial]:
         _Monomial(step, change, weights != 0, weights if weights.imag.any() else weights.real)
         for (step, change), weights in parts.items()
     ]
-
-
-def _shortened(op: OpSum, length: int = 80) -> str:
-    text = str(op)
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.language.circuit import Gate, Layer
+from mpsnh.states.protocol import Workspace
 from mpsnh.states.shadow import distance, swept, truncated
 from mpsnh.states.truncation import Truncation
-from mpsnh.states.workspace import BlockState
 
 CAUTION = 3.0
 """By what the estimate is multiplied, since steps that are not small err in other ways than the leading order's."""
@@ -29,7 +29,7 @@ class DoubledSteps:
 
     Parameters
     ----------
-    state : BlockState
+    state : Workspace
         The state where the run begins.
     truncation : Truncation
         That of the other run.
@@ -48,7 +48,7 @@ class DoubledSteps:
     0.0
     """
 
-    def __init__(self, state: BlockState, truncation: Truncation, order: int) -> None:
+    def __init__(self, state: Workspace, truncation: Truncation, order: int) -> None:
         self.truncation, self.order = truncation, order
         self.workspace, _ = truncated(state, truncation)
         self.error = 0.0
@@ -57,7 +57,7 @@ class DoubledSteps:
         self._apart = [UNSEEN, UNSEEN]  # on even and odd bonds, which are looked at in turns
         self._next = 0
 
-    def follow(self, layers: Callable[[int], Sequence[Layer]], steps: int, other: BlockState) -> None:
+    def follow(self, layers: Callable[[int], Sequence[Layer]], steps: int, other: Workspace) -> None:
         """Take the steps that the other run has taken, and compare.
 
         Parameters
@@ -66,7 +66,7 @@ class DoubledSteps:
             Returns the layers of so many doubled steps.
         steps : int
             How many the other run has taken. Of an odd number one is left for the next time.
-        other : BlockState
+        other : Workspace
             Where these led.
         """
         if max(self._apart) == UNSEEN:
@@ -92,13 +92,13 @@ class DoubledSteps:
 
     @classmethod
     def resumed(
-        cls, state: BlockState, truncation: Truncation, order: int, carry: Mapping[str, NDArray[Any]], error: float
+        cls, state: Workspace, truncation: Truncation, order: int, carry: Mapping[str, NDArray[Any]], error: float
     ) -> Self:
         """Return the state that a run left behind, or a new one if it left none that fits.
 
         Parameters
         ----------
-        state : BlockState
+        state : Workspace
             Where the run goes on.
         truncation : Truncation
             That of the other run.

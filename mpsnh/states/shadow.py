@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.language.circuit import Gate, Layer
+from mpsnh.states.protocol import Workspace
 from mpsnh.states.truncation import Truncation
-from mpsnh.states.workspace import BlockState
 
 COARSER_BOND = 3
 """How many times smaller the largest bond dimension of a shadow is. A third costs about a sixth of the run."""
@@ -60,7 +60,7 @@ class Shadow:
 
     Parameters
     ----------
-    state : BlockState
+    state : Workspace
         The state where the run begins.
     truncation : Truncation
         That of the run.
@@ -77,7 +77,7 @@ class Shadow:
     Truncation(max_bond=4, cutoff=1e-08, excess=0.1)
     """
 
-    def __init__(self, state: BlockState, truncation: Truncation) -> None:
+    def __init__(self, state: Workspace, truncation: Truncation) -> None:
         self.truncation = coarser(truncation)
         self.workspace, lost = truncated(state, self.truncation)
         self._weights = np.array([0.0, lost])
@@ -135,14 +135,12 @@ class Shadow:
         }
 
     @classmethod
-    def resumed(
-        cls, state: BlockState, truncation: Truncation, carry: Mapping[str, NDArray[Any]], error: float
-    ) -> Self:
+    def resumed(cls, state: Workspace, truncation: Truncation, carry: Mapping[str, NDArray[Any]], error: float) -> Self:
         """Return the shadow that a run left behind, or a new one if it left none that fits.
 
         Parameters
         ----------
-        state : BlockState
+        state : Workspace
             Where the run goes on.
         truncation : Truncation
             Its truncation.
@@ -178,13 +176,13 @@ def coarser(truncation: Truncation) -> Truncation:
 
 
 def swept(
-    state: BlockState, layers: Sequence[Layer], last: int, truncation: Truncation
+    state: Workspace, layers: Sequence[Layer], last: int, truncation: Truncation
 ) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Apply layers, and look at each pair of sites where the last ones act.
 
     Parameters
     ----------
-    state : BlockState
+    state : Workspace
         Changed in place.
     layers : sequence of Layer
         The gates.
@@ -232,12 +230,12 @@ def distance(pairs: NDArray[Any], others: NDArray[Any]) -> float:
     return float(np.abs(np.linalg.eigvalsh(pairs - others)).sum(axis=1).max()) / 2
 
 
-def truncated(state: BlockState, truncation: Truncation) -> tuple[BlockState, float]:
+def truncated(state: Workspace, truncation: Truncation) -> tuple[Workspace, float]:
     """Return a copy of a state that has no larger bonds than these, and the largest weight that this discards.
 
     Parameters
     ----------
-    state : BlockState
+    state : Workspace
         Stays as it is.
     truncation : Truncation
         What is kept.
@@ -249,7 +247,7 @@ def truncated(state: BlockState, truncation: Truncation) -> tuple[BlockState, fl
     0.0
     """
     widest = max(state.bond_dimensions())
-    copy = BlockState(state.view(), state.charges, state.centre, max(widest, truncation.max_bond), state.dtype)
+    copy = state.like(state.view(), state.centre, max(widest, truncation.max_bond))
     if widest <= truncation.max_bond:
         return copy, 0.0
     lost = np.zeros(len(state.charges) - 1)
@@ -258,4 +256,4 @@ def truncated(state: BlockState, truncation: Truncation) -> tuple[BlockState, fl
     for first in (0, 1):
         pairs = [(j, j + 1) for j in range(first, len(dims) - 1, 2)]
         lost += copy.apply(tuple(Gate(np.eye(dims[i] * dims[j], dtype=complex), (i, j)) for i, j in pairs), decomposed)
-    return BlockState(copy.view(), copy.charges, copy.centre, truncation.max_bond, copy.dtype), float(lost.max())
+    return copy.like(copy.view(), copy.centre, truncation.max_bond), float(lost.max())

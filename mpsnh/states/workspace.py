@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,75 +15,18 @@ from mpsnh.checks import require
 from mpsnh.kernels.tebd.gate import apply_layer
 from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace
 from mpsnh.kernels.tebd.move import move_to
-from mpsnh.language.circuit import Gate, Layer
-from mpsnh.operators.sector import LEAK, joint_charges
+from mpsnh.language.circuit import Layer
 from mpsnh.states.blocks import Array, Blocks, Charges, local_states, schmidt_values
 from mpsnh.states.memory import sparse_memory, tensor_sizes
+from mpsnh.states.protocol import Workspace, require_conserving
 from mpsnh.states.truncation import Truncation
 
 _NORMALISED = 1000
 """Deviation of the norm from 1, in units of the precision, that sweeps make by rounding."""
 
 
-_LEAKS = 1e3
-"""How much larger than that of a single gate the leak of a product of gates may be."""
-
 _LAYERS_KEPT = 64
 """How many layers a workspace keeps in the form that the kernel wants, more than any schedule has."""
-
-
-class Workspace(Protocol):
-    """Memory in which the tensors of a state are changed in place, on whatever device."""
-
-    def apply(self, layer: Layer, truncation: Truncation, pairs: Array | None = None) -> NDArray[np.float64]:
-        """Apply a layer of gates in one sweep of the orthogonality centre, truncating each bond at the centre.
-
-        Parameters
-        ----------
-        layer : Layer
-            Gates on disjoint sites or pairs of neighbours.
-        truncation : Truncation
-            What is kept of each bond.
-        pairs : ndarray of complex, shape (L + 1, D, D), optional
-            Where the density matrix of each pair goes that a gate acts on, by its first site, up to its trace and with
-            local states in order of charge.
-
-        Returns
-        -------
-        ndarray, shape (L - 1,)
-            Relative weight discarded at each bond.
-
-        Raises
-        ------
-        ValueError
-            If there is no room for such bonds, or bonds are larger already.
-        FloatingPointError
-            If the norm is zero or not finite.
-        """
-        ...
-
-    def move_to(self, site: int) -> None:
-        """Move the orthogonality centre to a site, from where all that follows depends on the state and `carry` alone.
-
-        Parameters
-        ----------
-        site : int
-            Where to.
-
-        Raises
-        ------
-        FloatingPointError
-            If the norm is not finite.
-        """
-        ...
-
-    def view(self) -> list[Blocks]:
-        """Return the blocks of each site, which never change: what follows goes on in other memory if need be."""
-        ...
-
-    def carry(self) -> dict[str, NDArray[Any]]:
-        """Return what the truncation of the next gates depends on besides the state."""
-        ...
 
 
 class BlockState(Workspace):
@@ -171,14 +114,18 @@ class BlockState(Workspace):
         return int((index - self._pad) * self._unit + self._low[bond])
 
     @property
+    @override
     def centre(self) -> int:
-        """The orthogonality centre."""
         return int(self._chain.centre[0])
 
+    @override
     def bond_dimensions(self) -> list[int]:
-        """Return the dimensions of all bonds, with those of the ends, which are 1."""
         dimensions: list[int] = self._chain.dims.sum(axis=1).tolist()
         return dimensions
+
+    @override
+    def like(self, blocks: Sequence[Blocks], centre: int, max_bond: int) -> Self:
+        return type(self)(blocks, self.charges, centre, max_bond, self.dtype)
 
     @override
     def view(self) -> list[Blocks]:
@@ -269,20 +216,11 @@ class BlockState(Workspace):
         for packed, gate in zip(matrices, gates, strict=True):
             order = self._pair_order(gate.where)
             packed[: len(order), : len(order)] = gate.matrix[np.ix_(order, order)]
-            self._require_conserving(gate)
+            require_conserving(gate, self.charges)
         if len(self._layers) == _LAYERS_KEPT:
             self._layers.clear()
         self._layers[id(layer)] = layer, where, matrices
         return where, matrices
-
-    def _require_conserving(self, gate: Gate) -> None:
-        charges = joint_charges([self.charges[j] for j in gate.where])
-        leaks = np.abs(gate.matrix) * (charges[:, None] != charges)
-        if leaks.max(initial=0.0) > _LEAKS * LEAK * np.abs(gate.matrix).max(initial=0.0):
-            raise ValueError(
-                f"the gate on sites {gate.where} breaks the charge by which the state is stored; "
-                "state.to_mps() is the same state with dense tensors"
-            )
 
     def _pair_order(self, where: tuple[int, ...]) -> NDArray[np.intp]:
         first, *second = (self._order[j] for j in where)
@@ -335,32 +273,20 @@ class BlockState(Workspace):
     def carry(self) -> dict[str, NDArray[Any]]:
         return {name: getattr(self._chain, name).copy() for name in _MEMORY}
 
+    @override
     def recall(self, carry: Mapping[str, NDArray[Any]]) -> None:
-        """Go on with what `carry` returned.
-
-        Parameters
-        ----------
-        carry : mapping of str to ndarray
-            May be empty.
-        """
         for name, array in carry.items():
             if name in _MEMORY:
                 getattr(self._chain, name)[...] = array
 
+    @override
     def packed(self) -> dict[str, NDArray[Any]]:
-        """Return the state and what `carry` returns in few arrays, for `unpack` of one with the same room."""
         parts = [self._chain.store[begin:][: self._size(j)] for j, begin in enumerate(self._chain.start)]
         places = {name: getattr(self._chain, name).copy() for name in _PLACES}
         return places | self.carry() | {"elements": np.concatenate(parts)}
 
+    @override
     def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
-        """Take over what `packed` returned, and tell whether it fits.
-
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-            May be those of another chain or room, or none; then nothing changes.
-        """
         own, elements = self._chain._asdict(), arrays.get("elements")
         names = _PLACES + _MEMORY
         if elements is None or any(np.shape(arrays.get(name, ())) != own[name].shape for name in names):

@@ -23,6 +23,7 @@ from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
 from tests.oracles.dense_tebd import apply_layer, truncated_rank
 from tests.oracles.reference import gaussian, random_charged_vector, random_conserving_matrix, random_sites
+from tests.support.workspaces import KINDS, Kind
 
 TOLERANCES = {np.complex128: 1e-11, np.complex64: 2e-5}
 """For numbers of order 1 after a few dozen gates, most of them far from unitary."""
@@ -36,7 +37,15 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 class Pair:
     """The same random state in the workspace and as plain tensors, with the centre at the same site."""
 
-    def __init__(self, rng: np.random.Generator, sites: Sequence[Site], centre: int, max_bond: int, dtype: Any) -> None:
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        sites: Sequence[Site],
+        centre: int,
+        max_bond: int,
+        dtype: Any,
+        kind: Kind = BlockState,
+    ) -> None:
         self.sites, self.charges, self.max_bond = sites, [site.charges for site in sites], max_bond
         vector = random_charged_vector(rng, sites)
         self.tensors, self.centre, self.log_norm = MPS.from_vector(vector, sites).site_tensors(), len(sites) - 1, 0.0
@@ -44,8 +53,7 @@ class Pair:
         assert blocks is not None
         # The state needs larger bonds than those that gates leave.
         widest = max(len(tensor) for tensor in self.tensors)
-        self.workspace = BlockState(blocks, self.charges, self.centre, max(max_bond, widest), dtype)
-        self.workspace.max_bond = max_bond
+        self.workspace = kind(blocks, self.charges, self.centre, max(max_bond, widest), dtype)
         self.workspace.move_to(centre)
         while self.centre > centre:
             self.log_norm += move_left(self.tensors, self.centre)
@@ -53,7 +61,7 @@ class Pair:
 
     def apply(self, layer: Layer, cutoff: float) -> float:
         """Apply a layer both ways; return the weight discarded by the plain one."""
-        lost = self.workspace.apply(layer, Truncation(max_bond=self.workspace.max_bond, cutoff=cutoff, excess=0.0))
+        lost = self.workspace.apply(layer, Truncation(max_bond=self.max_bond, cutoff=cutoff, excess=0.0))
         result = apply_layer(self.tensors, self.centre, layer, self.max_bond, cutoff)
         self.centre, self.log_norm = result.centre, self.log_norm + result.log_norm
         assert self.workspace.centre == self.centre
@@ -93,6 +101,10 @@ def random_layer(rng: np.random.Generator, sites: Sequence[Site]) -> Layer:
 # ------------------------------------------------------------------------------------------ layers, nothing but an SVD
 
 
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@every_kind
 @settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -102,10 +114,10 @@ def random_layer(rng: np.random.Generator, sites: Sequence[Site]) -> Layer:
     max_bond=st.sampled_from([1, 2, 3, 5, 9, 10**6]),
     cutoff=st.sampled_from([0.0, 1e-12, 1e-4, 1e-2]),
 )
-def test_a_layer_is_that_of_the_reference(seed, L, charged, rightwards, max_bond, cutoff):
+def test_a_layer_is_that_of_the_reference(kind, seed, L, charged, rightwards, max_bond, cutoff):
     rng = np.random.default_rng(seed)
     sites = random_sites(rng, L, charged=charged)
-    pair = Pair(rng, sites, 0 if rightwards else L - 1, max_bond, np.complex128)
+    pair = Pair(rng, sites, 0 if rightwards else L - 1, max_bond, np.complex128, kind)
     pair.apply(random_layer(rng, sites), cutoff)
     pair.check()
 
@@ -113,24 +125,26 @@ def test_a_layer_is_that_of_the_reference(seed, L, charged, rightwards, max_bond
 EVERY_RUN = [*itertools.product(range(4), [True, False])]
 
 
+@every_kind
 @pytest.mark.parametrize(("seed", "charged"), EVERY_RUN)
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize(("max_bond", "cutoff"), [(10**6, 0.0), (8, 0.0), (10**6, 1e-3), (12, 1e-3)])
-def test_layers_there_and_back(dtype, max_bond, cutoff, seed, charged):
+def test_layers_there_and_back(dtype, max_bond, cutoff, seed, charged, kind):
     """Several sweeps, which turn around by themselves; the cutoff and the bond dimension hold together."""
     rng = np.random.default_rng([seed, charged])
     sites = random_sites(rng, 6, charged=charged)
-    pair = Pair(rng, sites, int(rng.integers(6)), max_bond, dtype)
+    pair = Pair(rng, sites, int(rng.integers(6)), max_bond, dtype, kind)
     lost = sum(pair.apply(random_layer(rng, sites), cutoff) for _ in range(5))
     pair.check()
     assert (lost > 1e-4) == (max_bond < 10**6 or cutoff > 0)
 
 
-def test_bonds_without_a_gate_keep_what_they_have():
+@every_kind
+def test_bonds_without_a_gate_keep_what_they_have(kind):
     """Also beyond `max_bond`: only a gate truncates."""
     rng = np.random.default_rng(7)
     sites = random_sites(rng, 6)
-    pair = Pair(rng, sites, 0, 2, np.complex128)
+    pair = Pair(rng, sites, 0, 2, np.complex128, kind)
     before = pair.workspace.bond_dimensions()
     pair.apply((Gate(random_conserving_matrix(rng, sites[2:4]), (2, 3)),), 0.0)
     after = pair.workspace.bond_dimensions()
@@ -140,11 +154,12 @@ def test_bonds_without_a_gate_keep_what_they_have():
     pair.check()
 
 
-def test_charges_of_a_gate_are_those_of_its_sites():
+@every_kind
+def test_charges_of_a_gate_are_those_of_its_sites(kind):
     """The order of the local states, which need not be that of their charges, is the order of the gate's rows."""
     rng = np.random.default_rng(1)
     sites = (Site(["a", "b", "c"], {}, charges=[2, -1, 2]), Site(["x", "y"], {}, charges=[-3, 0]))
-    pair = Pair(rng, sites, 0, 100, np.complex128)
+    pair = Pair(rng, sites, 0, 100, np.complex128, kind)
     gate = random_conserving_matrix(rng, sites)
     before = MPS.from_tensors(pair.tensors, sites).to_vector()
     pair.apply((Gate(gate, (0, 1)),), 0.0)
@@ -161,6 +176,15 @@ def test_charges_of_a_gate_are_those_of_its_sites():
 )
 @pytest.mark.parametrize("charged", [True, False])
 def test_the_excess_bounds_the_weight_that_projections_lose(charged, excess, dtype):
+    check_excess(BlockState, charged, excess, dtype)
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_the_excess_bounds_the_weight_on_a_device_too(kind):
+    check_excess(kind, True, 0.1, np.complex128)
+
+
+def check_excess(kind: Kind, charged: bool, excess: float, dtype: Any) -> None:
     """Gate by gate on the whole vector: what is lost is what is reported, and little more than an SVD would lose.
 
     A single gate may lose more than (1 + excess) times as much, since only some of them are measured.
@@ -170,15 +194,13 @@ def test_the_excess_bounds_the_weight_that_projections_lose(charged, excess, dty
     charges = [site.charges for site in sites]
     blocks = charge_blocks(MPS.product(sites, ["up", "down"] * 7).site_tensors(), charges)
     assert blocks is not None
-    workspace, vector = BlockState(blocks, charges, 13, 32, dtype), np.zeros(0)
+    workspace, vector = kind(blocks, charges, 13, 32, dtype), np.zeros(0)
     workspace.move_to(0)
     projected, least, lost, tolerance = 0, 0.0, 0.0, TOLERANCES[dtype] / 10
     layers = model.step(0.3, 2) * 27
     for number, layer in enumerate(layers):
         for gate in layer if workspace.centre < 7 else layer[::-1]:
-            (weight,) = workspace.apply((gate,), Truncation(max_bond=workspace.max_bond, cutoff=0.0, excess=excess))[
-                [gate.where[0]]
-            ]
+            (weight,) = workspace.apply((gate,), Truncation(max_bond=32, cutoff=0.0, excess=excess))[[gate.where[0]]]
             if number < len(layers) - 25:  # until truncation matters
                 continue
             before, vector = vector, from_blocks(workspace.view(), sites, (0, 14)).to_vector()
