@@ -217,8 +217,9 @@ class Sector(Configurations):
             np.add.at(summed, which.ravel(), np.concatenate([part[2] for part in lost]))
             largest = max(np.abs(part).max(initial=0.0) for part in (diagonal, *values, *(part[2] for part in lost)))
             if np.abs(summed).max(initial=0.0) > LEAK * largest:
+                named = textwrap.shorten(str(op), 80, placeholder="…")
                 raise ValueError(
-                    f"the operator {textwrap.shorten(str(op), 80, placeholder='…')} does not conserve the charge {self.charge}; "
+                    f"the operator {named} does not conserve the charge {self.charge}; "
                     "use charge=None for the whole space"
                 )
         data = np.concatenate([diagonal if diagonal.imag.any() else diagonal.real, *values])
