@@ -135,7 +135,7 @@ def grown(model: models.NonHermitianXXZ, dt: float, chi: int, folder: Path | Non
     file = None if folder is None else folder / f"nhtebd_{model.L}_{model.seed}_{chi}.npz"
     if file is not None and file.exists():
         with np.load(file) as arrays:
-            return algorithm.start(model).with_arrays(arrays)
+            return next(algorithm.records(model)).with_arrays(arrays)
     records = algorithm.records(model)
     for record in records:
         middle = range(model.L // 4, 3 * model.L // 4 - 1)
@@ -146,7 +146,7 @@ def grown(model: models.NonHermitianXXZ, dt: float, chi: int, folder: Path | Non
     *_, record = itertools.islice(records, 4)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **record.arrays())
+        np.savez(file, **dict(record.arrays()))
     return record
 
 
