@@ -45,10 +45,9 @@ class Pattern:
 
     def __init__(self, dim: int, products: Iterator[Elements] | Sequence[Elements]) -> None:
         parts = list(products)
-        rows, columns, values = (np.concatenate([part[k] for part in parts]) for k in range(3))
-        numbers = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
-        places, which = np.unique(rows * dim + columns, return_inverse=True)
-        self._map = scipy.sparse.csr_matrix((values, (which, numbers)), shape=(len(places), len(parts)))
+        rows, columns, self._values = (np.concatenate([part[k] for part in parts]) for k in range(3))
+        self._numbers = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
+        places, self._which = np.unique(rows * dim + columns, return_inverse=True)
         self._columns = (places % dim).astype(np.int32)
         self._begins = np.searchsorted(places, np.arange(dim + 1) * dim).astype(np.int32)
         self._shape = dim, dim
@@ -62,9 +61,12 @@ class Pattern:
             Of the products.
         """
         numbers = np.array(coefficients)
-        data = self._map @ (numbers if numbers.imag.any() else numbers.real)
-        if np.iscomplexobj(data) and not data.imag.any():
-            data = data.real
+        terms = self._values * (numbers if numbers.imag.any() else numbers.real)[self._numbers]
+        # Summed in the order of the products, as without a pattern, so that the last bits do not hang on the route.
+        data = np.bincount(self._which, terms.real)
+        if np.iscomplexobj(terms):
+            imaginary = np.bincount(self._which, terms.imag)
+            data = data + 1j * imaginary if imaginary.any() else data
         made = scipy.sparse.csr_matrix((data, self._columns.copy(), self._begins.copy()), shape=self._shape)
         if not data.all():
             made.eliminate_zeros()

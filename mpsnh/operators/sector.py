@@ -194,9 +194,10 @@ class Sector(Configurations):
         array([[0. , 0.5],
                [0.5, 0. ]])
         """
-        pattern = None if projected else self._pattern(op)
+        simplified = op.simplify()
+        pattern = None if projected else self._pattern(simplified)
         if pattern is not None:
-            return pattern.matrix([term.coefficient for term in op])
+            return pattern.matrix([term.coefficient for term in simplified])
         every = np.arange(self.dim)
         diagonal = np.zeros(self.dim, dtype=complex)
         rows, columns, values, lost = [], [], [], []
@@ -304,7 +305,7 @@ class Sector(Configurations):
                     continue
                 shift = 0
                 where: NDArray[np.intp] | slice = slice(None)
-                amplitudes = np.broadcast_to(number if number.imag else number.real, self.dim)
+                amplitudes: NDArray[Any] = np.broadcast_to(1.0, self.dim)
                 for j, monomial in zip(term.matrices, choice, strict=True):
                     shift += monomial.step * self.weights[j]
                     states = digits(j)[where]
@@ -315,7 +316,7 @@ class Sector(Configurations):
                     amplitudes = amplitudes * monomial.weights[states]
                 if len(amplitudes):
                     shift = (shift + 2**63) % 2**64 - 2**63  # what is left of it in 64 bits
-                    yield _Move(shift, change, where, amplitudes)
+                    yield _Move(shift, change, where, amplitudes * (number if number.imag else number.real))
 
     def __repr__(self) -> str:
         return f"Sector(L={len(self.sites)}, charge={self.charge}, dim={self.dim})"

@@ -542,7 +542,7 @@ def test_an_astronomical_basis_is_refused():
 
 @pytest.mark.parametrize(
     ("algorithm", "model"),
-    [(algorithms.ExactDiag(), ring(8)), (algorithms.ExactEvolution(dt=0.1, t_max=1), ring(8))],
+    [(algorithms.ExactDiag(), ring(14)), (algorithms.ExactEvolution(dt=0.1, t_max=1), ring(16))],
 )
 def test_the_memory_of_the_machine_decides(algorithm, model, monkeypatch):
     nh.Simulation(model, algorithm, {})
