@@ -17,7 +17,13 @@ LARGEST = 2_000_000
 
 
 class Elements(NamedTuple):
-    """Matrix elements of a product of operators."""
+    """Matrix elements of a product of operators.
+
+    Examples
+    --------
+    >>> Elements(np.array([0]), np.array([1]), np.array([0.5])).values.tolist()
+    [0.5]
+    """
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]

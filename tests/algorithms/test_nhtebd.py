@@ -568,7 +568,7 @@ def test_projections_cost_no_more_fidelity_than_the_excess(seed):
 
 @pytest.mark.parametrize(
     ("L", "h", "seed", "max_bond"),
-    [(16, 1.0, 0, 64), (17, 0.5, 5, 256), (18, 2.0, 1, 32), (18, 0.0, 2, 64), (20, 5.0, 3, 64), (20, 2.0, 4, 64)],
+    [(16, 1.0, 0, 64), (17, 0.5, 5, 64), (18, 2.0, 1, 32), (20, 2.0, 4, 64)],
 )
 def test_single_precision_gives_the_same_currents(L, h, seed, max_bond):
     model = models.NonHermitianXXZ(L=L, gamma=0.1, h=h, seed=seed, charge=L % 2)

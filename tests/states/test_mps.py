@@ -454,19 +454,19 @@ def test_local_sites_do_not_hide_quimbs_sites():
 # Norms
 
 
-@pytest.mark.parametrize("factor", [1e3, 1e-3])
+@pytest.mark.parametrize("factor", [1e10, 1e-10])
 def test_norms_that_no_number_can_hold(factor):
-    """The squared norm of 400 sites is 1e±2400; every ratio is nevertheless that of the normalised state."""
-    sites = (HALF,) * 400
+    """The squared norm of 120 sites is 1e±2400; every ratio is nevertheless that of the normalised state."""
+    sites = (HALF,) * 120
     rng = np.random.default_rng(1)
-    vectors = reference.gaussian(rng, 400, 2)
+    vectors = reference.gaussian(rng, 120, 2)
     z = np.abs(vectors) ** 2 @ [0.5, -0.5] / np.sum(np.abs(vectors) ** 2, axis=1)
     product = MPS.product(sites, factor * vectors)
     np.testing.assert_allclose(product.expect_each("Sz"), z, atol=TOLERANCE)
     np.testing.assert_allclose(product.expect_each("Sz", "Sz"), z[:-1] * z[1:], atol=TOLERANCE)
-    far = OpSum() + (1, "Sz", 0, "Sz", 399) + (1, "Sz", 200)
-    assert product.expect(far) == pytest.approx(z[0] * z[399] + z[200], abs=TOLERANCE)
-    assert product.expect_biorthogonal(far, product) == pytest.approx(z[0] * z[399] + z[200], abs=TOLERANCE)
+    far = OpSum() + (1, "Sz", 0, "Sz", 119) + (1, "Sz", 60)
+    assert product.expect(far) == pytest.approx(z[0] * z[119] + z[60], abs=TOLERANCE)
+    assert product.expect_biorthogonal(far, product) == pytest.approx(z[0] * z[119] + z[60], abs=TOLERANCE)
 
     plain, scaled = (random_mps(sites, 2, factor=x) for x in (0.2, factor))
     np.testing.assert_allclose(scaled.expect_each("Sx"), plain.expect_each("Sx"), atol=TOLERANCE)
