@@ -233,7 +233,7 @@ def _factors(*item: Any) -> tuple[Factor, ...] | None:
     """Return the factors of a term from its names and sites, unless these are none."""
     names, sites = item[::2], item[1::2]
     good = len(names) == len(sites) and all(isinstance(name, str) for name in names)
-    if not good or not all(isinstance(site, numbers.Integral) and site >= 0 for site in sites):
+    if not good or not all(isinstance(site, numbers.Integral) and int(site) >= 0 for site in sites):
         return None
     return tuple((name, int(site)) for name, site in zip(names, sites, strict=True))
 
