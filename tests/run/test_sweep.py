@@ -692,10 +692,10 @@ def test_what_a_region_has_finished_is_kept_when_a_point_stops_the_sweep(tmp_pat
 def test_the_first_points_run_at_once_and_count(context, tmp_path):
     """They may take hours, so that no worker waits for the form of the results, and none is run again."""
     begun = time.monotonic()
-    make = functools.partial(draw, log=tmp_path / "log", pause=1.0)
+    make = functools.partial(draw, log=tmp_path / "log", pause=4.0)
     with ProcessPoolExecutor(2, mp_context=context) as executor:
         nh.sweep(make, {"h": [0.5], "seed": [0, 1]}, executor, tmp_path / "data.zarr")
-    assert time.monotonic() - begun < 5.0
+    assert time.monotonic() - begun < 7.9  # one after the other they take 8
     assert logged(tmp_path / "log") == {(0.5, 0): 1, (0.5, 1): 1}
 
 
