@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import quimb.tensor as qtn
 import scipy.linalg
 import threadpoolctl
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ def quimb(quench: peers.Quench, start: Snapshot, symmetric: bool) -> Contestant:
     """Return quimb with a moving centre, on arrays of symmray or dense ones."""
     sites = quench.model.sites
     dense = MPS.from_tensors(start.state.site_tensors(), sites)
-    psi = (start.state if symmetric else dense).to_quimb()
+    psi = qtn.MatrixProductState(start.state) if symmetric else dense.to_quimb()
     centre = start.state.canonical_centre
     info = {"cur_orthog": (centre, centre)}
     layers = peers.quimb_layers(repeated(quench.model.step(quench.dt, 2), quench.steps), sites if symmetric else ())

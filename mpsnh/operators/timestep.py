@@ -25,6 +25,9 @@ LARGEST_WINDOW = 64
 WORST = 4
 """How many windows are looked at again for other steps: those with the largest error at first."""
 
+MOST_WORK = 2 * 10**8
+"""Sum of the cubes of the dimensions of windows above which not all are looked at: some seconds."""
+
 MOST_STEPS = 4096
 """Number of steps in an interval above which none is chosen."""
 
@@ -168,14 +171,14 @@ def _leaks(gate: Gate, sites: Sequence[Site]) -> bool:
 
 
 def _distinct(bonds: Sequence[NDArray[np.complex128]], sites: Sequence[Site]) -> list[Window]:
-    """Return the windows of a chain, those that look alike once."""
-    known: dict[tuple[Any, ...], Window] = {}
+    """Return the windows of a chain, those that look alike once; of large ones some stand for all."""
+    known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for first, last in _spans([site.dim for site in sites]):
         inside, chain = bonds[first:last], sites[first : last + 1]
         key = first % 2, *(h.tobytes() for h in inside), *(site.charges for site in chain)
-        if key not in known:
-            known[key] = Window(inside, chain, first % 2)
-    return list(known.values())
+        known.setdefault(key, (inside, chain, first % 2))
+    work = sum(math.prod(site.dim for site in chain) ** 3 for _, chain, _ in known.values())
+    return [Window(*window) for window in list(known.values())[:: max(1, work // MOST_WORK)]]
 
 
 def _spans(dims: Sequence[int]) -> Iterator[tuple[int, int]]:

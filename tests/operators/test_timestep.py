@@ -1,5 +1,7 @@
 """Steps that are chosen err as little as asked, and take no more layers of gates than that needs."""
 
+import time
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -18,8 +20,9 @@ class Unlike(nh.HamiltonianModel):
     seed: int = 0
     scale: float = 1.0
 
-    def make_sites(self):
-        return [nh.Spin(0.5) if j % 3 else nh.Spin(1) for j in range(self.L)]
+    @property
+    def sites(self):
+        return tuple(nh.Spin(0.5) if j % 3 else nh.Spin(1) for j in range(self.L))
 
     def terms(self):
         rng = np.random.default_rng(self.seed)
@@ -86,6 +89,21 @@ def test_steps_that_commute_may_be_of_any_length():
             return nh.OpSum.sum((1.0, "Sz", j, "Sz", j + 1) for j in range(self.L - 1))
 
     assert time_step(Ising(L=12).generator, Ising(L=12).sites, 7.0, 1e-8) == (2, 1)
+
+
+def test_large_sites_take_no_longer():
+    class Bosons(nh.HamiltonianModel):
+        @property
+        def sites(self):
+            return (nh.Boson(6),) * self.L
+
+        def terms(self):
+            hops = ((0.1 * (j + 1), "bdag", j, "b", j + 1) for j in range(self.L - 1))
+            return nh.OpSum.sum(hops) + nh.OpSum.sum((0.1, "b", j) for j in range(self.L))
+
+    chain, begin = Bosons(L=40), time.process_time()
+    assert time_step(chain.generator, chain.sites, 0.1, 1e-2)[0] in (2, 4)
+    assert time.process_time() - begin < 40
 
 
 def test_what_is_out_of_reach_is_refused():
