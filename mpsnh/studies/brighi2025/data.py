@@ -68,7 +68,9 @@ class Study(PaperStudy[Scale]):
         largest = self.quenches.isel(chi=-1)
         trusted = largest["trust_time"].isel(time=-1).min("seed")
         ends = {h: min(self.scale.arrival(h), float(trusted.sel(h=h))) for h in self.scale.quench_strengths}
-        return {h: plateau(largest["current"].sel(h=h), end) for h, end in ends.items()}
+        least = 2.01 * self.scale.interval  # in which there are three records
+        shortest = {h: min(1.0, max(0.25, least / end)) if end > 0 else 1.0 for h, end in ends.items()}
+        return {h: plateau(largest["current"].sel(h=h), end, shortest=shortest[h]) for h, end in ends.items()}
 
     @functools.cached_property
     def settled(self) -> xr.DataArray:

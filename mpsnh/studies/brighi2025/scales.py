@@ -121,7 +121,7 @@ SCALES = {
         half_widths=(20, 20, 20, 20),
         quench_realisations=6,
         t_max=12,
-        interval=1.0,
+        interval=0.5,
         bond_dimensions=(12, 24, 48),
     ),
     "laptop": Scale(
