@@ -24,7 +24,8 @@ def s3() -> Iterator[dict[str, Any]]:
     host, port = server.get_host_and_port()
     options = {"key": "nobody", "secret": "knows", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
     try:
-        fsspec.filesystem("s3", **options).mkdir("bucket")
+        with contextlib.suppress(FileExistsError):  # moto keeps what there was in one process
+            fsspec.filesystem("s3", **options).mkdir("bucket")
         yield options
     finally:
         server.stop()
