@@ -88,9 +88,8 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
     @override
     def validate(self) -> None:
         if isinstance(self.dt, str):
-            require(
-                self.chooses_steps, "dt", self.dt, f"a number, since {type(self).__name__} does not choose its steps"
-            )
+            number = f"a number, since {type(self).__name__} does not choose its steps"
+            require(self.chooses_steps, "dt", self.dt, number)
             require(self.every > 0, "every", self.every, "a time, positive")
         else:
             require(self.dt > 0, "dt", self.dt, "positive")
@@ -132,8 +131,8 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         if not isinstance(self.dt, str):
             model.check_time_step(self.dt)
         generator = model.generator
-        if generator.period is not None and self.unit != round(self.unit):
-            require(False, "every", self.every, "a whole number of periods")
+        whole = generator.period is None or self.unit == round(self.unit)
+        require(whole, "every", self.every, "a whole number of periods")
         if any(generator.at(t) is not generator for t in (self.unit, self.t_max)):
             raise ValueError(
                 f"the generator of {type(model).__name__} depends on time, which {type(self).__name__} does not know; "

@@ -17,7 +17,8 @@ from mpsnh.language.circuit import Gate, apply_gate, trotter
 from mpsnh.language.generator import Circuit, Hamiltonian, unknown
 from mpsnh.language.site import Site
 from mpsnh.operators.bonds import bond_hamiltonians
-from mpsnh.operators.sector import LEAK, joint_charges
+from mpsnh.operators.sector import joint_charges
+from mpsnh.operators.steps import Steps
 
 LARGEST_WINDOW = 64
 """Dimension up to which windows grow: six spins, as many as the leading error of order 4 joins."""
@@ -128,8 +129,8 @@ class Window:
         self.gates = [Gate(h, (j, j + 1)) for j, h in enumerate(bonds)]
         total = joint_charges([site.charges for site in sites])
         values, counts = np.unique(total, return_counts=True)
-        leaks = [_leaks(gate, sites) for gate in self.gates]
-        kept = np.ones(len(total), dtype=bool) if any(leaks) else total == values[counts.argmax()]
+        conserves = Steps([(gate,) for gate in self.gates], sites).conserves
+        kept = total == values[counts.argmax()] if conserves else np.ones(len(total), dtype=bool)
         self.kept = np.flatnonzero(kept)  # the largest sector stands for all
         self.hamiltonian = sum(self._restricted([gate]) for gate in self.gates)
 
@@ -162,12 +163,6 @@ class Window:
             if np.isfinite(relative).all():
                 return float(np.linalg.norm(relative, 2))
         return math.inf
-
-
-def _leaks(gate: Gate, sites: Sequence[Site]) -> bool:
-    """Tell whether a matrix leads from one charge to another."""
-    charges, sizes = joint_charges([sites[j].charges for j in gate.where]), np.abs(gate.matrix)
-    return bool((sizes * (charges[:, None] != charges)).max() > LEAK * sizes.max())
 
 
 def _distinct(bonds: Sequence[NDArray[np.complex128]], sites: Sequence[Site]) -> list[Window]:

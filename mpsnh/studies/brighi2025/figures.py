@@ -109,7 +109,7 @@ def _fig3a(study: Study, axes: Axes) -> xr.Dataset:
             axes.plot(part["time"], part["mean"], color=colour, alpha=alpha)
             axes.fill_between(part["time"], low, high, alpha=0.2 * alpha, **band)
             top = max(top, float(high.max()))
-        axes.plot([], [], color=colour, label=f"$h/J={h:g}$" if plateau.found else f"$h/J={h:g}$: none")
+        axes.plot([], [], color=colour, label=f"$h/J={h:g}$" + ("" if plateau.found else ", no plateau"))
         if plateau.found:
             axes.plot(plateau.window, [plateau.value] * 2, "--", color=colour, lw=1.8)
     axes.plot([], [], "k--", lw=1.8, label="plateau")
@@ -148,8 +148,9 @@ def _fig3b(study: Study, axes: Axes) -> xr.Dataset:
         axes.plot(fit.x, fit(fit.x), "--", color="crimson", lw=1)
     axes.set(xlabel="disorder strength $h/J$", ylabel="current per bond $j_0$  ($J$)", yscale="log")
     axes.set_xlim(0, max(study.scale.quench_strengths) + 0.7)
-    axes.set_ylim(bottom=0.03 * float(exact["mean"].sel(h=slice(0, axes.get_xlim()[1])).min()))
-    axes.legend(loc="lower left", handlelength=1.5)
+    drawn = exact["mean"].sel(h=slice(0, axes.get_xlim()[1]))
+    axes.set_ylim(0.03 * float(drawn.min()), 30 * float(drawn.max()))  # above all points there is room for the legend
+    axes.legend(loc="upper right", handlelength=1.5)
     rate, error = decay_rate(fit)
     exact = exact.rename(mean="exact", error="exact_error").assign(
         alpha_exact=("L", [decay_rate(exact_fit)[0] for exact_fit in fits]),
