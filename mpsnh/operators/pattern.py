@@ -69,7 +69,7 @@ class Pattern:
         numbers = np.array(coefficients)
         terms = self._values * (numbers if numbers.imag.any() else numbers.real)[self._numbers]
         # Summed in the order of the products, as without a pattern, so that the last bits do not hang on the route.
-        data = np.bincount(self._which, terms.real)
+        data = np.bincount(self._which, terms.real).astype(float, copy=False)  # of nothing it makes integers
         if np.iscomplexobj(terms):
             imaginary = np.bincount(self._which, terms.imag)
             data = data + 1j * imaginary if imaginary.any() else data

@@ -248,12 +248,12 @@ class Sector(Configurations):
         if products not in self._asked:
             self._asked.append(products)
             return None
-        while len(known) >= KEPT:
-            known.pop(next(iter(known)), None)
+        for oldest in list(known)[: max(0, len(known) - KEPT + 1)]:  # of a copy, as other threads may do so at once
+            known.pop(oldest, None)
         parts = [list(self._moves(OpSum([Term(1.0, factors)]), projected=False)) for factors in products]
         conserved = not any(move.change for moves in parts for move in moves)
-        known[products] = Pattern(self.dim, [self._elements(moves) for moves in parts]) if conserved else None
-        return known[products]
+        known[products] = made = Pattern(self.dim, [self._elements(moves) for moves in parts]) if conserved else None
+        return made
 
     def _elements(self, moves: Sequence[_Move]) -> Elements:
         every = np.arange(self.dim)

@@ -29,6 +29,9 @@ WORST = 4
 MOST_WORK = 2 * 10**8
 """Sum of the cubes of the dimensions of windows above which not all are looked at: some seconds."""
 
+MOST_STATES = 512
+"""Dimension of a window above which its steps take too long to choose."""
+
 MOST_STEPS = 4096
 """Number of steps in an interval above which none is chosen."""
 
@@ -43,6 +46,8 @@ def time_step(generator: Any, sites: Sequence[Site], interval: float, target: fl
     A window of six spins, or fewer sites of more states, holds the leading error of a step, which is compared with the
     exact evolution of the window. The largest of all windows per unit of time, in the operator norm, is what local
     values are off by, within a factor of about two: what errs far from a site, or long ago, has little effect there.
+    Without contraction errors add up over long times, and gain and loss that are large next to the couplings can
+    amplify what is small when it errs.
 
     Parameters
     ----------
@@ -63,7 +68,7 @@ def time_step(generator: Any, sites: Sequence[Site], interval: float, target: fl
     Raises
     ------
     ValueError
-        If gates on bonds can't make the evolution, or more than 4096 steps were needed.
+        If gates on bonds can't make the evolution, more than 4096 steps were needed, or sites have too many states.
 
     Examples
     --------
@@ -87,7 +92,7 @@ def _(generator: Hamiltonian, sites: Sequence[Site], interval: float, target: fl
     order = min(choices, key=lambda order: ORDERS_CHOSEN[order] * choices[order])
     if choices[order] > MOST_STEPS:
         needed = f"at most {MOST_STEPS} steps between records; this needs more of them for an error of {target:g}"
-        require(False, "every", interval, needed)
+        require(False, "every", interval, f"{needed}, so use a smaller `every` or a larger `tolerance`")
     return order, choices[order]
 
 
@@ -99,7 +104,8 @@ def _fewest(windows: Sequence[Window], order: int, interval: float, target: floa
     rate = max(rates)
     while rate > target and steps <= MOST_STEPS:
         # Errors fall with this power of the number, but less so at first.
-        steps = max(steps + 1, min(2 * steps, int(steps * (rate / target) ** (1 / order))))
+        further = min(2.0 * steps, steps * (rate / target) ** (1 / order))
+        steps = max(steps + 1, int(further))
         rate = max(window.rate(interval / steps, order) for window in worst)
     return steps
 
@@ -132,6 +138,9 @@ class Window:
         conserves = Steps([(gate,) for gate in self.gates], sites).conserves
         kept = total == values[counts.argmax()] if conserves else np.ones(len(total), dtype=bool)
         self.kept = np.flatnonzero(kept)  # the largest sector stands for all
+        if len(self.kept) > MOST_STATES:
+            needed = f"a number, since {len(sites)} sites have {len(self.kept)} states, too many to choose steps with"
+            require(False, "dt", "auto", needed)
         self.hamiltonian = sum(self._restricted([gate]) for gate in self.gates)
 
     def _restricted(self, layer: Sequence[Gate]) -> NDArray[np.complex128]:
@@ -143,7 +152,7 @@ class Window:
         return vectors[self.kept]
 
     def rate(self, dt: float, order: int) -> float:
-        """Return the relative error of a step in the operator norm, per unit of time.
+        """Return the relative error of a step in the operator norm, per unit of time, or of a longer step as it is.
 
         Parameters
         ----------
@@ -159,7 +168,7 @@ class Window:
             step = self._restricted([gate for gate in own if gate.where[0] >= 0]) @ step
         with np.errstate(all="ignore"), contextlib.suppress(np.linalg.LinAlgError):
             exact = scipy.linalg.expm(-1j * dt * self.hamiltonian)
-            relative = np.linalg.solve(exact.T, (step - exact).T) / dt
+            relative = np.linalg.solve(exact.T, (step - exact).T) / min(dt, 1.0)
             if np.isfinite(relative).all():
                 return float(np.linalg.norm(relative, 2))
         return math.inf

@@ -76,14 +76,21 @@ class DoubledSteps:
             return
         swept(self.workspace, layers(doubled), 0, self.truncation)
         if not self._behind and self.truncation.max_bond > 1:  # product states may stay as they are
-            # not while gates act, which are not those of the other run, and change what stands elsewhere
-            look = _identities([len(site) for site in other.charges], self._next)
-            pairs, own = (swept(state, [look], 1, self.truncation)[1] for state in (other, self.workspace))
-            self._apart[self._next] = distance(pairs, own)
+            if max(self._apart) == UNSEEN:  # all bonds at first; of copies, since a look truncates
+                copies = (state.like(state.view(), state.centre, state.max_bond) for state in (other, self.workspace))
+                self._apart[1 - self._next] = self._distance(1 - self._next, *copies)
+            self._apart[self._next] = self._distance(self._next, other, self.workspace)
             self._next = 1 - self._next
             self.error = min(1.0, self._inherited + CAUTION * max(self._apart) / (2**self.order - 1))
             other.move_to(len(other.charges) // 2)
         self.workspace.move_to(len(self.workspace.charges) // 2)
+
+    def _distance(self, first: int, *states: Workspace) -> float:
+        """Return how far two states are from each other on every second bond."""
+        # not while gates act, which are not those of the other run, and change what stands elsewhere
+        look = _identities([len(site) for site in states[0].charges], first)
+        pairs, own = (swept(state, [look], 1, self.truncation)[1] for state in states)
+        return distance(pairs, own)
 
     def carry(self) -> dict[str, NDArray[Any]]:
         """Return what a run must know to go on."""

@@ -24,6 +24,8 @@ class Workspace(Protocol):
     ----------
     charges : list of tuple of int
         Charge of each local state, for each site.
+    max_bond : int
+        Largest bond dimension that there is room for.
     dtype : dtype
         complex128 or complex64.
     log_norm : float
@@ -31,6 +33,7 @@ class Workspace(Protocol):
     """
 
     charges: list[tuple[int, ...]]
+    max_bond: int
     dtype: np.dtype[Any]
     log_norm: float
 

@@ -115,6 +115,32 @@ def test_what_is_out_of_reach_is_refused():
         time_step(wild, [nh.Spin(0.5)] * 4, 1.0, 1e-3)
 
 
+@pytest.mark.parametrize(("tolerance", "every"), [(0.5, 20.0), (0.1, 125.0), (0.02, 40.0)])
+def test_long_intervals_take_many_steps(tolerance, every):
+    chain = models.NonHermitianXXZ(L=6, gamma=0.0, h=1.0)
+    way = algorithms.NHTEBD(dt="auto", t_max=every, every=every, tolerance=tolerance)
+    order, steps = way.steps_between(chain)
+    assert every / steps < 2
+    assert error(chain, order, steps, every, 1) < tolerance
+
+
+def test_steps_are_found_where_long_ones_overflow():
+    chain = models.NonHermitianXXZ(L=4, gamma=0.0, fields=[-9.1j, 5.5j, -3.6j, 9j])
+    order, steps = time_step(chain.generator, chain.sites, 5.0, 2e-3)
+    assert order in ORDERS_CHOSEN
+    assert 1 < steps < 1000
+    with pytest.raises(ValueError, match="at most 4096 steps"):
+        time_step(models.NonHermitianXXZ(L=4, h=1e100).generator, chain.sites, 1.0, 1e-3)
+
+
+def test_sites_with_too_many_states_are_refused():
+    driven = Hamiltonian(
+        nh.OpSum.sum((1.0, "b", j, "bdag", j + 1) for j in range(2)) + (0.1, "b", 0) + (0.1, "bdag", 0)
+    )
+    with pytest.raises(ValueError, match="dt = 'auto', but it must be a number, since 3 sites have 9261 states"):
+        time_step(driven, [nh.Boson(20)] * 3, 1.0, 1e-3)
+
+
 def test_records_are_where_they_were_asked_for():
     chain = models.NonHermitianXXZ(L=8, gamma=0.2, h=2.0, seed=1)
     chosen = algorithms.NHTEBD(dt="auto", t_max=2.4, every=0.8, max_bond=16)
@@ -158,7 +184,7 @@ class Stepwise(nh.TimeEvolution):
             {"dt": 0.1, "every": 0.5},
             "every = 0.5, but it must be a number of steps, or with dt='auto' the time between",
         ),
-        ({"dt": "fast"}, "dt = 'fast', but it must be"),
+        ({"dt": "fast"}, "dt = 'fast', but it must be 'auto' or a number"),
     ],
 )
 def test_a_grid_that_is_none_is_refused(parameters, message):

@@ -67,3 +67,13 @@ def test_nothing_is_known_before_the_first_look_nor_from_product_states():
     for parameters in ({"t_max": 0.1}, {"t_max": 0.5, "every": 5}, {"t_max": 0.4, "every": 2, "max_bond": 2}):
         first, *_, last = algorithms.NHTEBD(dt=0.1, **parameters).records(model)
         assert (first.trotter, last.trotter) == (0, 1)
+
+
+def test_the_first_look_sees_all_bonds():
+    """The end of an odd chain is in no pair of the even bonds."""
+    model = models.NonHermitianXXZ(L=5, gamma=0.5, charge=None, fields=[-1.7, -0.4, -4.0, -5.5, 3.9])
+    way = algorithms.NHTEBD(dt=0.25, order=4, every=2, t_max=0.5, initial=["down"] * 4 + ["up"], cutoff=1e-14)
+    *_, last = way.records(model)
+    *_, exact = algorithms.ExactEvolution(dt=0.5, t_max=0.5, initial=way.initial).records(model)
+    off = np.abs(last.state.expect_each("Sz") - exact.state.expect_each("Sz")).max()
+    assert off < last.trotter < 1
