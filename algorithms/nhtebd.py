@@ -36,6 +36,9 @@ TOLERANCE = 0.01
 """Default tolerance of the error of local values."""
 
 
+LEAST_BOND = 8
+"""Bond dimension up to which the cutoff does not apply: gain may later make the largest of what is faint now."""
+
 STEPS_SHARE = 5
 """What part of it time steps may take that are chosen: the one of so many parts."""
 
@@ -79,7 +82,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         Largest bond dimension χ.
     cutoff : float
         Largest weight (sum of squared singular values, relative to their total) that one truncation may discard
-        as long as `max_bond` is not reached.
+        as long as `max_bond` is not reached. Eight states of each bond are kept in any case, unless they are rounding.
     excess : float
         Largest weight that a truncation may discard beyond that of a singular value decomposition, relative to it.
         The infidelity of the state grows by about the same factor. With 0, or below a bond dimension of 16, all bonds
@@ -186,7 +189,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
     def truncation(self) -> Truncation:
         """What is kept of a bond after each gate."""
         excess = self.excess if self.max_bond >= _SMALL else 0.0
-        return Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=excess)
+        return Truncation(
+            max_bond=self.max_bond, cutoff=self.cutoff, min_bond=min(LEAST_BOND, self.max_bond), excess=excess
+        )
 
     def steps_between(self, model: Model) -> tuple[int, int]:
         """Return the Trotter order, and how many steps are taken in `dt`, or with ``dt="auto"`` between records.

@@ -37,6 +37,7 @@ class Limits(NamedTuple):
 
     max_bond: int
     cutoff: float
+    min_bond: int = 1
 
     def sizes(self, weights: Sequence[NDArray[np.float64]], total: float, tail: float = 0.0) -> tuple[Sizes, float]:
         """Return how many weights of each matrix are kept, the largest ones, and the weight discarded.
@@ -54,6 +55,7 @@ class Limits(NamedTuple):
         order = np.argsort(-flat, kind="stable")[::-1]
         lost = tail + np.cumsum(flat[order])
         allowed = int(np.count_nonzero(lost <= self.cutoff * total))
+        allowed = min(allowed, max(len(flat) - self.min_bond, int(np.count_nonzero(lost <= FAINT * total))))
         drop = min(len(flat) - 1, max(len(flat) - self.max_bond, allowed))
         matrix = np.repeat(np.arange(len(weights)), [len(each) for each in weights])
         kept = np.bincount(matrix[order[drop:]], minlength=len(weights))

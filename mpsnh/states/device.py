@@ -336,7 +336,8 @@ class DeviceState(Workspace):
     ) -> tuple[Split, float]:
         """Split a pair as `mpsnh.kernels.tebd.gate` does; returns the weight lost as well."""
         reference, age, patience = (self._memory[name] for name in ("reference", "age", "patience"))
-        excess, cutoff, limits = truncation.excess, truncation.cutoff, Limits(truncation.max_bond, truncation.cutoff)
+        excess, cutoff = truncation.excess, truncation.cutoff
+        limits = Limits(truncation.max_bond, cutoff, truncation.min_bond)
         resolution = 1e-14 if self.dtype == np.complex128 else 1e-8  # of a difference of norms
         room = np.minimum(batch.rows.sum(axis=1), batch.columns.sum(axis=1))
         complete = bool((dims >= room).all())

@@ -74,7 +74,7 @@ class Shadow:
     --------
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2).workspace(max_bond=6)
     >>> Shadow(state, Truncation(max_bond=6)).truncation
-    Truncation(max_bond=4, cutoff=1e-08, excess=0.1)
+    Truncation(max_bond=4, cutoff=1e-08, min_bond=4, excess=0.1)
     """
 
     def __init__(self, state: Workspace, truncation: Truncation) -> None:
@@ -169,10 +169,11 @@ def coarser(truncation: Truncation) -> Truncation:
     Examples
     --------
     >>> coarser(Truncation(max_bond=64, cutoff=1e-10))
-    Truncation(max_bond=22, cutoff=1e-08, excess=0.1)
+    Truncation(max_bond=22, cutoff=1e-08, min_bond=4, excess=0.1)
     """
     bond = max(-(-truncation.max_bond // COARSER_BOND), min(FEWEST, truncation.max_bond - 1))
-    return Truncation(max_bond=bond, cutoff=min(0.1, COARSER_CUTOFF * truncation.cutoff))
+    cutoff = min(0.1, COARSER_CUTOFF * truncation.cutoff)
+    return Truncation(max_bond=bond, cutoff=cutoff, min_bond=min(FEWEST, bond))
 
 
 def swept(

@@ -176,7 +176,7 @@ class BlockState(Workspace):
 
     @override
     def apply(self, layer: Layer, truncation: Truncation, pairs: Array | None = None) -> NDArray[np.float64]:
-        max_bond, cutoff, excess = truncation.max_bond, truncation.cutoff, truncation.excess
+        max_bond, excess = truncation.max_bond, truncation.excess
         require(max_bond <= self.max_bond, "max_bond", max_bond, f"at most {self.max_bond}, for which there is room")
         if max_bond < self.max_bond and excess > 0:  # a projection keeps all dimensions of the bond
             widest = max(self.bond_dimensions())
@@ -190,8 +190,7 @@ class BlockState(Workspace):
             self._work,
             where,
             matrices,
-            max_bond,
-            cutoff,
+            (max_bond, truncation.min_bond, truncation.cutoff),
             excess,
             lost,
             self._unseen if pairs is None else pairs,

@@ -140,12 +140,17 @@ def acted_in_turn(vector: np.ndarray, layers: Iterable[nh.Layer], sites: Sequenc
 
 
 def cut(vector: np.ndarray, bond: int, sites: Sequence[nh.Site], max_bond: int, cutoff: float) -> tuple[Any, float]:
-    """Truncate a dense vector at a bond by its Schmidt decomposition; return it with the relative weight lost."""
+    """Truncate a dense vector at a bond by its Schmidt decomposition; return it with the relative weight lost.
+
+    The cutoff does not apply to the first eight states.
+    """
     left = math.prod(site.dim for site in sites[: bond + 1])
     u, s, vh = np.linalg.svd(vector.reshape(left, -1), full_matrices=False)
     weights = s**2 / np.sum(s**2)
     kept = len(s)
     while kept > 1 and (kept > max_bond or weights[kept - 1 :].sum() <= cutoff):
+        if kept <= min(8, max_bond) and weights[kept - 1 :].sum() > 1e-26:
+            break
         kept -= 1
     return ((u[:, :kept] * s[:kept]) @ vh[:kept]).ravel(), weights[kept:].sum()
 
@@ -425,7 +430,8 @@ def test_discarded_weight_and_norm_of_one_gate():
 
 @pytest.mark.parametrize("order", [1, 2, 4])
 @pytest.mark.parametrize(
-    ("L", "max_bond", "cutoff"), [(8, 4, 0.0), (8, 6, 1e-10), (8, 2**20, 1e-4), (9, 5, 1e-10), (7, 3, 1e-6)]
+    ("L", "max_bond", "cutoff"),
+    [(8, 4, 0.0), (8, 6, 1e-10), (10, 2**20, 1e-4), (9, 12, 1e-6), (9, 5, 1e-10), (7, 3, 1e-6)],
 )
 def test_truncated_evolution_equals_the_dense_reference(L, max_bond, cutoff, order):
     """The reference truncates the true Schmidt values, so every gate must have been cut at the centre."""
@@ -434,7 +440,7 @@ def test_truncated_evolution_equals_the_dense_reference(L, max_bond, cutoff, ord
     dt, steps = (0.3, 4) if order == 4 else (0.1, 12)
     snapshot = tebd(model, dt, steps, **parameters, excess=0.0)
     reference = truncated_reference(model, dt, steps, **parameters)
-    assert reference.discarded > 1e-5
+    assert reference.discarded > 1e-9
     assert distance(snapshot.state.to_vector(), reference.state.to_vector()) < 1e-10
     assert snapshot.log_norm == pytest.approx(reference.log_norm, abs=1e-10)
     assert snapshot.discarded == pytest.approx(reference.discarded, rel=1e-8)
@@ -494,7 +500,7 @@ def test_cutoff_is_the_weight_that_one_truncation_may_lose(values, max_bond, cut
 
 def test_a_run_loses_no_more_than_the_cutoff_a_gate():
     cutoff, model = 1e-5, chain(10, 0.3)
-    records = list(algorithms.NHTEBD(dt=0.1, t_max=2.0, cutoff=cutoff, max_bond=2**20).records(model))
+    records = list(algorithms.NHTEBD(dt=0.1, t_max=4.0, cutoff=cutoff, max_bond=2**20).records(model))
     gates = sum(len(layer) for layer in model.step(0.1, 2))
     lost = np.diff([record.discarded for record in records])
     assert (lost >= 0).all()
@@ -692,3 +698,23 @@ def test_the_peers_agree_when_nothing_is_truncated():
         assert peers.infidelity(outcome, reference) < 1e-20
         assert outcome.current == pytest.approx(reference.current, abs=1e-10)
         assert outcome.log_norm == pytest.approx(reference.log_norm, abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("L", "ups", "fields", "cutoff", "t"),
+    [
+        (6, [0], [0, -5j, -5j, -5j, -5j, 5j], 1e-10, 3.0),
+        (9, [4], [4j * s for s in (1, -1, -1, -1, 1, -1, -1, -1, 1)], 1e-8, 3.0),
+        (10, [2, 6], [6j, -6j, -6j, 0, -6j, -6j, 0, -6j, -6j, 6j], 1e-8, 2.0),
+    ],
+)
+def test_what_is_faint_may_grow(L, ups, fields, cutoff, t):
+    """Gain on few sites makes the largest of an amplitude that is far below the cutoff."""
+    model = models.NonHermitianXXZ(L=L, gamma=0.0, V=0.0, fields=fields, charge=2 * len(ups) - L)
+    initial = ["up" if j in ups else "down" for j in range(L)]
+    way = algorithms.NHTEBD(dt=0.05, order=4, t_max=t, every=10, cutoff=cutoff, initial=initial)
+    *_, last = way.records(model)
+    *_, exact = algorithms.ExactEvolution(dt=t, t_max=t, initial=initial).records(model)
+    off = np.abs(last.state.expect_each("Sz") - exact.state.expect_each("Sz")).max()
+    assert off < 1e-3
+    assert off < 2 * max(last.noise, last.trotter)

@@ -76,11 +76,14 @@ def _apply_pair(
     return grown, lost  # the norm that the gate gave; truncation takes from the state, not from the norm
 
 
-def truncated_rank(singular_values: NDArray[np.float64], max_bond: int, cutoff: float) -> tuple[int, float]:
+def truncated_rank(
+    singular_values: NDArray[np.float64], max_bond: int, cutoff: float, min_bond: int = 1
+) -> tuple[int, float]:
     """Choose how many singular values to keep; return their number and the relative weight of the others."""
     tails = np.append(np.cumsum(singular_values[::-1] ** 2)[::-1], 0.0)  # tails[k]: weight lost by keeping k
     tails /= tails[0]
     kept = int(np.argmax(tails <= cutoff))
+    kept = max(kept, min(min_bond, int(np.argmax(tails <= 1e-26))))  # up to `min_bond` only rounding goes
     kept = max(1, min(kept, max_bond))
     return kept, float(tails[kept])
 

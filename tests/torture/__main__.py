@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from tests import torture
 from tests.torture.attack import ATTACKS, COUNTED
@@ -30,7 +31,7 @@ def main() -> int:
     parser.add_argument("--attacks", nargs="+", choices=sorted(ATTACKS), default=sorted(ATTACKS))
     given = parser.parse_args()
     begun, counted, rounds = time.monotonic(), Counter[str](), Counter[str]()
-    for number in range(given.first, given.first + given.rounds):
+    for number in tqdm(range(given.first, given.first + given.rounds), mininterval=10):
         if time.monotonic() - begun > 60 * given.minutes:
             break
         rng = np.random.default_rng([given.seed, number])

@@ -193,7 +193,7 @@ def _contract(chain, work, bond, near_store, far_store):  # type: ignore[no-unty
 
 
 @jit
-def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess, rho):  # type: ignore[no-untyped-def]
+def _two_site(chain, work, direction, matrix, limits, excess, rho):  # type: ignore[no-untyped-def]
     """Apply a gate to the centre and the next site, and truncate; returns the norm and the weight lost.
 
     The norm is taken out. If it is not a positive number, something went wrong.
@@ -215,7 +215,7 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess, rho):  #
     reference, lost, due = chain.reference[bond], 0.0, True
     resolution = 1e-14 if work.x.itemsize == 16 else 1e-8  # of a difference of norms
     complete = is_complete(chain, work, bond)
-    limited = reference >= 0 and chain.dims[bond].sum() == max_bond
+    limited = reference >= 0 and chain.dims[bond].sum() == limits[0]
     # A projection on the old subspace comes first where it loses nothing, or where `max_bond` decides anyway; a
     # decomposition follows if the subspace is too old or loses too much more than the best one did.
     projects = excess > 0 and (complete or limited)
@@ -227,7 +227,7 @@ def _two_site(chain, work, direction, matrix, max_bond, cutoff, excess, rho):  #
     if due:
         # Bonds that the cutoff limits keep symmetries that are not known of, which random vectors break.
         sketch = projects and reference > GRAM_RESOLUTION
-        least, limited = full_split(chain, work, bond, near_store, (max_bond, cutoff), sketch, weight)
+        least, limited = full_split(chain, work, bond, near_store, limits, sketch, weight)
         if least < 0:
             return np.nan, 0.0
         if projects:
@@ -274,7 +274,7 @@ def _store_far(chain, work, far, far_store, direction):  # type: ignore[no-untyp
 
 
 @jit
-def apply_layer(chain, work, where, matrices, max_bond, cutoff, excess, lost, pairs):  # type: ignore[no-untyped-def]
+def apply_layer(chain, work, where, matrices, limits, excess, lost, pairs):  # type: ignore[no-untyped-def]
     """Apply gates in a sweep from the end of the chain that the centre is closer to.
 
     Parameters
@@ -287,8 +287,10 @@ def apply_layer(chain, work, where, matrices, max_bond, cutoff, excess, lost, pa
         First and last site of each gate, in the order of the chain.
     matrices : ndarray of complex, shape (n, D, D)
         The gates, with local states in order of increasing charge; each fills the first rows and columns.
-    max_bond, cutoff, excess
-        As for `mpsnh.algorithms.NHTEBD`.
+    limits : tuple of (int, int, float)
+        `max_bond`, `min_bond` and `cutoff` of `mpsnh.states.truncation.Truncation`.
+    excess : float
+        Of the same.
     lost : ndarray of float, shape (L + 1,)
         To which relative discarded weights are added, at the first site of each gate.
 
@@ -319,7 +321,7 @@ def apply_layer(chain, work, where, matrices, max_bond, cutoff, excess, lost, pa
         else:
             if chain.centre[1] != direction:
                 turn(chain, work)
-            norm, weight = _two_site(chain, work, direction, matrices[g], max_bond, cutoff, excess, pairs[left])
+            norm, weight = _two_site(chain, work, direction, matrices[g], limits, excess, pairs[left])
             lost[left] += weight
         if not (norm > 0 and norm < np.inf):
             return norm, g

@@ -11,6 +11,9 @@ from mpsnh.kernels.tebd.move import qr
 OVERSAMPLING = 0.25
 """Random vectors of the range finder, relative to the dimension kept."""
 
+FAINT = 1e-26
+"""Weight, relative to the whole, that is rounding."""
+
 
 @jit
 def is_complete(chain, work, bond):  # type: ignore[no-untyped-def]
@@ -102,15 +105,16 @@ def _squares(work, v, size, n, g, weights):  # type: ignore[no-untyped-def]
 def full_split(chain, work, bond, near_store, limits, sketch, weight):  # type: ignore[no-untyped-def]
     """Truncate the pair by its singular values, found exactly or, block by block, within a subspace (`sketch`).
 
-    That is the subspace in which `subspace_split` left the pair, and some random vectors. `limits` are `max_bond` and
-    the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether `max_bond` limited it.
+    That is the subspace in which `subspace_split` left the pair, and some random vectors. `limits` are
+    `max_bond`, `min_bond` and the cutoff. Returns the weight discarded, or -1 if a decomposition failed, and whether
+    `max_bond` limited it.
     """
     captured = _decompose(chain, work, bond, near_store, sketch)
     if captured < 0:
         return -1.0, False
     tail = _cut(chain, work, bond, limits, weight, max(0.0, weight - captured) if sketch else 0.0)
     _collect(chain, work, bond, near_store)
-    return tail / weight, tail > limits[1] * weight
+    return tail / weight, tail > limits[2] * weight
 
 
 @jit
@@ -163,7 +167,7 @@ def _decompose(chain, work, bond, near_store, sketch):  # type: ignore[no-untype
 @jit
 def _cut(chain, work, bond, limits, weight, tail):  # type: ignore[no-untyped-def]
     """Drop the smallest weights of all charges, which compete for the dimension of the bond; returns the new tail."""
-    max_bond, cutoff = limits
+    max_bond, min_bond, cutoff = limits
     low, high, count = chain.span[bond, 0], chain.span[bond, 1], 0
     for c in range(low, high + 1):
         work.kept[c] = work.found[c]
@@ -176,7 +180,8 @@ def _cut(chain, work, bond, limits, weight, tail):  # type: ignore[no-untyped-de
                 weakest = work.weights[work.begin[c] + work.found[c] - work.kept[c]]
                 if weakest <= smallest:
                     smallest, charge = weakest, c
-        if count <= max_bond and not tail + smallest <= cutoff * weight:
+        faint = tail + smallest <= (cutoff if count > min_bond else min(cutoff, FAINT)) * weight
+        if count <= max_bond and not faint:
             break
         tail += smallest
         count -= 1
