@@ -33,7 +33,7 @@ class Announcement(event.Listener):
         ours = event.data["dispatcher"].py_func.__module__.startswith("mpsnh.")
         if ours and not self.made:
             self.made = True
-            say("mpsnh compiles its kernels for this machine, which takes up to a minute, once")
+            say("mpsnh compiles its kernels for this machine, which takes some twenty seconds, once")
 
     @override
     def on_end(self, event: Any) -> None:

@@ -171,7 +171,7 @@ class BlockState(Workspace):
         for j, begin in enumerate(chain.start):
             size = self._size(j)
             store[begin : begin + size] = chain.store[begin : begin + size]
-        self._chain = chain._replace(store=store)
+        self._chain = chain.replace(store=store)
         self._lease = _nobody
 
     @override
@@ -286,7 +286,7 @@ class BlockState(Workspace):
 
     @override
     def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
-        own, elements = self._chain._asdict(), arrays.get("elements")
+        own, elements = self._chain.arrays(), arrays.get("elements")
         names = _PLACES + _MEMORY
         if elements is None or any(np.shape(arrays.get(name, ())) != own[name].shape for name in names):
             return False

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpsnh.kernels.lapack import fortran
-from mpsnh.kernels.tebd.memory import jit, layout, scale, set_span, squared_norm
+from mpsnh.kernels.tebd.memory import inner, jit, layout, scale, set_span, squared_norm
 from mpsnh.kernels.tebd.move import move_to, turn
 from mpsnh.kernels.tebd.truncate import full_split, is_complete, subspace_split
 
@@ -32,7 +32,7 @@ GRAM_RESOLUTION = 1e-12
 """Relative weight below which squared singular values drown in the rounding of a Gram matrix."""
 
 
-@jit
+@inner
 def _one_site(chain, work, matrix):  # type: ignore[no-untyped-def]
     """Apply a gate to the centre; returns the norm of the state, which is taken out."""
     site, direction = chain.centre[0], chain.centre[1]
@@ -63,7 +63,7 @@ def _one_site(chain, work, matrix):  # type: ignore[no-untyped-def]
     return norm
 
 
-@jit
+@inner
 def _pairs_of(chain, near, far, direction, total, pairs):  # type: ignore[no-untyped-def]
     """List the local states of a pair of sites whose charges sum to `total`, with their places in a gate."""
     n, d_near, d_far = 0, chain.local[near], chain.local[far]
@@ -76,7 +76,7 @@ def _pairs_of(chain, near, far, direction, total, pairs):  # type: ignore[no-unt
     return n
 
 
-@jit
+@inner
 def _place(chain, work, near, direction, q, pairs, bases, strides):  # type: ignore[no-untyped-def]
     """Find the rectangle in `work.x` of each of these pairs of local states, for a charge q of the outer bond."""
     for k in range(len(pairs)):
@@ -85,7 +85,7 @@ def _place(chain, work, near, direction, q, pairs, bases, strides):  # type: ign
         bases[k] = work.pair[c] + work.near[c, pairs[k, 0]] + work.far[c, pairs[k, 1]] * work.rows[c]
 
 
-@jit
+@inner
 def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-def]
     """Apply a gate to the contracted pair in `work.x`."""
     x = work.x
@@ -128,7 +128,7 @@ def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-
                             x[target + i] += u * work.column[k * height + i]
 
 
-@jit
+@inner
 def _density(chain, work, near, far, direction, rho):  # type: ignore[no-untyped-def]
     """Store the density matrix of a pair of sites at the centre, contracted in `work.x`, up to its trace."""
     x = work.x
@@ -157,7 +157,7 @@ def _density(chain, work, near, far, direction, rho):  # type: ignore[no-untyped
                         rho[pairs[m, 2], pairs[k, 2]] += complex(real, -imag)
 
 
-@jit
+@inner
 def _pair_span(chain, near, far, direction):  # type: ignore[no-untyped-def]
     """Widen the range of charges of the bond between two sites to all that a gate may bring."""
     bond, beyond = (near + 1, near + 2) if direction > 0 else (near, near - 1)
@@ -174,7 +174,7 @@ def _pair_span(chain, near, far, direction):  # type: ignore[no-untyped-def]
     chain.span[bond, 1] = max(high, chain.span[bond, 1])
 
 
-@jit
+@inner
 def _contract(chain, work, bond, near_store, far_store):  # type: ignore[no-untyped-def]
     """Contract the near and the far tensor into `work.x`; returns its size."""
     one, zero, size = work.x.dtype.type(1), work.x.dtype.type(0), 0
@@ -192,7 +192,7 @@ def _contract(chain, work, bond, near_store, far_store):  # type: ignore[no-unty
     return size
 
 
-@jit
+@inner
 def _two_site(chain, work, direction, matrix, limits, excess, rho):  # type: ignore[no-untyped-def]
     """Apply a gate to the centre and the next site, and truncate; returns the norm and the weight lost.
 
@@ -248,7 +248,7 @@ def _two_site(chain, work, direction, matrix, limits, excess, rho):  # type: ign
     return np.sqrt(weight), lost  # what the gate gave, not what truncation took; `_store_far` made it one of unit norm
 
 
-@jit
+@inner
 def _store_far(chain, work, far, far_store, direction):  # type: ignore[no-untyped-def]
     """Store the factor `work.w`, grouped by the bond of the gate, as the far tensor grouped by the next bond."""
     rows, first, columns = work.new_rows, work.new_first, work.far_rows

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.kernels.bundle import Bundle
 from mpsnh.kernels.compiling import njit
 
 Integers = NDArray[np.int64]
@@ -22,13 +23,13 @@ SEED = 88172645463325252
 """Where the random vectors of the range finder begin."""
 
 
-class Chain(NamedTuple):
+class Chain(Bundle):
     """A state: tensors in one flat array, and what says how to read them.
 
     Examples
     --------
-    >>> Chain._fields[:3]
-    ('store', 'start', 'dims')
+    >>> list(Chain.__annotations__)[:3]
+    ['store', 'start', 'dims']
     """
 
     store: Complexes
@@ -52,7 +53,7 @@ class Chain(NamedTuple):
     """How often each bond may be truncated before the next decomposition."""
 
 
-class Work(NamedTuple):
+class Work(Bundle):
     """Memory for one gate, large enough for all of them.
 
     Examples
@@ -107,7 +108,7 @@ class Work(NamedTuple):
 
 
 OTHERS = ("near", "far", "random")
-"""Fields of `Work` that are no table of numbers for each charge."""
+"""Arrays of `Work` that are no table of numbers for each charge."""
 
 
 def workspace(
@@ -133,7 +134,7 @@ def workspace(
     sizes = _workspace_sizes(elements, rows, values, column, dtype)
     arrays: dict[str, Any] = {name: np.zeros(size, dtype=kind) for name, (size, kind) in sizes.items()}
     tables: dict[str, Any] = {
-        name: np.zeros(charges, np.int64) for name in Work._fields if name not in (*arrays, *OTHERS)
+        name: np.zeros(charges, np.int64) for name in Work.__annotations__ if name not in (*arrays, *OTHERS)
     }
     near, far = np.zeros((2, charges, states), np.int64)
     tables["bases"], tables["strides"] = np.zeros((2, states**2), np.int64)
@@ -185,6 +186,8 @@ def _workspace_sizes(
 
 # No function makes arrays, so that none needs to count who uses them, which would take longer than small gates.
 jit: Any = njit(error_model="numpy", _nrt=False)
+inner: Any = njit(error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""The same for what is called from compiled code only."""
 
 
 @jit
@@ -230,7 +233,7 @@ def layout(chain, site, direction, rows, first, offset):  # type: ignore[no-unty
     return position
 
 
-@jit
+@inner
 def set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
     """Narrow the range of charges of a bond to those that it has."""
     while low < high and chain.dims[bond, low] == 0:

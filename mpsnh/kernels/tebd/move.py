@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpsnh.kernels.lapack import fortran
-from mpsnh.kernels.tebd.memory import jit, layout, set_span, squared_norm
+from mpsnh.kernels.tebd.memory import inner, jit, layout, set_span, squared_norm
 
 ONE_PASS = 0.1
 """Smallest squared sine of the angle of a column to those before it with which one pass of Cholesky-QR is accurate.
@@ -19,7 +19,7 @@ TWO_PASSES = 1e-6
 """The same for two passes, of which the first leaves columns that are orthogonal to a few digits."""
 
 
-@jit
+@inner
 def _cholesky_qr(x, height, width, least, work):  # type: ignore[no-untyped-def]
     """Orthonormalise columns by the Cholesky factor of their Gram matrix, which stays in `work.lapack`.
 
@@ -77,7 +77,7 @@ def qr(x, height, width, r, work):  # type: ignore[no-untyped-def]
     return kept
 
 
-@jit
+@inner
 def turn(chain, work):  # type: ignore[no-untyped-def]
     """Group the tensor of the centre by its other bond."""
     # The same elements in another order: (outer, s; inner) becomes (inner, s; outer), block by block transposed.
@@ -100,7 +100,7 @@ def turn(chain, work):  # type: ignore[no-untyped-def]
     chain.centre[1] = -direction
 
 
-@jit
+@inner
 def _move(chain, work, direction):  # type: ignore[no-untyped-def]
     """Move the centre to the next site; returns the norm of the state, which is taken out."""
     if chain.centre[1] != direction:
@@ -147,7 +147,7 @@ def _move(chain, work, direction):  # type: ignore[no-untyped-def]
     return norm
 
 
-@jit
+@inner
 def _times_transposed(x, height, width, r, kept, factor, work):  # type: ignore[no-untyped-def]
     """Replace a matrix by its product with the transpose of an upper triangular or trapezoidal one."""
     if height * kept == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpsnh.kernels.lapack import fortran
-from mpsnh.kernels.tebd.memory import jit, squared_norm
+from mpsnh.kernels.tebd.memory import inner, squared_norm
 from mpsnh.kernels.tebd.move import qr
 
 OVERSAMPLING = 0.25
@@ -15,7 +15,7 @@ FAINT = 1e-26
 """Weight, relative to the whole, that is rounding."""
 
 
-@jit
+@inner
 def is_complete(chain, work, bond):  # type: ignore[no-untyped-def]
     """Tell whether the bond has room for all that a pair of sites can hold, so that a projection loses nothing."""
     for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
@@ -24,7 +24,7 @@ def is_complete(chain, work, bond):  # type: ignore[no-untyped-def]
     return True
 
 
-@jit
+@inner
 def subspace_split(chain, work, bond, near_store, far_store):  # type: ignore[no-untyped-def]
     """Project the pair on what it makes of the old far tensor, all dimensions kept; returns the weight kept."""
     one = work.x.dtype.type(1)
@@ -53,7 +53,7 @@ def subspace_split(chain, work, bond, near_store, far_store):  # type: ignore[no
     return kept_weight
 
 
-@jit
+@inner
 def _find_exactly(work, x, p, n, u, v, weights):  # type: ignore[no-untyped-def]
     """Decompose a block of p rows and n columns, with the squares of the singular values in increasing order."""
     k = min(p, n)
@@ -70,7 +70,7 @@ def _find_exactly(work, x, p, n, u, v, weights):  # type: ignore[no-untyped-def]
     return info[0] == 0
 
 
-@jit
+@inner
 def _extend(work, x, p, n, k, size, u, v):  # type: ignore[no-untyped-def]
     """Extend a subspace of k dimensions by what the block makes of random vectors, less their part inside of it."""
     one, zero, more = x.dtype.type(1), x.dtype.type(0), size - k
@@ -88,7 +88,7 @@ def _extend(work, x, p, n, k, size, u, v):  # type: ignore[no-untyped-def]
     fortran("gemm", "C", "N", more, n, p, one, extra, p, x, p, zero, v[k:], size)
 
 
-@jit
+@inner
 def _squares(work, v, size, n, g, weights):  # type: ignore[no-untyped-def]
     """Find squared singular values of `v` in increasing order, with its left singular vectors in `g`."""
     # They are the eigenvectors of V V†, at a fraction of the cost of decomposing V; the squares lose half of the
@@ -101,7 +101,7 @@ def _squares(work, v, size, n, g, weights):  # type: ignore[no-untyped-def]
     return work.info[0] == 0
 
 
-@jit
+@inner
 def full_split(chain, work, bond, near_store, limits, sketch, weight):  # type: ignore[no-untyped-def]
     """Truncate the pair by its singular values, found exactly or, block by block, within a subspace (`sketch`).
 
@@ -117,7 +117,7 @@ def full_split(chain, work, bond, near_store, limits, sketch, weight):  # type: 
     return tail / weight, tail > limits[2] * weight
 
 
-@jit
+@inner
 def _decompose(chain, work, bond, near_store, sketch):  # type: ignore[no-untyped-def]
     """Find singular values and vectors of all blocks; returns the sum of their squares, or -1 if that failed."""
     rows, columns, found, begin, sketched = work.rows, work.far_rows, work.found, work.begin, work.sketched
@@ -164,7 +164,7 @@ def _decompose(chain, work, bond, near_store, sketch):  # type: ignore[no-untype
     return captured
 
 
-@jit
+@inner
 def _cut(chain, work, bond, limits, weight, tail):  # type: ignore[no-untyped-def]
     """Drop the smallest weights of all charges, which compete for the dimension of the bond; returns the new tail."""
     max_bond, min_bond, cutoff = limits
@@ -189,7 +189,7 @@ def _cut(chain, work, bond, limits, weight, tail):  # type: ignore[no-untyped-de
     return tail
 
 
-@jit
+@inner
 def _collect(chain, work, bond, near_store):  # type: ignore[no-untyped-def]
     """Store the factors that belong to the largest weights of each charge."""
     one, zero, begin = work.x.dtype.type(1), work.x.dtype.type(0), work.begin
@@ -217,7 +217,7 @@ def _collect(chain, work, bond, near_store):  # type: ignore[no-untyped-def]
         position += k * n
 
 
-@jit
+@inner
 def _gram_matrix(v, size, n, g, work):  # type: ignore[no-untyped-def]
     """Store v v† in double precision."""
     if v.itemsize == 16:
@@ -228,7 +228,7 @@ def _gram_matrix(v, size, n, g, work):  # type: ignore[no-untyped-def]
         fortran("herk", "U", "N", size, n, 1.0, work.glapack, size, 0.0, g, size)
 
 
-@jit
+@inner
 def _uniform(state):  # type: ignore[no-untyped-def]
     """Return a random number from -1 to 1 (xorshift; G. Marsaglia, J. Stat. Softw. 8(14), 2003)."""
     x = state[0]
