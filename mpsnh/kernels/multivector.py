@@ -195,6 +195,26 @@ def _chebyshev(indptr, indices, values, half, coefficients, block, other, even, 
                 total[i] += coefficient * terms[i]
 
 
+def aligned(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy whose first element, and so each row of 16 numbers, begins a cache line.
+
+    Parameters
+    ----------
+    array : ndarray
+        Of any form.
+
+    Examples
+    --------
+    >>> aligned(np.ones((3, 16))).ctypes.data % 64
+    0
+    """
+    memory = np.empty(array.nbytes + VECTOR_BYTES, dtype=np.uint8)
+    begin = -memory.ctypes.data % VECTOR_BYTES
+    copy: NDArray[Any] = memory[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 class BlockOperator:
     """A sparse matrix applied to many vectors at once.
 

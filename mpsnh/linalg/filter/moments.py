@@ -12,7 +12,7 @@ import scipy.sparse.linalg
 import scipy.special
 from numpy.typing import NDArray
 
-from mpsnh.kernels.multivector import BlockOperator
+from mpsnh.kernels.multivector import BlockOperator, aligned
 from mpsnh.linalg.chebyshev import chebyshev_blocks
 
 BLOCK = 16
@@ -28,7 +28,11 @@ DYNAMIC_RANGE = 30.0
 
 
 SHARE = 12
-"""Least number of left vectors that have elements in the same rows."""
+"""Left vectors that have elements in the same rows, in large blocks."""
+
+
+PARTS = 4
+"""Least number of parts that the rows are divided into."""
 
 
 SAFETY = 1.15
@@ -180,9 +184,9 @@ def moments_of(
     True
     """
     n = operator.dim
-    # In a large block each left vector has elements in some of the rows only, those of a part of the basis that is as
+    # Each left vector has elements in some of the rows only, those of a part of the basis that is as
     # good as random: moments then cost as n times the block, not its square.
-    share = max(block // SHARE, 1)
+    share = min(max(block // SHARE, PARTS), block)
     sizes = np.diff(np.linspace(0, block, share + 1).astype(int))
     left = [rng.standard_normal((size, len(range(part, n, share)))) for part, size in enumerate(sizes)]
     ends = np.cumsum(sizes)
@@ -191,7 +195,8 @@ def moments_of(
         for part, (rows, end) in enumerate(zip(left, ends, strict=True)):
             np.matmul(rows, vectors[part::share], out=out[end - len(rows) : end])
 
-    blocks = chebyshev_blocks(operator, [rng.standard_normal((n, block)), np.empty((n, block))], half, centre)
+    start = aligned(rng.standard_normal((n, block)))
+    blocks = chebyshev_blocks(operator, [start, aligned(start)], half, centre)
     tall, small = math.log(DYNAMIC_RANGE), math.log(TRUNCATION)
     probe = probe_index(sigma)
     # Enough for the fastest growth within the dynamic range; the system provides only the pages that are used.
