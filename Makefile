@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates clean fuzz torture
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points clean fuzz torture
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -27,6 +27,7 @@ help:
 	@echo "make trotter    compare its estimate of the error of time steps with the error, over 200 runs (ten minutes)"
 	@echo "make steps      time steps that NHTEBD chooses next to fixed ones, with the error of each (ten minutes)"
 	@echo "make estimates  what NHTEBD's estimates of its errors cost (five minutes)"
+	@echo "make points     what a point of an ensemble of small rings costs next to LAPACK (a minute)"
 	@echo "make avalanche  time a realisation of the avalanche model next to the plain route (three minutes)"
 	@echo "make memory     measure the memory of a chain of 560 sites with bond dimension 768 (some minutes, 8 GB)"
 	@echo "make overhead   measure what a sweep costs besides its simulations"
@@ -101,6 +102,9 @@ steps: $(STAMP)
 
 estimates: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.estimates
+
+points: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.points
 
 avalanche: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.avalanche

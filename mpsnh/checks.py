@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable
@@ -171,9 +172,13 @@ def public_names(package: str, file: str) -> tuple[Callable[[str], Any], Callabl
     """
     load, listed, names = lazy_loader.attach_stub(package, file)
 
+    @functools.lru_cache(maxsize=256)  # names of classes are looked for here with each result (`mpsnh.value`)
+    def missing(name: str) -> str:
+        return f"No {package} attribute {name}{did_you_mean(name, names)}"
+
     def attribute(name: str) -> Any:
         if name not in names:
-            raise AttributeError(f"No {package} attribute {name}{did_you_mean(name, names)}", name=name)
+            raise AttributeError(missing(name), name=name)
         return load(name)
 
     return attribute, listed, names
