@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -115,12 +117,18 @@ def test_real_and_conjugate_eigenvalues_are_exactly_so():
 
 
 def test_estimated_errors_are_upper_ones():
-    matrix = ring(12, 3.0)
-    found = filter_spectrum(matrix)
-    exact = np.linalg.eigvals(matrix.toarray())
-    actual = np.abs(found.values[:, None] - exact).min(axis=1)
-    assert np.all(actual < 10 * found.errors + 1e-11)
-    assert found.errors.max() < 1e-6
+    """Of 2500 eigenvalues few are off by more than is said, and none by much more."""
+    ratios = []
+    for h, seed in itertools.product((1.0, 3.0, 20.0), range(2)):
+        matrix = ring(11, h, seed, charge=1)
+        found = filter_spectrum(matrix)
+        exact = np.linalg.eigvals(matrix.toarray())
+        ratios.append(np.abs(found.values[:, None] - exact).min(axis=1) / found.errors)
+        assert found.errors.max() < 1e-7
+    ratios = np.concatenate(ratios)
+    assert len(ratios) > 2500
+    assert np.mean(ratios > 1) < 0.004
+    assert ratios.max() < 10
 
 
 @pytest.mark.parametrize("split", [0.0, 1e-14, -1e-14, 1e-12, 1e-8, -1e-4])
@@ -135,7 +143,7 @@ def test_errors_near_exceptional_points_are_upper_ones(split):
     covered = distances.min(axis=1) <= found.errors[distances.argmin(axis=1)]
     if found.certified or len(found) == 310:
         assert covered.all()
-    assert found.certified == (abs(split) > 1e-13)  # two levels closer than the root of rounding
+    assert found.certified == (abs(split) > 1e-11)  # condition numbers of a million leave too little
 
 
 def test_results_are_reproducible_and_depend_on_the_seed():

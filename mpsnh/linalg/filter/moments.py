@@ -32,7 +32,11 @@ SHARE = 12
 
 
 PARTS = 4
-"""Least number of parts that the rows are divided into."""
+"""Least number of parts that the rows of a large matrix are divided into."""
+
+
+LARGE = 3000
+"""Dimension of such a matrix. In smaller ones there are few elements in a part to find localised eigenvectors with."""
 
 
 SAFETY = 1.15
@@ -184,9 +188,9 @@ def moments_of(
     True
     """
     n = operator.dim
-    # Each left vector has elements in some of the rows only, those of a part of the basis that is as
-    # good as random: moments then cost as n times the block, not its square.
-    share = min(max(block // SHARE, PARTS), block)
+    # In a large block or matrix each left vector has elements in some of the rows only, those of a part of the basis
+    # that is as good as random: moments then cost as n times the block, not its square.
+    share = max(block // SHARE, min(PARTS, block) if n >= LARGE else 1)
     sizes = np.diff(np.linspace(0, block, share + 1).astype(int))
     left = [rng.standard_normal((size, len(range(part, n, share)))) for part, size in enumerate(sizes)]
     ends = np.cumsum(sizes)

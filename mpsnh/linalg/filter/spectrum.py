@@ -59,7 +59,7 @@ those it does not matter.
 ERROR_TOLERANCE = 1e-8
 """Largest estimated error of an eigenvalue in a certified spectrum, relative to the half-width of the spectrum.
 
-The estimates are about a hundred times the actual errors. A ghost that just passed `GHOST` fails this by far.
+The estimates are some hundreds of times the actual errors. A ghost that just passed `GHOST` fails this by far.
 """
 
 
