@@ -44,11 +44,11 @@ def times_in(place):
 # ------------------------------------------------------------------------------------------- killed and interrupted
 
 
-@every_method
-def test_ten_kills_lose_nothing_that_was_written(method, tmp_path):
+@pytest.mark.parametrize(("method", "kills"), [("nhtebd", 10), ("exact", 4)])
+def test_kills_lose_nothing_that_was_written(method, kills, tmp_path):
     place, out, rng = tmp_path / "run.npz", tmp_path / "out.nc", random.Random(method)
     begun = []
-    for _ in range(10):
+    for _ in range(kills):
         with started(method, place, out, 0.02) as process:
             begun.append(float(records_seen(process, 1)))
             records_seen(process, 1)  # the record before is written now

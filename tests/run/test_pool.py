@@ -116,9 +116,9 @@ def failed(data):
     return {failure["point"]["seed"]: failure["error"] for failure in json.loads(data.attrs.get("failures", "[]"))}
 
 
-@pytest.mark.parametrize("method", ["fork", "forkserver"])
-@pytest.mark.parametrize("workers", [1, 4])
-@pytest.mark.parametrize("batch", [1, 6])
+@pytest.mark.parametrize(
+    ("batch", "workers", "method"), [(1, 1, "forkserver"), (6, 1, "fork"), (6, 4, "forkserver"), (1, 4, "fork")]
+)
 def test_points_that_kill_their_workers_fail_alone(batch, workers, method, server, tmp_path):
     log = tmp_path / "log"
     make = functools.partial(draw, faults={4: "exit", 5: "exit", 9: "exit"}, log=log)
