@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
@@ -14,10 +14,9 @@ from mpsnh.language.opsum import OpSum
 from mpsnh.operators.charged import ChargedMPO
 from mpsnh.operators.compression import compressed
 from mpsnh.operators.mpo import MPO
-from mpsnh.states.blocks import Blocks, bond_charges, bond_dimensions
+from mpsnh.states.blocks import Array, Blocks, bond_charges
 from mpsnh.states.environments import matrix_element
 from mpsnh.states.mps import MPS
-from mpsnh.states.workspace import BlockState
 
 
 def variance(operator: OpSum | MPO, state: MPS) -> float:
@@ -81,7 +80,7 @@ def residual(operator: OpSum | MPO, state: MPS, energy: complex | None = None) -
         ket, charges = _canonical(state.to_mps())
         plain = ChargedMPO.of(operator_tensors, charges)
     energy = matrix_element(plain, ket, ket) if energy is None else energy
-    return math.exp(_log_norm(image(ChargedMPO.of(_shifted(operator_tensors, energy), charges), ket), charges))
+    return math.exp(_log_norm(image(ChargedMPO.of(_shifted(operator_tensors, energy), charges), ket)))
 
 
 def _canonical(state: MPS) -> tuple[list[Blocks], Sequence[Sequence[int]]]:
@@ -136,17 +135,32 @@ def _places(channels: Sequence[int], bond: dict[int, int]) -> tuple[dict[tuple[i
     return places, sizes
 
 
-def _log_norm(blocks: Sequence[Blocks], charges: Any) -> float:
+def _log_norm(blocks: Sequence[Blocks]) -> float:
     """Return the logarithm of the norm of a state, -inf if nothing is left."""
-    if not all(blocks):
-        return -math.inf
-    try:
-        state = BlockState(blocks, charges, len(blocks) - 1, max(bond_dimensions(blocks)))
-        state.move_to(0)
-        state.normalise()
-    except FloatingPointError:
-        return -math.inf
-    return float(state.log_norm)
+    log_norm, rest = 0.0, dict[int, Array]()
+    for j in reversed(range(len(blocks))):
+        rows: dict[int, list[Array]] = {}
+        for (q, c), block in blocks[j].items():
+            if j + 1 < len(blocks):
+                if q + c not in rest:
+                    continue
+                block = np.tensordot(block, rest[q + c], 1)
+            rows.setdefault(q, []).append(block.reshape(len(block), -1))
+        rest = {q: _triangle(np.concatenate(parts, axis=1)) for q, parts in rows.items()}
+        size = max((float(np.abs(part).max()) for part in rest.values()), default=0.0)
+        if size == 0:
+            return -math.inf
+        rest = {q: part / size for q, part in rest.items()}
+        log_norm += math.log(size)
+    return log_norm + math.log(math.sqrt(sum(float(np.linalg.norm(part)) ** 2 for part in rest.values())))
+
+
+def _triangle(matrix: Array) -> Array:
+    """Return T with T T† = M M†, without squaring anything."""
+    if matrix.shape[0] >= matrix.shape[1]:
+        return matrix
+    triangle: Array = scipy.linalg.qr(matrix.conj().T, mode="r", check_finite=False)[0][: matrix.shape[0]]
+    return triangle.conj().T
 
 
 def _shifted(tensors: list[NDArray[np.complex128]], energy: complex) -> list[NDArray[np.complex128]]:

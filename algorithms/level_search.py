@@ -1,0 +1,206 @@
+"""The search of one level by sweeps: how the wanted one is told from others, and when a search ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.linalg.ritz import Choice, ritz_pair
+from mpsnh.operators.charged import ChargedMPO
+from mpsnh.states.blocks import Array, Blocks
+from mpsnh.states.effective import EffectiveOperator
+from mpsnh.states.sweeps import Sweeps
+
+FIRST_BOND = 16
+"""Bond dimension of the first sweep; each of the next ones may double it."""
+
+MIXING = (1e-2, 1e-3, 1e-4, 1e-6, 1e-8)
+"""Weight by which the first sweeps enlarge the basis beyond what the state needs."""
+
+NUDGE = 0.03
+"""Size of the random vector that is added in the first sweeps, since from an eigenvector no other one can be found."""
+
+EARLY, LATE = 1e-4, 1e-10
+"""Residual of a local problem, relative to its largest Ritz value, that is small enough in early and late sweeps."""
+
+ALIKE = 1e-9
+"""Difference of levels, relative to the largest Ritz value, up to which they count as equal when one is picked."""
+
+
+def lowest(values: Array, overlaps: NDArray[np.float64]) -> int:
+    """Pick the level of smallest Re E, and of a conjugate pair the one that grows.
+
+    Parameters
+    ----------
+    values, overlaps : ndarray, shape (n,)
+        Ritz values, and the overlaps of their vectors with the state.
+
+    Examples
+    --------
+    >>> lowest(np.array([1 - 2j, 3j, 1 + 2j, 5]), np.zeros(4))
+    1
+    """
+    return _extreme(values.real, values.imag)
+
+
+def fastest(values: Array, overlaps: NDArray[np.float64]) -> int:
+    """Pick the level of largest Im E, and of those the one of smallest Re E.
+
+    Parameters
+    ----------
+    values, overlaps : ndarray, shape (n,)
+        Ritz values, and the overlaps of their vectors with the state.
+
+    Examples
+    --------
+    >>> fastest(np.array([1 + 2j, 2j, 3 - 2j]), np.zeros(3))
+    1
+    """
+    return _extreme(-values.imag, -values.real)
+
+
+def nearest(target: complex) -> Choice:
+    """Pick the level closest to a number.
+
+    Parameters
+    ----------
+    target : complex
+        The number.
+
+    Examples
+    --------
+    >>> nearest(2.2)(np.array([1.0, 2.0, 3.0]), np.zeros(3))
+    1
+    """
+    return lambda values, overlaps: int(np.argmin(np.abs(values - target)))
+
+
+def followed(values: Array, overlaps: NDArray[np.float64]) -> int:
+    """Pick the level whose vector is most like the state.
+
+    Parameters
+    ----------
+    values, overlaps : ndarray, shape (n,)
+        Ritz values, and the overlaps of their vectors with the state.
+
+    Examples
+    --------
+    >>> followed(np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.9]))
+    2
+    """
+    return int(np.argmax(overlaps))
+
+
+def _extreme(sizes: Array, second: Array) -> int:
+    """Return the place of the smallest number, and of the largest second one where several are alike."""
+    alike = sizes <= sizes.min() + ALIKE * np.abs(sizes).max()
+    return int(np.argmax(np.where(alike, second, -np.inf)))
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Where a search ended.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The state, of unit norm.
+    value : complex
+        Its Ritz value.
+    change : float
+        By how much that has changed in the last sweep.
+    discarded : float
+        Largest weight that the last sweep discarded at one bond.
+    """
+
+    blocks: Sequence[Blocks]
+    value: complex
+    change: float
+    discarded: float
+
+
+@dataclass(frozen=True)
+class LevelSearch:
+    """How a level of an operator is searched for: by two-site sweeps with a growing bond dimension.
+
+    (S. R. White, PRL 69, 2863 (1992).) The basis is that of the right vector alone, in which Ritz values need not be
+    variational. Local problems are solved to their end, since a level that is not at the edge of a local spectrum is
+    lost otherwise. At first the wanted level is picked by its value; from the last bond dimension on the state is
+    followed, so that the search can't jump between levels of nearly the same value.
+
+    Parameters
+    ----------
+    operator : ChargedMPO
+        The operator.
+    hermitian : bool
+        Whether it is Hermitian.
+    max_bond : int
+        Largest bond dimension.
+    cutoff : float
+        Weight that a bond may discard.
+    sweeps : int
+        Most sweeps, there and back.
+    accuracy : float
+        Change of the level by one sweep with which a search ends.
+
+    Examples
+    --------
+    >>> ising = nh.MPO.from_opsum(nh.OpSum.sum((1, "Z", j, "Z", j + 1) for j in range(3)), [nh.Spin(0.5)] * 4)
+    >>> charged = nh.operators.charged.ChargedMPO.of(ising.site_tensors(), [(1, -1)] * 4)
+    >>> neel = nh.SymmetricMPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2)
+    >>> search = LevelSearch(charged, hermitian=True, max_bond=4, cutoff=1e-12, sweeps=4, accuracy=1e-9)
+    >>> round(search.run(neel.blocks()[0], lowest).value.real, 9)
+    -3.0
+    """
+
+    operator: ChargedMPO
+    hermitian: bool
+    max_bond: int
+    cutoff: float
+    sweeps: int
+    accuracy: float
+
+    def run(self, start: Sequence[Blocks], choice: Choice) -> Arrived:
+        """Search from a state.
+
+        Parameters
+        ----------
+        start : sequence of dict
+            Its blocks.
+        choice : callable
+            Picks the wanted level among Ritz values.
+        """
+        state = Sweeps(self.operator, start)
+        value, change = complex(np.nan), np.inf
+        for number in range(2 * self.sweeps):
+            grown = min(self.max_bond, FIRST_BOND * 2**number)
+            mixing = MIXING[number] if number < len(MIXING) else 0.0
+            settled = grown == self.max_bond and not mixing
+            keeps = self.hermitian and choice is lowest  # which then never rises
+            local = _Local(followed if settled and not keeps else choice, self.hermitian, nudged=not settled)
+            state.sweep(local, grown, self.cutoff, mixing)
+            change, value = abs(local.value - value), local.value
+            if settled and change <= self.accuracy:
+                break
+        return Arrived(state.blocks(), value, float(change), state.discarded)
+
+
+class _Local:
+    """Solves the problem of one pair of sites, and remembers the level."""
+
+    def __init__(self, choice: Choice, hermitian: bool, *, nudged: bool) -> None:
+        self.choice, self.hermitian, self.tolerance = choice, hermitian, EARLY if nudged else LATE
+        self.rng = np.random.default_rng(0) if nudged else None
+        self.value = complex(np.nan)
+
+    def __call__(self, effective: EffectiveOperator, vector: Array) -> Array:
+        if self.rng is not None:
+            vector = vector + NUDGE / np.sqrt(len(vector)) * self.rng.normal(size=len(vector))
+        options: dict[str, Any] = {"tolerance": self.tolerance, "hermitian": self.hermitian}
+        pair = ritz_pair(effective.__matmul__, vector, self.choice, **options)
+        self.value = pair.value
+        return pair.vector
