@@ -157,6 +157,7 @@ class Spectrum(Record):
     def holds(self) -> frozenset[Capability]:
         there = {
             Capability.ALL_LEVELS: self.complete,
+            Capability.SEVERAL_LEVELS: self.complete or len(self.values) > 1,
             Capability.BY_GROWTH: self.order == "growth",
             Capability.LARGEST_IMAGINARY_PART: self.complete or self.largest_imag is not None,
             Capability.RIGHT_VECTORS: self.right is not None,
