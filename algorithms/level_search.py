@@ -16,13 +16,14 @@ from mpsnh.states.effective import EffectiveOperator
 from mpsnh.states.sweeps import Sweeps
 
 FIRST_BOND = 16
-"""Bond dimension of the first sweep; each of the next ones may double it."""
+"""Bond dimension of the rough sweeps; each of the next ones may double it."""
 
-MIXING = (1e-2, 1e-3, 1e-4, 1e-6, 1e-8)
-"""Weight by which the first sweeps enlarge the basis beyond what the state needs."""
+ROUGH = ((1e-2, 1.0),) * 3 + ((1e-2, 0.3),) * 2 + ((1e-3, 0.1),) * 2 + ((1e-4, 0.01),)
+"""Of each rough sweep the weight by which it enlarges the basis, and the size of the random vector that it adds.
 
-NUDGE = 0.03
-"""Size of the random vector that is added in the first sweeps, since from an eigenvector no other one can be found."""
+From a state of definite charges on a bond others are hardly reached, and from an eigenvector not at all: without random
+vectors a chain with strong disorder ends in a local minimum.
+"""
 
 EARLY, LATE = 1e-4, 1e-10
 """Residual of a local problem, relative to its largest Ritz value, that is small enough in early and late sweeps."""
@@ -129,8 +130,8 @@ class LevelSearch:
 
     (S. R. White, PRL 69, 2863 (1992).) The basis is that of the right vector alone, in which Ritz values need not be
     variational. Local problems are solved to their end, since a level that is not at the edge of a local spectrum is
-    lost otherwise. At first the wanted level is picked by its value; from the last bond dimension on the state is
-    followed, so that the search can't jump between levels of nearly the same value.
+    lost otherwise. Rough sweeps with few states pick the wanted level by its value; from the last bond dimension on
+    the state is followed, so that the search can't jump between levels of nearly the same value.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ class LevelSearch:
     cutoff : float
         Weight that a bond may discard.
     sweeps : int
-        Most sweeps, there and back.
+        Most sweeps, there and back, after the rough ones.
     accuracy : float
         Change of the level by one sweep with which a search ends.
 
@@ -176,12 +177,12 @@ class LevelSearch:
         """
         state = Sweeps(self.operator, start)
         value, change = complex(np.nan), np.inf
-        for number in range(2 * self.sweeps):
-            grown = min(self.max_bond, FIRST_BOND * 2**number)
-            mixing = MIXING[number] if number < len(MIXING) else 0.0
+        for number in range(len(ROUGH) + 2 * self.sweeps):
+            mixing, nudge = ROUGH[number] if number < len(ROUGH) else (0.0, 0.0)
+            grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
             settled = grown == self.max_bond and not mixing
             keeps = self.hermitian and choice is lowest  # which then never rises
-            local = _Local(followed if settled and not keeps else choice, self.hermitian, nudged=not settled)
+            local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge)
             state.sweep(local, grown, self.cutoff, mixing)
             change, value = abs(local.value - value), local.value
             if settled and change <= self.accuracy:
@@ -192,14 +193,14 @@ class LevelSearch:
 class _Local:
     """Solves the problem of one pair of sites, and remembers the level."""
 
-    def __init__(self, choice: Choice, hermitian: bool, *, nudged: bool) -> None:
-        self.choice, self.hermitian, self.tolerance = choice, hermitian, EARLY if nudged else LATE
-        self.rng = np.random.default_rng(0) if nudged else None
+    def __init__(self, choice: Choice, hermitian: bool, nudge: float) -> None:
+        self.choice, self.hermitian, self.nudge = choice, hermitian, nudge
+        self.tolerance, self.rng = EARLY if nudge else LATE, np.random.default_rng(0)
         self.value = complex(np.nan)
 
     def __call__(self, effective: EffectiveOperator, vector: Array) -> Array:
-        if self.rng is not None:
-            vector = vector + NUDGE / np.sqrt(len(vector)) * self.rng.normal(size=len(vector))
+        if self.nudge:
+            vector = vector + self.nudge / np.sqrt(len(vector)) * self.rng.normal(size=len(vector))
         options: dict[str, Any] = {"tolerance": self.tolerance, "hermitian": self.hermitian}
         pair = ritz_pair(effective.__matmul__, vector, self.choice, **options)
         self.value = pair.value
