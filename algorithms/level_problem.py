@@ -82,7 +82,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class LevelProblem:
-    """A Hamiltonian as an operator by charge, in the gauge that makes it Hermitian if there is one.
+    """A Hamiltonian as an operator by charge, in the imaginary gauge if there is one.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class LevelProblem:
     Examples
     --------
     >>> problem = LevelProblem.of(models.NonHermitianXXZ(L=6, gamma=0.2))
-    >>> problem.operator.channels[1], problem.gauge is not None
+    >>> problem.operator.channels[1], problem.hermitian
     ((0, 0, 2, -2, 0), True)
     """
 
@@ -131,6 +131,11 @@ class LevelProblem:
         _ = problem.operator  # which says if the charge is not conserved
         return problem
 
+    @property
+    def hermitian(self) -> bool:
+        """Whether the operator is Hermitian."""
+        return self.gauge is not None and self.gauge.hermitian
+
     @functools.cached_property
     def operator(self) -> ChargedMPO:
         """The operator that sweeps are for."""
@@ -146,7 +151,7 @@ class LevelProblem:
         rng : numpy.random.Generator
             Where it comes from.
         """
-        real = self.gauge is not None and not any(np.iscomplexobj(w) for w in self.operator.tensors)
+        real = self.hermitian and not any(np.iscomplexobj(w) for w in self.operator.tensors)
         return random_blocks(self.space.charges, self.space.charge or 0, bond, rng, real=real)
 
     def level(self, arrived: Arrived) -> Level:
@@ -159,7 +164,7 @@ class LevelProblem:
         """
         state = self.state(arrived.blocks)
         energy = matrix_element(self.operator, arrived.blocks, arrived.blocks)
-        energy = complex(energy.real) if self.gauge is not None else energy
+        energy = complex(energy.real) if self.hermitian else energy
         return Level(arrived.blocks, state, energy, residual(self.mpo, state, energy))
 
     def state(self, blocks: Sequence[Blocks], factor: complex = 1.0) -> MPS:
@@ -183,51 +188,45 @@ class LevelProblem:
         state.normalise()
         return state.view(), state.log_norm
 
-    def certificate(self, right: Level, left: Sequence[Blocks]) -> Certificate:
-        """Say what is known of a level with a right and a left vector.
-
-        Parameters
-        ----------
-        right : Level
-            The right vector.
-        left : sequence of dict
-            The blocks of the left one, of unit norm.
-        """
-        bra, energy, condition = self.state(left), right.energy, math.inf
-        overlap = right.state.overlap(bra)
-        if abs(overlap) > ORTHOGONAL:
-            condition, energy = 1 / abs(overlap), matrix_element(self.operator, right.blocks, left) / overlap
-        residuals = (residual(self.mpo, right.state, energy), residual(self.mpo.dag(), bra, energy.conjugate()))
-        error = condition * (max(residuals) + ROUNDING * self.bound)
-        scaled = self.state(left, 1 / overlap.conjugate()) if math.isfinite(condition) else None
-        return Certificate(energy, error, right.state, scaled, residuals, condition)
-
-    def scaled_back(self, level: Level) -> Certificate:
-        """Say what is known of a level of the Hermitian matrix, and return its vectors to those of the Hamiltonian.
+    def certificate(self, level: Level, left: Sequence[Blocks]) -> Certificate:
+        """Say what is known of a level with a right and a left vector of the operator.
 
         Parameters
         ----------
         level : Level
-            Of the matrix in the gauge.
+            With the right vector.
+        left : sequence of dict
+            The blocks of the left one, of unit norm; those of the right one if the operator is Hermitian.
         """
-        assert self.gauge is not None
-        error = level.residual + self.gauge.mismatch + ROUNDING * self.bound
-        if not self.gauge.potential.any():
-            return Certificate(level.energy, error, level.state, level.state, (level.residual,) * 2, 1.0)
-        (kets, ket_log), (bras, bra_log) = (self._scaled(level.blocks, sign) for sign in (1, -1))
-        log_condition = ket_log + bra_log
-        condition = math.exp(log_condition) if log_condition < LARGEST_LOG else math.inf
+        energy, bra = level.energy, self.state(left)
+        overlap = 1.0 + 0j if self.hermitian else level.state.overlap(bra)
+        if self.hermitian:
+            error, residuals = level.residual + cast(ImaginaryGauge, self.gauge).mismatch, (level.residual,) * 2
+        elif abs(overlap) > ORTHOGONAL:
+            energy = matrix_element(self.operator, level.blocks, left) / overlap
+            residuals = _residuals(self.mpo, level.state, bra, energy)
+            error = max(residuals) / abs(overlap)
+        else:
+            error, residuals, overlap = math.inf, _residuals(self.mpo, level.state, bra, energy), 0j
+        error += ROUNDING * self.bound / abs(overlap) if overlap else 0.0
+        kets, bras, log_scale = level.blocks, left, 0.0
+        if self.gauge is not None and self.gauge.potential.any():
+            (kets, ket_log), (bras, bra_log) = self._scaled(kets, 1), self._scaled(bras, -1)
+            log_scale = ket_log + bra_log
         right, bra = self.state(kets), self.state(bras)
-        left = self.state(bras, condition) if math.isfinite(condition) else None
-        residuals = (residual(self.plain, right, level.energy), residual(self.plain.dag(), bra, level.energy))
-        return Certificate(level.energy, error, right, left, residuals, condition)
+        if kets is not level.blocks:
+            residuals = _residuals(self.plain, right, bra, energy)
+        known = bool(overlap) and log_scale - math.log(abs(overlap)) < LARGEST_LOG
+        condition = math.exp(log_scale) / abs(overlap) if known else math.inf
+        scaled = self.state(bras, math.exp(log_scale) / overlap.conjugate()) if known else None
+        return Certificate(energy, error, right, scaled, residuals, condition)
 
     def _scaled(self, blocks: Sequence[Blocks], sign: int) -> tuple[list[Blocks], float]:
         """Multiply a state with the local scales of the gauge or their inverses; return the logarithm of its norm."""
-        assert self.gauge is not None
+        gauge = cast(ImaginaryGauge, self.gauge)
         scaled, log_scale = [], 0.0
         for block_of, charges, site, g in zip(
-            blocks, self.space.charges, self.space.sites, self.gauge.potential, strict=True
+            blocks, self.space.charges, self.space.sites, gauge.potential, strict=True
         ):
             powers = sign * g * np.array(site.charges, dtype=float)
             log_scale += float(powers.max())
@@ -235,6 +234,10 @@ class LevelProblem:
             scaled.append({(q, c): block * factors[states[c]][:, None] for (q, c), block in block_of.items()})
         canonical, log_norm = self._canonical(scaled)
         return canonical, log_scale + log_norm
+
+
+def _residuals(mpo: MPO, right: MPS, left: MPS, energy: complex) -> tuple[float, float]:
+    return residual(mpo, right, energy), residual(mpo.dag(), left, energy.conjugate())
 
 
 def _gauged(gauge: ImaginaryGauge, plain: MPO, sites: Sequence[Site]) -> MPO:

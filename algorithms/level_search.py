@@ -113,7 +113,7 @@ class Arrived:
     value : complex
         Its Ritz value.
     change : float
-        By how much that has changed in the last sweep.
+        By how much that has changed in the last two sweeps, there and back.
     discarded : float
         Largest weight that the last sweep discarded at one bond.
     """
@@ -176,7 +176,7 @@ class LevelSearch:
             Picks the wanted level among Ritz values.
         """
         state = Sweeps(self.operator, start)
-        value, change = complex(np.nan), np.inf
+        values, change = [complex(np.nan)] * 2, np.inf
         for number in range(len(ROUGH) + 2 * self.sweeps):
             mixing, nudge = ROUGH[number] if number < len(ROUGH) else (0.0, 0.0)
             grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
@@ -184,10 +184,11 @@ class LevelSearch:
             keeps = self.hermitian and choice is lowest  # which then never rises
             local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge)
             state.sweep(local, grown, self.cutoff, mixing)
-            change, value = abs(local.value - value), local.value
+            change = abs(local.value - values[-2])  # the ways there and back may end apart
+            values.append(local.value)
             if settled and change <= self.accuracy:
                 break
-        return Arrived(state.blocks(), value, float(change), state.discarded)
+        return Arrived(state.blocks(), values[-1], float(change), state.discarded)
 
 
 class _Local:

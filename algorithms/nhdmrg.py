@@ -39,8 +39,9 @@ class NHDMRG(Algorithm[Spectrum]):
 
     Two-site sweeps from several random states (S. R. White, PRL 69, 2863 (1992)), with Arnoldi iterations in the basis
     of the right vector. The left vector is found as a right one of H†, near the conjugate of the level. If a product of
-    local scales makes H Hermitian (`mpsnh.operators.gauge.ImaginaryGauge`), as it does for open chains with asymmetric
-    hopping and real fields, that Hermitian matrix is treated, and its vector is scaled back; this is plain DMRG.
+    local scales makes all terms as large as their adjoints (`mpsnh.operators.gauge.ImaginaryGauge`), as it does for
+    open chains with asymmetric hopping, that matrix is treated, and its vectors are scaled back. If it is Hermitian,
+    as it is without gain and loss, this is plain DMRG.
 
     `Spectrum.errors` bounds how far an eigenvalue can be from the level. If H is Hermitian, or made so, that is a
     theorem: it is the residual. Otherwise it is the residual of both vectors times the condition number 1/|⟨L|R⟩|, by
@@ -156,24 +157,23 @@ class NHDMRG(Algorithm[Spectrum]):
         self.check(model)
         problem = LevelProblem.of(model)
         choice = self._choice(problem)
-        search = self._search(problem.operator, hermitian=problem.gauge is not None)
+        search = self._search(problem.operator, hermitian=problem.hermitian)
         levels = []
         for number in range(self.starts):
             rng = np.random.default_rng([self.seed, number])
             levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice)))
         best = first_of(levels, choice, self.tolerance)
-        if problem.gauge is None:
+        left = best.blocks
+        if not problem.hermitian:
             adjoint = self._search(problem.operator.dag(), hermitian=False)
-            left = adjoint.run(best.blocks, nearest(best.energy.conjugate())).blocks
-            certificate = problem.certificate(best, left)
-        else:
-            certificate = problem.scaled_back(best)
+            left = adjoint.run(left, nearest(best.energy.conjugate())).blocks
+        certificate = problem.certificate(best, left)
         yield self._spectrum(problem, levels, best, certificate)
 
     def _choice(self, problem: LevelProblem) -> Choice:
         if not isinstance(self.which, str):
             return nearest(self.which)
-        return fastest if self.which == "growth" and problem.gauge is None else lowest
+        return fastest if self.which == "growth" and not problem.hermitian else lowest
 
     def _search(self, operator: ChargedMPO, *, hermitian: bool) -> LevelSearch:
         return LevelSearch(
@@ -198,7 +198,7 @@ class NHDMRG(Algorithm[Spectrum]):
                 RuntimeWarning,
                 stacklevel=4,
             )
-        real = problem.gauge is not None
+        real = problem.hermitian
         same, others = compared(levels, best, certificate.error)
         return Spectrum(
             np.array([certificate.energy]),

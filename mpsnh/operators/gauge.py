@@ -1,4 +1,4 @@
-"""The imaginary gauge of a sum: a product of local scales that makes it Hermitian, if there is one."""
+"""The imaginary gauge of a sum: a product of local scales in which it has the norm of its adjoint term by term."""
 
 from __future__ import annotations
 
@@ -28,37 +28,40 @@ LARGEST = 300.0
 
 @dataclass(frozen=True)
 class ImaginaryGauge:
-    """H' = S⁻¹ H S is Hermitian, with S = exp(Σ_j g_j Q_j) and Q_j the charge of site j.
+    """H' = S⁻¹ H S, with S = exp(Σ_j g_j Q_j) and Q_j the charge of site j, whose terms are as large as their adjoints.
 
     Of an open chain with asymmetric hopping it is that of N. Hatano and D. R. Nelson, PRL 77, 570 (1996), whatever the
-    interaction and the fields.
+    interaction and the fields; H' is Hermitian if these are real.
 
     Parameters
     ----------
     potential : ndarray, shape (L,)
-        g_j, zero on average; all zero if H itself is Hermitian.
+        g_j, zero on average; all zero if H itself has such terms.
+    hermitian : bool
+        Whether H' is Hermitian, up to rounding.
     mismatch : float
-        Bound on the norm of the part of H' that is not Hermitian: rounding.
+        Bound on the norm of the part of H' that is not Hermitian, if it is rounding.
 
     Examples
     --------
     >>> hop = nh.OpSum([(0.8, "Sp", 0, "Sm", 1), (0.2, "Sm", 0, "Sp", 1)])
     >>> gauge = ImaginaryGauge.of(hop, [nh.Spin(0.5)] * 2)
-    >>> (4 * gauge.potential / np.log(4)).round(12).tolist()
-    [0.5, -0.5]
-    >>> ImaginaryGauge.of(hop + (1j, "Sz", 0), [nh.Spin(0.5)] * 2) is None
-    True
+    >>> (4 * gauge.potential / np.log(4)).round(12).tolist(), gauge.hermitian
+    ([0.5, -0.5], True)
+    >>> ImaginaryGauge.of(hop + (1j, "Sz", 0), [nh.Spin(0.5)] * 2).hermitian
+    False
     """
 
     potential: NDArray[np.float64]
+    hermitian: bool
     mismatch: float
 
     @classmethod
     def of(cls, op: OpSum, sites: Sequence[Site]) -> ImaginaryGauge | None:
         """Find the gauge of a sum, or return None if there is none.
 
-        Each product of local operators is compared with its adjoint. A sum that is Hermitian only because different
-        products add up is not seen to be.
+        Each product of local operators is compared with its adjoint. A sum that is as large as its adjoint, or
+        Hermitian, only because different products add up is not seen to be.
 
         Parameters
         ----------
@@ -90,17 +93,20 @@ class ImaginaryGauge:
             logs.append((np.log(abs(number)) - np.log(abs(partner))) / 2)
             pairs.append((number, partner))
         if not rows:
-            return cls(np.zeros(len(sites)), 0.0)
+            return cls(np.zeros(len(sites)), True, 0.0)
         steps = np.array(rows)
         potential = np.linalg.lstsq(steps, np.array(logs), rcond=None)[0] if np.any(logs) else np.zeros(len(sites))
         here, there = np.array(pairs).T
         sizes = np.sqrt(np.abs(here)) * np.sqrt(np.abs(there))
         with np.errstate(over="ignore"):
-            missed = here * np.exp(-steps @ potential) - there * np.exp(steps @ potential)
+            turned, adjoint_turned = here * np.exp(-steps @ potential), there * np.exp(steps @ potential)
         charges = max(abs(c) for site in sites for c in site.charges)
-        if not (np.abs(missed) <= ROUNDING * sizes).all() or np.ptp(potential) * charges > LARGEST:
+        unlike = np.abs(np.abs(turned) - np.abs(adjoint_turned)) > ROUNDING * sizes
+        if unlike.any() or np.ptp(potential) * charges > LARGEST:
             return None
-        return cls(potential, float(np.sum(np.abs(missed) * norms)))
+        missed = np.abs(turned - adjoint_turned)
+        hermitian = bool((missed <= ROUNDING * sizes).all())
+        return cls(potential, hermitian, float(np.sum(missed * norms)))
 
     def applied(self, tensors: Sequence[Array], charges: Sequence[Sequence[int]]) -> list[Array]:
         """Return the tensors of S⁻¹ H S, with channels of comparable size.

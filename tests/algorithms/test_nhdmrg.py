@@ -88,10 +88,10 @@ def test_extreme_levels_of_small_chains(model, which):
 
 
 def test_the_level_closest_to_a_number():
-    model = models.NonHermitianXXZ(L=8, gamma=0.4, h=1.0, **RING)
+    model = models.NonHermitianXXZ(L=6, gamma=0.4, h=1.0, **RING)
     (exact,) = algorithms.ExactDiag(vectors="none").records(model)
-    for target in exact.values[[3, 20, 44]] + 0.01:
-        spectrum = level(model, which=complex(target))
+    for target in exact.values[[3, 10, 17]] + 0.01:
+        spectrum = level(model, which=complex(target), starts=1)
         closest = exact.values[np.argmin(np.abs(exact.values - target))]
         assert spectrum.certified
         assert spectrum.values[0] == pytest.approx(closest, abs=1e-8)
@@ -99,7 +99,7 @@ def test_the_level_closest_to_a_number():
 
 
 @pytest.mark.parametrize("kind", [long_range, without_charge])
-@pytest.mark.parametrize("seed", range(10, 12))
+@pytest.mark.parametrize("seed", [10])
 def test_what_is_certified_is_a_level(kind, seed):
     """Also with bonds that are much too small for the state."""
     model = kind(6, seed)
@@ -140,7 +140,7 @@ COMPLEX_FIELD = nh.OpSum([*((-1, "Sz", j, "Sz", j + 1) for j in range(11)), *((-
 @pytest.mark.parametrize(
     ("model", "parameters", "exact", "error"),
     [
-        pytest.param(models.NonHermitianXXZ(L=40, gamma=0.6, V=0.0), {"max_bond": 48}, box(40, 0.6), 1e-7, id="box"),
+        pytest.param(models.NonHermitianXXZ(L=24, gamma=0.6, V=0.0), {"max_bond": 48}, box(24, 0.6), 1e-7, id="box"),
         pytest.param(ssh(10, (0.9, 1.1)), {}, -12.3448634773, 1e-8, id="SSH"),
         pytest.param(ssh(10, (1.3, 1.1), V=7.0), {}, -5.293279722, 1e-8, id="interacting SSH"),
         pytest.param(Terms(L=12, op=COMPLEX_FIELD), {}, -2.081905719, 1e-8, id="Ising in a complex field"),
@@ -158,9 +158,8 @@ def test_energies_of_closed_forms(model, parameters, exact, error):
 @pytest.mark.parametrize(
     ("model", "exact"),
     [
-        pytest.param(Terms(L=12, op=COMPLEX_FIELD), 2.342080570, id="Ising in a complex field"),
         pytest.param(ising(8, 0.2 + 0.75j), 3.977766050908, id="no-click Ising"),
-        pytest.param(models.NonHermitianXXZ(L=12, V=0.0, **RING), 0.1 / np.sin(np.pi / 12), id="free ring"),
+        pytest.param(models.NonHermitianXXZ(L=8, V=0.0, **RING), 0.1 / np.sin(np.pi / 8), id="free ring"),
     ],
 )
 def test_growth_of_closed_forms(model, exact):
@@ -171,7 +170,7 @@ def test_growth_of_closed_forms(model, exact):
 
 def test_a_real_spectrum_is_known_to_be_real():
     """In the imaginary gauge, at an asymmetry where the eigenvalues of the plain matrix come out complex."""
-    model = models.NonHermitianXXZ(L=12, gamma=0.9, h=1.0)
+    model = models.NonHermitianXXZ(L=10, gamma=0.9, h=1.0)
     growing, lowest = (level(model, which=which) for which in ("growth", "energy"))
     assert growing.values[0] == lowest.values[0]
     assert growing.values[0].imag == 0
@@ -220,13 +219,13 @@ def test_a_level_without_a_left_vector_is_not_certain():
 
 def test_starts_and_seeds_are_reproducible():
     model = long_range(6, 3)
-    one, same, other = (level(model, seed=seed) for seed in (0, 0, 1))
+    one, same, other = (level(model, seed=seed, starts=1) for seed in (0, 0, 1))
     assert one.values[0] == same.values[0]
     assert one.values[0] == pytest.approx(other.values[0], abs=1e-9)
 
 
 def test_a_chain_of_any_length_goes_into_a_dataset():
-    model = models.NonHermitianXXZ(L=60, gamma=0.3, h=8.0, charge=0)
+    model = models.NonHermitianXXZ(L=40, gamma=0.3, h=8.0, charge=0)
     measured = {"E": observables.Eigenvalues(), "S": observables.SteadyStateEntropy()}
     data = nh.Simulation(model, algorithms.NHDMRG(which="growth", max_bond=16, starts=1), measured).run()
     assert data["certified"]
