@@ -25,6 +25,9 @@ From a state of definite charges on a bond others are hardly reached, and from a
 vectors a chain with strong disorder ends in a local minimum.
 """
 
+SEEN = 40
+"""Dimension of the Krylov space in which a level is picked, if it need not be the lowest one of a Hermitian matrix."""
+
 EARLY, LATE = 1e-4, 1e-10
 """Residual of a local problem, relative to its largest Ritz value, that is small enough in early and late sweeps."""
 
@@ -183,6 +186,7 @@ class LevelSearch:
             settled = grown == self.max_bond and not mixing
             keeps = self.hermitian and choice is lowest  # which then never rises
             local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge)
+            local.least = 0 if settled or keeps else SEEN
             state.sweep(local, grown, self.cutoff, mixing)
             change = abs(local.value - values[-2])  # the ways there and back may end apart
             values.append(local.value)
@@ -197,12 +201,12 @@ class _Local:
     def __init__(self, choice: Choice, hermitian: bool, nudge: float) -> None:
         self.choice, self.hermitian, self.nudge = choice, hermitian, nudge
         self.tolerance, self.rng = EARLY if nudge else LATE, np.random.default_rng(0)
-        self.value = complex(np.nan)
+        self.value, self.least = complex(np.nan), 0
 
     def __call__(self, effective: EffectiveOperator, vector: Array) -> Array:
         if self.nudge:
             vector = vector + self.nudge / np.sqrt(len(vector)) * self.rng.normal(size=len(vector))
-        options: dict[str, Any] = {"tolerance": self.tolerance, "hermitian": self.hermitian}
+        options: dict[str, Any] = {"least": self.least, "tolerance": self.tolerance, "hermitian": self.hermitian}
         pair = ritz_pair(effective.__matmul__, vector, self.choice, **options)
         self.value = pair.value
         return pair.vector

@@ -40,6 +40,7 @@ def ritz_pair(
     *,
     steps: int = 40,
     restarts: int = 3,
+    least: int = 0,
     tolerance: float = 1e-10,
     hermitian: bool = False,
 ) -> RitzPair:
@@ -59,6 +60,8 @@ def ritz_pair(
     steps, restarts : int
         Dimension of a space, and how many are built, each from the wanted vector of the one before; of a small matrix
         the first one may be the whole space.
+    least : int
+        Dimension up to which no pair is small enough, since a level that is not at the edge of a spectrum shows late.
     tolerance : float
         Residual, relative to the largest Ritz value, that is small enough.
     hermitian : bool
@@ -74,7 +77,7 @@ def ritz_pair(
     vector, products = start / np.linalg.norm(start), 0
     steps = len(vector) if len(vector) <= SMALL else min(steps, len(vector))
     for _ in range(restarts):
-        pair, done = _from_one_space(apply, vector, choice, steps, tolerance, hermitian)
+        pair, done = _from_one_space(apply, vector, choice, (min(least, steps), steps), tolerance, hermitian)
         vector, products = pair.vector, products + pair.products
         if done:
             break
@@ -82,10 +85,15 @@ def ritz_pair(
 
 
 def _from_one_space(
-    apply: Callable[[Array], Array], vector: Array, choice: Choice, steps: int, tolerance: float, hermitian: bool
+    apply: Callable[[Array], Array],
+    vector: Array,
+    choice: Choice,
+    sizes: tuple[int, int],
+    tolerance: float,
+    hermitian: bool,
 ) -> tuple[RitzPair, bool]:
     """Return the wanted Ritz pair of one Krylov space, and whether it is accurate enough or the space is invariant."""
-    first = apply(vector)
+    (least, steps), first = sizes, apply(vector)
     basis = np.empty((steps, len(vector)), np.result_type(first, vector))
     projected = np.zeros((steps + 1, steps), basis.dtype)
     basis[0] = vector
@@ -95,7 +103,8 @@ def _from_one_space(
         left_over = float(np.linalg.norm(product))
         projected[k + 1, k] = left_over
         invariant = left_over <= INVARIANT * float(np.abs(projected).max())
-        if invariant or k + 1 == steps or (k + 1) % (LOOKED_AT if k < 10 * LOOKED_AT else 10 * LOOKED_AT) == 0:
+        looked_at = k + 1 >= least and (k + 1) % (LOOKED_AT if k < 10 * LOOKED_AT else 10 * LOOKED_AT) == 0
+        if invariant or k + 1 == steps or looked_at:
             values, vectors = _diagonalised(projected[: k + 1, : k + 1], hermitian)
             chosen = choice(values, np.abs(vectors[0]))
             coefficients = vectors[:, chosen]
