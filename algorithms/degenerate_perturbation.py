@@ -76,7 +76,8 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
     @property
     @override
     def gives(self) -> frozenset[Capability] | None:
-        every = (Capability.ALL_LEVELS, Capability.LARGEST_IMAGINARY_PART, Capability.RIGHT_VECTORS)
+        levels = (Capability.ALL_LEVELS, Capability.SEVERAL_LEVELS)
+        every = (*levels, Capability.LARGEST_IMAGINARY_PART, Capability.RIGHT_VECTORS)
         return frozenset(every)
 
     @override

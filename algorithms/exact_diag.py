@@ -84,8 +84,8 @@ class ExactDiag(Diagonalisation):
     @property
     @override
     def gives(self) -> frozenset[Capability] | None:
-        always = (Capability.ALL_LEVELS, Capability.BY_GROWTH, Capability.LARGEST_IMAGINARY_PART)
-        return frozenset(always) | VECTORS[self.vectors]
+        levels = (Capability.ALL_LEVELS, Capability.SEVERAL_LEVELS)
+        return frozenset([*levels, Capability.BY_GROWTH, Capability.LARGEST_IMAGINARY_PART]) | VECTORS[self.vectors]
 
     @override
     def validate(self) -> None:

@@ -90,7 +90,9 @@ class SteadyState(Diagonalisation):
     @property
     @override
     def gives(self) -> frozenset[Capability] | None:
-        return frozenset([Capability.BY_GROWTH, Capability.LARGEST_IMAGINARY_PART]) | VECTORS[self.vectors]
+        always = (Capability.BY_GROWTH, Capability.LARGEST_IMAGINARY_PART)
+        several = [Capability.SEVERAL_LEVELS] * (self.k > 1)
+        return frozenset([*always, *several]) | VECTORS[self.vectors]
 
     @override
     def validate(self) -> None:

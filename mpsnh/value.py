@@ -159,7 +159,7 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         if isinstance(value, str) and value in literals:
             return value
         choices = [option for option in options if option is not type(None) and get_origin(option) is not Literal]
-        if literals and choices == [float]:
+        if literals and choices in ([float], [complex]):
             require(not isinstance(value, str), name, value, " or ".join([*map(repr, literals), "a number"]))
         return _checked(name, value, choices[0]) if len(choices) == 1 else value
     if isinstance(value, np.ndarray) and value.ndim == 0:

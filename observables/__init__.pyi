@@ -7,6 +7,7 @@ from .level_statistics import SingularValueGapRatio as SingularValueGapRatio
 from .levels import Eigenvalues as Eigenvalues
 from .levels import ImaginaryFraction as ImaginaryFraction
 from .levels import RealSpectrum as RealSpectrum
+from .of_level import OfLevel as OfLevel
 from .resonance import DemixingAngle as DemixingAngle
 from .resonance import JumpCharacter as JumpCharacter
 from .resonance import MatrixElementRatio as MatrixElementRatio

@@ -24,6 +24,7 @@ from mpsnh.observables.demixing import (
     require_spins,
     site_flips,
 )
+from mpsnh.operators.sector import Sector
 from mpsnh.states.vector import ExactState
 
 
@@ -294,5 +295,5 @@ class DemixingAngle(Observable[Spectrum | SlowMode]):
         if m == n:
             return np.zeros(2)
         A, B = (cast(ExactState, spectrum.state(level)).vector for level in (m, n))
-        mixed = demixed(A, B, spectrum.sector)
+        mixed = demixed(A, B, cast(Sector, spectrum.sector))
         return np.array([mixed.angle, mixed.epsilon])

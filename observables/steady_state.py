@@ -69,7 +69,7 @@ class SteadyStateGap(Observable[Spectrum]):
     """
 
     measures = Spectrum
-    needs = frozenset([Capability.BY_GROWTH])
+    needs = frozenset([Capability.BY_GROWTH, Capability.SEVERAL_LEVELS])
     long_name = "gap between the two fastest-growing levels"
     units = "J"
     tolerance: float = 1e-10

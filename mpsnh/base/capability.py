@@ -20,7 +20,8 @@ class Capability(Enum):
     """
 
     ALL_LEVELS = "all levels", "ExactDiag()"
-    BY_GROWTH = "levels by decreasing growth", "ExactDiag() or SteadyState()"
+    SEVERAL_LEVELS = "more than one level", "ExactDiag() or SteadyState(k=2)"
+    BY_GROWTH = "levels by decreasing growth", "ExactDiag(), SteadyState() or NHDMRG(which='growth')"
     LARGEST_IMAGINARY_PART = "the largest |Im E| of all levels", "ExactDiag() or SteadyState()"
     RIGHT_VECTORS = "right eigenvectors", "vectors='right' or vectors='both'"
     LEFT_VECTORS = "left eigenvectors", "vectors='both'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class SlowMode(Record):
     @property
     def sector(self) -> Sector:
         """The basis of the eigenstates."""
-        return self.spectrum.sector
+        return cast(Sector, self.spectrum.sector)
 
     @cached_property
     def states(self) -> NDArray[np.complex128]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
@@ -15,6 +16,7 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Record
 from mpsnh.checks import require
 from mpsnh.linalg.degeneracy import same_levels
+from mpsnh.operators.configurations import Space
 from mpsnh.operators.sector import Sector
 from mpsnh.states.state import Pure
 from mpsnh.states.vector import Eigenvectors
@@ -34,8 +36,8 @@ class Spectrum(Record):
     ----------
     values : ndarray of complex, shape (n,)
         Eigenvalues. If they are not all, only the upper one of each conjugate pair of a real matrix is counted.
-    sector : Sector
-        The basis of the whole matrix.
+    sector : Space
+        That of the whole matrix: of exact methods the basis, a `Sector`.
     right : sequence of states, or None
         Right eigenvectors, of unit norm.
     left : sequence of states, or None
@@ -66,6 +68,8 @@ class Spectrum(Record):
         Random starts that the solver made; 0 if it makes none.
     largest_imag : float or None
         Largest |Im E| of all eigenvalues, if it is known though they are not.
+    evidence : str
+        What speaks for these levels being the first ones, where that is not proven.
 
     Examples
     --------
@@ -77,7 +81,7 @@ class Spectrum(Record):
     """
 
     values: NDArray[np.complex128]
-    sector: Sector
+    sector: Space
     right: Sequence[Pure] | None = field(default=None, repr=False)
     left: Sequence[Pure] | None = field(default=None, repr=False)
     residuals: NDArray[np.float64] | None = field(default=None, repr=False)
@@ -90,6 +94,7 @@ class Spectrum(Record):
     certified: bool = field(default=False, kw_only=True)
     attempts: int = field(default=0, kw_only=True)
     largest_imag: float | None = field(default=None, kw_only=True)
+    evidence: str = field(default="", kw_only=True)
 
     @classmethod
     def of_matrices(
@@ -152,6 +157,7 @@ class Spectrum(Record):
     def holds(self) -> frozenset[Capability]:
         there = {
             Capability.ALL_LEVELS: self.complete,
+            Capability.SEVERAL_LEVELS: self.complete or len(self.values) > 1,
             Capability.BY_GROWTH: self.order == "growth",
             Capability.LARGEST_IMAGINARY_PART: self.complete or self.largest_imag is not None,
             Capability.RIGHT_VECTORS: self.right is not None,
@@ -177,6 +183,11 @@ class Spectrum(Record):
         if self.right is None or self.left is None:
             raise ValueError("condition numbers need both eigenvectors: use ExactDiag(vectors='both')")
         return _norms(self.left) * _norms(self.right)  # biorthonormal: ⟨L|R⟩ is 1
+
+    @property
+    def error(self) -> float:
+        """The estimated error of the first level; not a number if there is no estimate."""
+        return math.nan if self.errors is None else float(self.errors[0])
 
     def resolution(self) -> NDArray[np.float64]:
         """Return the estimated error of each level, which is no less than rounding."""

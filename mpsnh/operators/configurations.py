@@ -24,7 +24,48 @@ SAMPLE = 1000
 """Configurations that are looked at where an estimate is enough."""
 
 
-class Configurations:
+class Space:
+    """The space of a chain with a given total charge, of any size: how large it is, not what is in it.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        The chain.
+    charge : int or None
+        Total charge; ``None`` takes the whole space.
+
+    Attributes
+    ----------
+    dim : int
+        Number of configurations.
+
+    Raises
+    ------
+    ValueError
+        If no configuration has this charge; the message lists the charges that exist.
+
+    Examples
+    --------
+    >>> Space([nh.Spin(0.5)] * 200, 0).dim > 10**58
+    True
+    """
+
+    def __init__(self, sites: Sequence[Site], charge: int | None) -> None:
+        self.sites = tuple(sites)
+        self.charge = charge
+        self.dims = tuple(site.dim for site in self.sites)
+        self.charges = [(0,) * site.dim if charge is None else site.charges for site in self.sites]
+        largest = sum(max(map(abs, local)) for local in self.charges)
+        require(largest < 2**62, "sum of the largest charges", largest, "less than 2^62")
+        self._total = charge or 0
+        self._ways = _ways(self.charges, self._total)
+        self.dim = self._ways[0].get(self._total, 0)
+        if not self.dim:
+            have = _listed(self.charges)
+            raise ValueError(f"charge = {charge}, but {len(self.sites)} sites of {set(self.sites)} have: {have}")
+
+
+class Configurations(Space):
     """The configurations of a chain that have a given total charge, in lexicographic order.
 
     They are the leaves of a tree that branches at each site into its local states, without the branches that the
@@ -66,18 +107,7 @@ class Configurations:
     """
 
     def __init__(self, sites: Sequence[Site], charge: int | None) -> None:
-        self.sites = tuple(sites)
-        self.charge = charge
-        self.dims = tuple(site.dim for site in self.sites)
-        self.charges = [(0,) * site.dim if charge is None else site.charges for site in self.sites]
-        largest = sum(max(map(abs, local)) for local in self.charges)
-        require(largest < 2**62, "sum of the largest charges", largest, "less than 2^62")
-        self._total = charge or 0
-        self._ways = _ways(self.charges, self._total)
-        self.dim = self._ways[0].get(self._total, 0)
-        if not self.dim:
-            have = _listed(self.charges)
-            raise ValueError(f"charge = {charge}, but {len(self.sites)} sites of {set(self.sites)} have: {have}")
+        super().__init__(sites, charge)
         self._places = _places(self.dims)
         words = self._places[-1][0] + 1
         what = f"{len(self.sites)} sites" + ("" if charge is None else f" with charge {charge}")

@@ -89,6 +89,28 @@ def localise(op: OpSum, sites: Sequence[Site]) -> list[LocalTerm]:
     return [LocalTerm(term, dict(names)) for term, names in zip(terms, matrices, strict=True)]
 
 
+def norm_bound(op: OpSum, sites: Sequence[Site]) -> float:
+    """Return the sum of the norms of all terms, which no eigenvalue exceeds in size.
+
+    Parameters
+    ----------
+    op : OpSum
+        The operator.
+    sites : sequence of Site
+        The chain.
+
+    Examples
+    --------
+    >>> norm_bound(OpSum([(3j, "Sz", 0, "Sz", 1), (1, "Sp", 0)]), [nh.Spin(0.5)] * 2)
+    1.75
+    """
+    total = 0.0
+    for local in localise(op, sites):
+        norms = [np.linalg.norm(product_matrix(sites[j], names), 2) for j, names in local.matrices.items()]
+        total += abs(local.term.coefficient) * float(np.prod(norms))
+    return total
+
+
 @functools.lru_cache(maxsize=64)
 def _resolved(products: tuple[tuple[Factor, ...], ...], sites: tuple[Site, ...]) -> list[dict[int, tuple[str, ...]]]:
     """Resolve the products of a sum, which realisations of a model share."""

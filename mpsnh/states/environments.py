@@ -1,4 +1,4 @@
-"""What stands left and right of some sites of a state by blocks of charge, and the density matrices of these sites."""
+"""What stands left and right of some sites of states by blocks of charge, with an operator between them or without."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.operators.charged import ChargedMPO
 from mpsnh.states.blocks import Array, Blocks, Charges, local_states
+
+Environment = Sequence[dict[int, Array]]
+"""For each channel of an operator, and each charge of a ket's bond, a matrix of shape (bra bond, ket bond)."""
 
 
 def environments(
@@ -80,6 +84,74 @@ def mirrored(blocks: Sequence[Blocks]) -> tuple[list[Blocks], int]:
     return [
         {(total - q - c, c): block.transpose(2, 1, 0) for (q, c), block in site.items()} for site in reversed(blocks)
     ], total
+
+
+EDGE: Environment = ({0: np.eye(1)},)
+"""What stands left of the first site."""
+
+
+def grown(environment: Environment, operator: ChargedMPO, site: int, ket: Blocks, bra: Blocks) -> Environment:
+    """Contract one more site into what stands left of it of ⟨bra| operator |ket⟩.
+
+    Parameters
+    ----------
+    environment : sequence of dict
+        On the bond left of the site.
+    operator : ChargedMPO
+        The operator.
+    site : int
+        Which one.
+    ket, bra : dict
+        The blocks of the two states there.
+
+    Examples
+    --------
+    >>> z = ChargedMPO.of(nh.MPO.from_opsum(nh.OpSum([(1, "Z", 0)]), [nh.Spin(0.5)] * 2).site_tensors(), [(1, -1)] * 2)
+    >>> down = {(0, -1): np.ones((1, 1, 1))}
+    >>> grown(EDGE, z, 0, down, down)[0][-1].round(12).tolist()
+    [[-1.0]]
+    """
+    elements, channels = operator.elements[site], operator.channels[site]
+    sums: dict[tuple[int, int, int, int], Array] = {}
+    for (q, c), block in ket.items():
+        for left, parts in enumerate(environment):
+            if q not in parts or (left, c) not in elements:
+                continue
+            half = np.tensordot(parts[q], block, 1)
+            for right, other, matrix in elements[left, c]:
+                if (q + channels[left], other) in bra:
+                    key = (right, q + channels[left], other, q + c)
+                    term = matrix[0, 0] * half if matrix.size == 1 else matrix @ half
+                    sums[key] = sums[key] + term if key in sums else term
+    extended: list[dict[int, Array]] = [{} for _ in operator.channels[site + 1]]
+    for (right, q, c, bond), part in sums.items():
+        term = np.tensordot(bra[q, c].conj(), part, ((0, 1), (0, 1)))
+        extended[right][bond] = extended[right][bond] + term if bond in extended[right] else term
+    return extended
+
+
+def matrix_element(operator: ChargedMPO, ket: Sequence[Blocks], bra: Sequence[Blocks]) -> complex:
+    """Return ⟨bra| operator |ket⟩; nothing is normalised.
+
+    Parameters
+    ----------
+    operator : ChargedMPO
+        The operator.
+    ket, bra : sequence of dict
+        The two states.
+
+    Examples
+    --------
+    >>> hop = nh.MPO.from_opsum(nh.OpSum([(3, "Sp", 0, "Sm", 1)]), [nh.Spin(0.5)] * 2)
+    >>> up, down = ([{(q, c): np.ones((1, 1, 1))}] for q, c in ((0, 1), (0, -1)))
+    >>> bra, ket = [*up, {(1, -1): np.ones((1, 1, 1))}], [*down, {(-1, 1): np.ones((1, 1, 1))}]
+    >>> matrix_element(ChargedMPO.of(hop.site_tensors(), [(1, -1)] * 2), ket, bra)
+    (3+0j)
+    """
+    environment = EDGE
+    for site, pair in enumerate(zip(ket, bra, strict=True)):
+        environment = grown(environment, operator, site, *pair)
+    return complex(sum(part.item() for parts in environment for part in parts.values()))
 
 
 def density_matrices(

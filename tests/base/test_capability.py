@@ -78,6 +78,9 @@ ALGORITHMS = [
     algorithms.SteadyState(vectors="none"),
     algorithms.SteadyState(),
     algorithms.SteadyState(vectors="both"),
+    algorithms.SteadyState(k=1),
+    algorithms.NHDMRG(),
+    algorithms.NHDMRG(which="growth"),
     algorithms.ExactEvolution(dt=0.1, t_max=0.1),
     algorithms.NHTEBD(dt=0.1, t_max=0.1),
 ]

@@ -186,6 +186,65 @@ def test_exact_diagonalisation():
 
 
 @pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"which": "lowest"}, ValueError, "which = 'lowest', but it must be 'energy' or 'growth' or a number"),
+        ({"which": None}, TypeError, "which = None, but it must be a number"),
+        ({"which": np.nan}, ValueError, "which = (nan+0j), but it must be a finite number"),
+        ({"max_bond": 0}, ValueError, "max_bond = 0, but it must be at least 1"),
+        ({"max_bond": 64.0}, TypeError, "max_bond = 64.0, but it must be an integer"),
+        ({"cutoff": 1}, ValueError, "cutoff = 1.0, but it must be from 0 to below 1"),
+        ({"cutoff": -1e-9}, ValueError, "cutoff = -1e-09, but it must be from 0 to below 1"),
+        ({"sweeps": 0}, ValueError, "sweeps = 0, but it must be at least 1"),
+        ({"tolerance": 0}, ValueError, "tolerance = 0.0, but it must be positive"),
+        ({"tolerance": np.inf}, ValueError, "tolerance = inf, but it must be a finite number"),
+        ({"starts": 0}, ValueError, "starts = 0, but it must be at least 1"),
+        ({"seed": -1}, ValueError, "seed = -1, but it must be zero or positive"),
+    ],
+)
+def test_single_levels(parameters, error, message):
+    with refused(error, message):
+        algorithms.NHDMRG(**parameters)
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "error", "message"),
+    [
+        (
+            chain(),
+            {"which": 9j},
+            ValueError,
+            "which = 9j, but it must be at most 3.825 in size, the sum of the norms of all",
+        ),
+        (chain(charge=5), {}, ValueError, "charge = 5, but 4 sites of {Spin(0.5)} have: -4, -2, 0, 2, 4"),
+        (terms(1, "X", 0, charge=0), {}, ValueError, "the operator changes the charge; set the model's charge to None"),
+        (OneGate(L=4, where=(0, 1)), {}, TypeError, "NHDMRG needs the terms of a Hamiltonian, not OneGate("),
+        (chain(400), {"max_bond": 10**7}, MemoryError, "NHDMRG with max_bond = 10000000 needs"),
+    ],
+)
+def test_single_levels_of_models(model, parameters, error, message):
+    with refused(error, message):
+        simulation(model, algorithms.NHDMRG(**parameters))
+
+
+def test_a_gap_needs_two_levels():
+    with refused(ValueError, "(SteadyStateGap) needs more than one level, which NHDMRG as it is set does not give"):
+        simulation(None, algorithms.NHDMRG(which="growth"), x=observables.SteadyStateGap())
+    with refused(ValueError, "(GrowthRate) needs levels by decreasing growth, which NHDMRG as it is set does not give"):
+        simulation(None, algorithms.NHDMRG(), x=observables.GrowthRate())
+
+
+def test_observables_in_a_level():
+    for wrong in (observables.GrowthRate(), "Sz", None):
+        with refused(TypeError, f"observable = {wrong!r}, but it must be an observable of states, such as Magnetiz"):
+            observables.OfLevel(observable=wrong)
+    with refused(ValueError, "observable = Norm(), but it must be one that needs no norm, which levels have not"):
+        observables.OfLevel(observable=observables.Norm())
+    with refused(ValueError, "half_width = 2, but it must be at most 1 for L = 4"):
+        simulation(None, algorithms.NHDMRG(), x=observables.OfLevel(observable=observables.MidCurrent(half_width=2)))
+
+
+@pytest.mark.parametrize(
     ("observable", "parameters", "error", "message"),
     [
         (observables.MidCurrent, {"half_width": 0}, ValueError, "half_width = 0, but it must be at least 1"),

@@ -1,0 +1,316 @@
+"""What a level is searched of, what is known of one that was found, and in which words."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from mpsnh.algorithms.level_search import Arrived
+from mpsnh.base.model import Model
+from mpsnh.language.generator import Hamiltonian
+from mpsnh.language.site import Site
+from mpsnh.linalg.ritz import Choice
+from mpsnh.operators.charged import ChargedMPO
+from mpsnh.operators.configurations import Space
+from mpsnh.operators.gauge import ImaginaryGauge
+from mpsnh.operators.localise import norm_bound
+from mpsnh.operators.mpo import MPO
+from mpsnh.states.blocks import Blocks, bond_dimensions, local_states
+from mpsnh.states.environments import matrix_element
+from mpsnh.states.mps import MPS
+from mpsnh.states.random import random_blocks
+from mpsnh.states.symmetric import from_blocks
+from mpsnh.states.variance import residual
+from mpsnh.states.workspace import BlockState
+
+ROUNDING = 1e-14
+"""Error of a level by rounding, relative to the sum of the norms of all terms."""
+
+LARGEST_LOG = 700.0
+"""Logarithm of the largest condition number that is a number of double precision."""
+
+ORTHOGONAL = 1e-13
+"""⟨L|R⟩ of states of unit norm that is rounding."""
+
+OTHER_STATE = 0.01
+"""How far |⟨φ|ψ⟩| of two states of the same level may be from 1 before the level counts as degenerate."""
+
+NEARLY = 10.0
+"""Residual, in units of the smallest one of all starts, up to which a state competes for being the first."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A state that sweeps arrived at, with ⟨H⟩ and ‖(H - ⟨H⟩)ψ‖."""
+
+    blocks: Sequence[Blocks]
+    state: MPS
+    energy: complex
+    residual: float
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A level of the Hamiltonian itself, its vectors, and how far an eigenvalue can be from it.
+
+    Parameters
+    ----------
+    energy : complex
+        The level.
+    error : float
+        Bound on the distance of an eigenvalue.
+    right, left : MPS
+        Of unit norm, and with ⟨L|R⟩ = 1; there is no left one if it is orthogonal to the right one.
+    residuals : (float, float)
+        ‖(H - E)R‖ and ‖(H† - E*)L‖ of vectors of unit norm.
+    condition : float
+        1/|⟨L|R⟩| for vectors of unit norm.
+    """
+
+    energy: complex
+    error: float
+    right: MPS
+    left: MPS | None
+    residuals: tuple[float, float]
+    condition: float
+
+
+@dataclass(frozen=True)
+class LevelProblem:
+    """A Hamiltonian as an operator by charge, in the imaginary gauge if there is one.
+
+    Parameters
+    ----------
+    space : Space
+        The sector.
+    gauge : ImaginaryGauge or None
+        The gauge.
+    plain : MPO
+        The Hamiltonian itself.
+    mpo : MPO
+        The Hamiltonian in the gauge.
+    bound : float
+        Sum of the norms of all terms in the gauge.
+
+    Examples
+    --------
+    >>> problem = LevelProblem.of(models.NonHermitianXXZ(L=6, gamma=0.2))
+    >>> problem.operator.channels[1], problem.hermitian
+    ((0, 0, 2, -2, 0), True)
+    """
+
+    space: Space
+    gauge: ImaginaryGauge | None
+    plain: MPO
+    mpo: MPO
+    bound: float
+
+    @classmethod
+    def of(cls, model: Model) -> LevelProblem:
+        """Make the problem of a model.
+
+        Parameters
+        ----------
+        model : Model
+            With a Hamiltonian.
+
+        Raises
+        ------
+        ValueError
+            If there is no such charge, or the Hamiltonian changes it.
+        """
+        sites, terms = model.sites, cast(Hamiltonian, model.generator).terms
+        space, gauge, plain = Space(sites, model.charge), ImaginaryGauge.of(terms, sites), MPO.from_opsum(terms, sites)
+        turned = plain if gauge is None else _gauged(gauge, plain, sites)
+        problem = cls(space, gauge, plain, turned, norm_bound(terms, sites))
+        _ = problem.operator  # which says if the charge is not conserved
+        return problem
+
+    @property
+    def hermitian(self) -> bool:
+        """Whether the operator is Hermitian."""
+        return self.gauge is not None and self.gauge.hermitian
+
+    @functools.cached_property
+    def operator(self) -> ChargedMPO:
+        """The operator that sweeps are for."""
+        return ChargedMPO.of(self.mpo.site_tensors(), self.space.charges)
+
+    def random_blocks(self, bond: int, rng: np.random.Generator) -> list[Blocks]:
+        """Return a random state to start from, a real one if the matrix is real and Hermitian.
+
+        Parameters
+        ----------
+        bond : int
+            About how large its bonds are.
+        rng : numpy.random.Generator
+            Where it comes from.
+        """
+        real = self.hermitian and not any(np.iscomplexobj(w) for w in self.operator.tensors)
+        return random_blocks(self.space.charges, self.space.charge or 0, bond, rng, real=real)
+
+    def level(self, arrived: Arrived) -> Level:
+        """Measure a state.
+
+        Parameters
+        ----------
+        arrived : Arrived
+            What a search ended with.
+        """
+        state = self.state(arrived.blocks)
+        energy = matrix_element(self.operator, arrived.blocks, arrived.blocks)
+        energy = complex(energy.real) if self.hermitian else energy
+        return Level(arrived.blocks, state, energy, residual(self.mpo, state, energy))
+
+    def state(self, blocks: Sequence[Blocks], factor: complex = 1.0) -> MPS:
+        """Return blocks as a state, normalised and then multiplied with a number.
+
+        Parameters
+        ----------
+        blocks : sequence of dict
+            Of any gauge and norm.
+        factor : complex
+            The number.
+        """
+        (first, *rest), _ = self._canonical(blocks)
+        scaled = {key: factor * block for key, block in first.items()}
+        return from_blocks([scaled, *rest], self.space.sites, (0, 1))
+
+    def _canonical(self, blocks: Sequence[Blocks]) -> tuple[list[Blocks], float]:
+        """Return blocks of unit norm, canonical around the first site, and the logarithm of the norm they had."""
+        state = BlockState(blocks, self.space.charges, len(blocks) - 1, max(bond_dimensions(blocks)))
+        state.move_to(0)
+        state.normalise()
+        return state.view(), state.log_norm
+
+    def certificate(self, level: Level, left: Sequence[Blocks]) -> Certificate:
+        """Say what is known of a level with a right and a left vector of the operator.
+
+        Parameters
+        ----------
+        level : Level
+            With the right vector.
+        left : sequence of dict
+            The blocks of the left one, of unit norm; those of the right one if the operator is Hermitian.
+        """
+        energy, bra = level.energy, self.state(left)
+        overlap = 1.0 + 0j if self.hermitian else level.state.overlap(bra)
+        if self.hermitian:
+            error, residuals = level.residual + cast(ImaginaryGauge, self.gauge).mismatch, (level.residual,) * 2
+        elif abs(overlap) > ORTHOGONAL:
+            energy = matrix_element(self.operator, level.blocks, left) / overlap
+            residuals = _residuals(self.mpo, level.state, bra, energy)
+            error = max(residuals) / abs(overlap)
+        else:
+            error, residuals, overlap = math.inf, _residuals(self.mpo, level.state, bra, energy), 0j
+        error += ROUNDING * self.bound / abs(overlap) if overlap else 0.0
+        kets, bras, log_scale = level.blocks, left, 0.0
+        if self.gauge is not None and self.gauge.potential.any():
+            (kets, ket_log), (bras, bra_log) = self._scaled(kets, 1), self._scaled(bras, -1)
+            log_scale = ket_log + bra_log
+        right, bra = self.state(kets), self.state(bras)
+        if kets is not level.blocks:
+            residuals = _residuals(self.plain, right, bra, energy)
+        known = bool(overlap) and log_scale - math.log(abs(overlap)) < LARGEST_LOG
+        condition = math.exp(log_scale) / abs(overlap) if known else math.inf
+        scaled = self.state(bras, math.exp(log_scale) / overlap.conjugate()) if known else None
+        return Certificate(energy, error, right, scaled, residuals, condition)
+
+    def _scaled(self, blocks: Sequence[Blocks], sign: int) -> tuple[list[Blocks], float]:
+        """Multiply a state with the local scales of the gauge or their inverses; return the logarithm of its norm."""
+        gauge = cast(ImaginaryGauge, self.gauge)
+        scaled, log_scale = [], 0.0
+        for block_of, charges, site, g in zip(
+            blocks, self.space.charges, self.space.sites, gauge.potential, strict=True
+        ):
+            powers = sign * g * np.array(site.charges, dtype=float)
+            log_scale += float(powers.max())
+            factors, states = np.exp(powers - powers.max()), local_states(charges)
+            scaled.append({(q, c): block * factors[states[c]][:, None] for (q, c), block in block_of.items()})
+        canonical, log_norm = self._canonical(scaled)
+        return canonical, log_scale + log_norm
+
+
+def _residuals(mpo: MPO, right: MPS, left: MPS, energy: complex) -> tuple[float, float]:
+    return residual(mpo, right, energy), residual(mpo.dag(), left, energy.conjugate())
+
+
+def _gauged(gauge: ImaginaryGauge, plain: MPO, sites: Sequence[Site]) -> MPO:
+    if not gauge.potential.any():
+        return plain
+    return MPO.from_tensors(gauge.applied(plain.site_tensors(), [site.charges for site in sites]))
+
+
+def first_of(levels: Sequence[Level], choice: Choice, tolerance: float) -> Level:
+    """Return the level that comes first, of those whose states are about as good as any.
+
+    Parameters
+    ----------
+    levels : sequence of Level
+        One of each start.
+    choice : callable
+        Picks the wanted one of some values.
+    tolerance : float
+        Residual that is good enough.
+    """
+    allowed = max(tolerance, NEARLY * min(level.residual for level in levels))
+    good = [level for level in levels if level.residual <= allowed]
+    return good[choice(np.array([level.energy for level in good]), np.zeros(len(good)))]
+
+
+def compared(levels: Sequence[Level], best: Level, error: float) -> tuple[list[Level], list[Level]]:
+    """Return the levels that agree with the best one within their errors, and the others.
+
+    Parameters
+    ----------
+    levels : sequence of Level
+        One of each start.
+    best : Level
+        One of them.
+    error : float
+        That of the best one.
+    """
+    same: list[Level] = []
+    others: list[Level] = []
+    for level in levels:
+        close = abs(level.energy - best.energy) <= max(error, level.residual, best.residual)
+        (same if close else others).append(level)
+    return same, others
+
+
+def is_degenerate(same: Sequence[Level]) -> bool:
+    """Tell whether starts ended with different states of the same level.
+
+    Parameters
+    ----------
+    same : sequence of Level
+        Those with the same energy, of unit norm.
+    """
+    return any(abs(level.state.overlap(same[0].state)) < 1 - OTHER_STATE for level in same[1:])
+
+
+def evidence(same: Sequence[Level], others: Sequence[Level], *, variational: bool) -> str:
+    """Say what speaks for a level being the wanted one.
+
+    Parameters
+    ----------
+    same, others : sequence of Level
+        Where the starts ended: at this level, and elsewhere.
+    variational : bool
+        Whether no state can lie below the wanted level.
+
+    Examples
+    --------
+    >>> evidence([None, None], [], variational=True)
+    'the lowest level is at most this one; 2 of 2 random starts ended here; that it is the first one is not proven'
+    """
+    parts = ["the lowest level is at most this one"] if variational else []
+    elsewhere = ", ".join(f"{level.energy:.6g} (residual {level.residual:.1g})" for level in others)
+    here = f"{len(same)} of {len(same) + len(others)} random starts ended here"
+    parts += [here + (f", others at {elsewhere}" if others else ""), "that it is the first one is not proven"]
+    return "; ".join(parts)

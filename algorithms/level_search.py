@@ -1,0 +1,212 @@
+"""The search of one level by sweeps: how the wanted one is told from others, and when a search ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.linalg.ritz import Choice, ritz_pair
+from mpsnh.operators.charged import ChargedMPO
+from mpsnh.states.blocks import Array, Blocks
+from mpsnh.states.effective import EffectiveOperator
+from mpsnh.states.sweeps import Sweeps
+
+FIRST_BOND = 16
+"""Bond dimension of the rough sweeps; each of the next ones may double it."""
+
+ROUGH = ((1e-2, 1.0),) * 3 + ((1e-2, 0.3),) * 2 + ((1e-3, 0.1),) * 2 + ((1e-4, 0.01),)
+"""Of each rough sweep the weight by which it enlarges the basis, and the size of the random vector that it adds.
+
+From a state of definite charges on a bond others are hardly reached, and from an eigenvector not at all: without random
+vectors a chain with strong disorder ends in a local minimum.
+"""
+
+SEEN = 40
+"""Dimension of the Krylov space in which a level is picked, if it need not be the lowest one of a Hermitian matrix."""
+
+EARLY, LATE = 1e-4, 1e-10
+"""Residual of a local problem, relative to its largest Ritz value, that is small enough in early and late sweeps."""
+
+ALIKE = 1e-9
+"""Difference of levels, relative to the largest Ritz value, up to which they count as equal when one is picked."""
+
+
+def lowest(values: Array, overlaps: NDArray[np.float64]) -> int:
+    """Pick the level of smallest Re E, and of a conjugate pair the one that grows.
+
+    Parameters
+    ----------
+    values, overlaps : ndarray, shape (n,)
+        Ritz values, and the overlaps of their vectors with the state.
+
+    Examples
+    --------
+    >>> lowest(np.array([1 - 2j, 3j, 1 + 2j, 5]), np.zeros(4))
+    1
+    """
+    return _extreme(values.real, values.imag)
+
+
+def fastest(values: Array, overlaps: NDArray[np.float64]) -> int:
+    """Pick the level of largest Im E, and of those the one of smallest Re E.
+
+    Parameters
+    ----------
+    values, overlaps : ndarray, shape (n,)
+        Ritz values, and the overlaps of their vectors with the state.
+
+    Examples
+    --------
+    >>> fastest(np.array([1 + 2j, 2j, 3 - 2j]), np.zeros(3))
+    1
+    """
+    return _extreme(-values.imag, -values.real)
+
+
+def nearest(target: complex) -> Choice:
+    """Pick the level closest to a number.
+
+    Parameters
+    ----------
+    target : complex
+        The number.
+
+    Examples
+    --------
+    >>> nearest(2.2)(np.array([1.0, 2.0, 3.0]), np.zeros(3))
+    1
+    """
+    return lambda values, overlaps: int(np.argmin(np.abs(values - target)))
+
+
+def followed(values: Array, overlaps: NDArray[np.float64]) -> int:
+    """Pick the level whose vector is most like the state.
+
+    Parameters
+    ----------
+    values, overlaps : ndarray, shape (n,)
+        Ritz values, and the overlaps of their vectors with the state.
+
+    Examples
+    --------
+    >>> followed(np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.9]))
+    2
+    """
+    return int(np.argmax(overlaps))
+
+
+def _extreme(sizes: Array, second: Array) -> int:
+    """Return the place of the smallest number, and of the largest second one where several are alike."""
+    alike = sizes <= sizes.min() + ALIKE * np.abs(sizes).max()
+    return int(np.argmax(np.where(alike, second, -np.inf)))
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Where a search ended.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The state, of unit norm.
+    value : complex
+        Its Ritz value.
+    change : float
+        By how much that has changed in the last two sweeps, there and back.
+    discarded : float
+        Largest weight that the last sweep discarded at one bond.
+    """
+
+    blocks: Sequence[Blocks]
+    value: complex
+    change: float
+    discarded: float
+
+
+@dataclass(frozen=True)
+class LevelSearch:
+    """How a level of an operator is searched for: by two-site sweeps with a growing bond dimension.
+
+    (S. R. White, PRL 69, 2863 (1992).) The basis is that of the right vector alone, in which Ritz values need not be
+    variational. Local problems are solved to their end, since a level that is not at the edge of a local spectrum is
+    lost otherwise. Rough sweeps with few states pick the wanted level by its value; from the last bond dimension on
+    the state is followed, so that the search can't jump between levels of nearly the same value.
+
+    Parameters
+    ----------
+    operator : ChargedMPO
+        The operator.
+    hermitian : bool
+        Whether it is Hermitian.
+    max_bond : int
+        Largest bond dimension.
+    cutoff : float
+        Weight that a bond may discard.
+    sweeps : int
+        Most sweeps, there and back, after the rough ones.
+    accuracy : float
+        Change of the level by one sweep with which a search ends.
+
+    Examples
+    --------
+    >>> ising = nh.MPO.from_opsum(nh.OpSum.sum((1, "Z", j, "Z", j + 1) for j in range(3)), [nh.Spin(0.5)] * 4)
+    >>> charged = nh.operators.charged.ChargedMPO.of(ising.site_tensors(), [(1, -1)] * 4)
+    >>> neel = nh.SymmetricMPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2)
+    >>> search = LevelSearch(charged, hermitian=True, max_bond=4, cutoff=1e-12, sweeps=4, accuracy=1e-9)
+    >>> round(search.run(neel.blocks()[0], lowest).value.real, 9)
+    -3.0
+    """
+
+    operator: ChargedMPO
+    hermitian: bool
+    max_bond: int
+    cutoff: float
+    sweeps: int
+    accuracy: float
+
+    def run(self, start: Sequence[Blocks], choice: Choice) -> Arrived:
+        """Search from a state.
+
+        Parameters
+        ----------
+        start : sequence of dict
+            Its blocks.
+        choice : callable
+            Picks the wanted level among Ritz values.
+        """
+        state = Sweeps(self.operator, start)
+        values, change = [complex(np.nan)] * 2, np.inf
+        for number in range(len(ROUGH) + 2 * self.sweeps):
+            mixing, nudge = ROUGH[number] if number < len(ROUGH) else (0.0, 0.0)
+            grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
+            settled = grown == self.max_bond and not mixing
+            keeps = self.hermitian and choice is lowest  # which then never rises
+            local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge)
+            local.least = 0 if settled or keeps else SEEN
+            state.sweep(local, grown, self.cutoff, mixing)
+            change = abs(local.value - values[-2])  # the ways there and back may end apart
+            values.append(local.value)
+            if settled and change <= self.accuracy:
+                break
+        return Arrived(state.blocks(), values[-1], float(change), state.discarded)
+
+
+class _Local:
+    """Solves the problem of one pair of sites, and remembers the level."""
+
+    def __init__(self, choice: Choice, hermitian: bool, nudge: float) -> None:
+        self.choice, self.hermitian, self.nudge = choice, hermitian, nudge
+        self.tolerance, self.rng = EARLY if nudge else LATE, np.random.default_rng(0)
+        self.value, self.least = complex(np.nan), 0
+
+    def __call__(self, effective: EffectiveOperator, vector: Array) -> Array:
+        if self.nudge:
+            vector = vector + self.nudge / np.sqrt(len(vector)) * self.rng.normal(size=len(vector))
+        options: dict[str, Any] = {"least": self.least, "tolerance": self.tolerance, "hermitian": self.hermitian}
+        pair = ritz_pair(effective.__matmul__, vector, self.choice, **options)
+        self.value = pair.value
+        return pair.vector
