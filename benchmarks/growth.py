@@ -94,8 +94,9 @@ def apart(run: Callable[[int], None], smallest: int, size: int) -> tuple[float, 
 
 
 def exponent(x: Sequence[float], y: Sequence[float]) -> str:
-    """Power of x with which y grows, or a dash if y is too small to be measured."""
-    return "–" if min(y) <= 0 else f"{np.polyfit(np.log(x), np.log(y), 1)[0]:.1f}"
+    """Power of x with which y grows where it can be measured."""
+    seen = np.array([(a, b) for a, b in zip(x, y, strict=True) if b > 0])
+    return "–" if len(seen) < 2 else f"{np.polyfit(*np.log(seen).T, 1)[0]:.1f}"
 
 
 def main() -> None:

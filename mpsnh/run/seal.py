@@ -146,6 +146,7 @@ def digests(simulation: Any) -> tuple[int, int, int]:
     return digest("\n".join(parameters)), _of_python("\n".join(code)), _described(model).terms
 
 
+@functools.lru_cache(maxsize=64)  # the same for most points of a sweep
 def _of_python(text: str) -> int:
     return digest(text) & ~0xFF | int(platform.python_version_tuple()[1]) & 0xFF
 

@@ -62,6 +62,7 @@ WEIGHTS = {
     "ExactDiag": 5,
     "ExactEvolution": 4,
     "SteadyState": 2,
+    "NHDMRG": 1,
     "DegeneratePerturbationSolver": 1,
     "OpenSystem": 1,
 }
@@ -74,7 +75,7 @@ def random_case(rng: np.random.Generator, algorithm: str | None = None) -> Case:
         weights = np.array(list(WEIGHTS.values()), dtype=float)
         algorithm = str(rng.choice(list(WEIGHTS), p=weights / weights.sum()))
     model = _pick(rng, {"terms": 6, "circuit": 2, "xxz": 2, "noclick": 1, "random circuit": 0.5})
-    if algorithm == "SteadyState" and model in ("circuit", "random circuit") and rng.random() < 0.9:
+    if algorithm in ("SteadyState", "NHDMRG") and model in ("circuit", "random circuit") and rng.random() < 0.9:
         model = "terms"
     kinds = _kinds(rng, model, algorithm)
     case = _model(rng, model, kinds, algorithm)
@@ -152,7 +153,7 @@ def _few_sites(terms: tuple[tuple, ...], near: bool) -> bool:
 
 def _initial(rng: np.random.Generator, case: Case, algorithm: str) -> tuple | None:
     """A state: by names, by amplitudes, as a vector or as tensors, of the model's charge unless that is None."""
-    if algorithm in ("ExactDiag", "SteadyState", "DegeneratePerturbationSolver"):
+    if algorithm in ("ExactDiag", "SteadyState", "NHDMRG", "DegeneratePerturbationSolver"):
         return None
     if rng.random() < 0.12:
         return None  # the default
@@ -194,6 +195,10 @@ def _settings(rng: np.random.Generator, case: Case) -> tuple[tuple[str, Any], ..
             given["excess"] = 0.0
     if case.algorithm in ("ExactDiag", "SteadyState"):
         given["vectors"] = str(rng.choice(["none", "right", "both"], p=[0.2, 0.4, 0.4]))
+    if case.algorithm == "NHDMRG":
+        target = complex(*rng.normal(size=2).round(3).tolist())
+        given["which"] = ("energy", "growth", target)[int(rng.integers(3))]
+        given |= {"max_bond": int(rng.choice([4, 16, 64])), "seed": int(rng.integers(100))}
     if case.algorithm == "SteadyState":
         given["k"] = int(rng.integers(1, 4))
     if case.algorithm == "ExactDiag" and rng.random() < 0.25:

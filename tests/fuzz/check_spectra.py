@@ -43,6 +43,23 @@ def check(session: Session) -> None:
     check_dataset(session, values, [record])
 
 
+def check_level(session: Session) -> None:
+    """One level as matrix-product states: an eigenvalue lies within its error, and its vector solves the equation."""
+    known = session.world.levels
+    made, how = session.made()
+    (record,) = session.attempt("records", lambda: list(how.records(made)))
+    if not known.exact:
+        session.report.skipped["levels are too sensitive, and too many for many bits"] += 1
+        return
+    excess = float(known.matched(record.values)[0] - record.errors[0]) / max(known.norm, 1e-300)
+    session.compare("NHDMRG: level", max(0.0, excess - 1e-12), 0.0, 0.0, _note(session, record))
+    right = record.right[0].to_vector()[session.world.inside]
+    session.compare("NHDMRG: norm of the right vector", np.linalg.norm(right), 1.0, 1e-8)
+    residual = np.linalg.norm(known.matrix @ right - right * record.values[0])
+    beyond = (residual - 1.01 * record.residuals[0]) / max(known.norm, 1e-300)
+    session.compare("NHDMRG: residual", max(0.0, beyond - 1e-7), 0.0, 0.0, _note(session, record))
+
+
 def _note(session: Session, record: Any) -> str:
     known = session.world.levels
     return f"certified {record.certified}, condition {known.condition:.1g}, dimension {len(known.values)}"

@@ -128,6 +128,13 @@ def steady_state_entropy(found: Found, bond: int | None = None) -> Expected:
     return Right([dense.schmidt_entropy(whole, world.kinds, L // 2 - 1 if bond is None else bond)], tolerance=1e-5)
 
 
+def entropy_of_level(found: Found, **_: Any) -> Expected:
+    """The first level is the one that grows fastest, unless others do so as well."""
+    right = steady_state_entropy(found)
+    alike = isinstance(right, Refuse) and right.why == "levels grow alike"
+    return Skip("levels grow alike") if alike else right
+
+
 def steady_state_condition_number(found: Found, **_: Any) -> Expected:
     if found.vectors != "both" and not found.conditions:
         return Refuse("there are no left eigenvectors")
@@ -301,6 +308,7 @@ OF_SPECTRA: dict[str, Callable[..., Expected]] = {
     "SteadyStateGap": steady_state_gap,
     "SteadyStateCurrent": steady_state_current,
     "SteadyStateEntropy": steady_state_entropy,
+    "OfLevel": entropy_of_level,
     "SteadyStateConditionNumber": steady_state_condition_number,
     "ImaginaryFraction": imaginary_fraction,
     "RealSpectrum": real_spectrum,

@@ -116,6 +116,8 @@ def algorithm(case: Case, **changed: Any) -> nh.Algorithm[Any]:
 
 def observable(case: Case, name: str) -> nh.Observable[Any]:
     """An observable of the package, with the parameters that the case has for it."""
+    if name == "OfLevel":
+        return observables.OfLevel(observable=observables.EntanglementEntropy())
     return getattr(observables, name)(**dict(dict(case.chosen).get(name, ())))
 
 

@@ -247,6 +247,8 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (r"pairs of neighbouring levels .* are closer", "levels are degenerate", degenerate_levels),
     (r"does not connect|not connected|does not resolve", "the bath does not connect the states", disconnected),
     (r"SteadyState needs the sparse matrix", "the model is a circuit", lambda w: w.floquet),
+    (r"NHDMRG needs the terms of a Hamiltonian", "the model is a circuit", lambda w: w.floquet),
+    (r"^which = .* in size, the sum of the norms of all terms", "no level is that large", always),
     (r"method = 'filter'", "not a matrix for the filter", lambda w: not_filterable(w) or few_for_filter(w)),
     (r"filter diagonalisation (is|found|finds)", "the filter fails", few_for_filter),
     (
