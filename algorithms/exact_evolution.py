@@ -98,7 +98,9 @@ class ExactEvolution(TimeEvolution[Vector]):
         return []
 
     def _beginning(self, model: Model) -> Evolving:
-        return Evolving.of(ExactState.from_mps(self.initial_state(model), model.sector).vector)
+        state = self.initial_state(model)
+        # what is contracted over bonds, and was split by singular values before, is rounded as a whole
+        return Evolving.of(ExactState.from_mps(state, model.sector).vector, exact=state.max_bond() == 1)
 
     @override
     def bytes_needed(self, model: Model) -> float:

@@ -129,13 +129,15 @@ class Evolving:
     slack: float = 0.0
 
     @classmethod
-    def of(cls, vector: NDArray[np.complexfloating] | NDArray[np.floating]) -> Evolving:
+    def of(cls, vector: NDArray[np.complexfloating] | NDArray[np.floating], *, exact: bool = True) -> Evolving:
         """Return a vector at the beginning, known to rounding; its norm is what `log_norm` counts from.
 
         Parameters
         ----------
         vector : ndarray, shape (n,)
             Of any norm.
+        exact : bool
+            Whether each element is known to rounding, so that zeros are exact, or only the vector as a whole.
 
         Raises
         ------
@@ -143,7 +145,8 @@ class Evolving:
             If its norm is zero or not finite.
         """
         start = np.asarray(vector, dtype=complex)
-        pair = np.stack([start, EPS * phases(len(start)) * start], axis=1)
+        sizes = start if exact else np.full(len(start), np.linalg.norm(start) / math.sqrt(len(start)), dtype=complex)
+        pair = np.stack([start, EPS * phases(len(start)) * sizes], axis=1)
         normalise(pair)
         return cls(pair)
 

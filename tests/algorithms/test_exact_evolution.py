@@ -234,3 +234,23 @@ def test_an_anti_hermitian_hamiltonian_may_be_hermitian_up_to_rounding():
     right = scipy.linalg.expm(-3j * model.matrix().toarray()) @ start
     assert last.log_norm == pytest.approx(np.log(np.linalg.norm(right)), abs=1e-12)
     assert abs(np.vdot(last.state.to_vector(), right / np.linalg.norm(right))) == pytest.approx(1, abs=1e-12)
+
+
+def test_rounding_of_the_initial_state_is_part_of_the_error():
+    """A state without its components that grow fastest, but for the rounding of its tensors."""
+
+    class Diagonal(nh.HamiltonianModel):
+        sites = property(lambda self: (nh.Spin(0.5),) * 5)
+
+        def terms(self):
+            return nh.OpSum([(1 - 1.406j, "Sz", 0, "Sz", 1), (-0.591 - 1.27j, "Sz", 2, "Sz", 3)])
+
+    model = Diagonal(L=5, charge=None)
+    up = np.array([f"{state:05b}".count("0") for state in range(32)])
+    vector = np.where(up == 1, np.random.default_rng(1).normal(size=32), 0)
+    energies = model.matrix().diagonal()
+    way = algorithms.ExactEvolution(dt=25.0, t_max=75.0, initial=lambda model: nh.MPS.from_vector(vector, model.sites))
+    for record in list(way.records(model))[1:]:
+        right = np.log(np.linalg.norm(np.exp(-1j * record.time * energies) * vector) / np.linalg.norm(vector))
+        assert abs(record.log_norm - right) <= record.log_norm_error
+    assert record.error > 1
