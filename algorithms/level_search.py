@@ -157,7 +157,7 @@ class LevelSearch:
     >>> charged = nh.operators.charged.ChargedMPO.of(ising.site_tensors(), [(1, -1)] * 4)
     >>> neel = nh.SymmetricMPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2)
     >>> search = LevelSearch(charged, hermitian=True, max_bond=4, cutoff=1e-12, sweeps=4, accuracy=1e-9)
-    >>> round(search.run(neel.blocks()[0], lowest).value.real, 9)
+    >>> round(search.run(neel.blocks()[0], lowest, np.random.default_rng(0)).value.real, 9)
     -3.0
     """
 
@@ -168,7 +168,7 @@ class LevelSearch:
     sweeps: int
     accuracy: float
 
-    def run(self, start: Sequence[Blocks], choice: Choice) -> Arrived:
+    def run(self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator) -> Arrived:
         """Search from a state.
 
         Parameters
@@ -177,6 +177,8 @@ class LevelSearch:
             Its blocks.
         choice : callable
             Picks the wanted level among Ritz values.
+        rng : numpy.random.Generator
+            Where the random vectors of rough sweeps come from.
         """
         state = Sweeps(self.operator, start)
         values, change = [complex(np.nan)] * 2, np.inf
@@ -185,7 +187,7 @@ class LevelSearch:
             grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
             settled = grown == self.max_bond and not mixing
             keeps = self.hermitian and choice is lowest  # which then never rises
-            local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge)
+            local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge, rng)
             local.least = 0 if settled or keeps else SEEN
             state.sweep(local, grown, self.cutoff, mixing)
             change = abs(local.value - values[-2])  # the ways there and back may end apart
@@ -198,9 +200,9 @@ class LevelSearch:
 class _Local:
     """Solves the problem of one pair of sites, and remembers the level."""
 
-    def __init__(self, choice: Choice, hermitian: bool, nudge: float) -> None:
+    def __init__(self, choice: Choice, hermitian: bool, nudge: float, rng: np.random.Generator) -> None:
         self.choice, self.hermitian, self.nudge = choice, hermitian, nudge
-        self.tolerance, self.rng = EARLY if nudge else LATE, np.random.default_rng(0)
+        self.tolerance, self.rng = EARLY if nudge else LATE, rng
         self.value, self.least = complex(np.nan), 0
 
     def __call__(self, effective: EffectiveOperator, vector: Array) -> Array:

@@ -60,7 +60,7 @@ class Pair:
         left, right : dict
             The blocks of either site.
         """
-        theta = Blocks()
+        theta, dtype = Blocks(), np.result_type(*left.values(), *right.values())
         for (q, a), first in left.items():
             for b in {b for m, b in right if m == q + a}:
                 second = right[q + a, b]
@@ -68,7 +68,7 @@ class Pair:
                 key = (q, a + b)
                 if key not in theta:
                     shape = (first.shape[0], self._sizes[a + b], second.shape[2])
-                    theta[key] = np.zeros(shape, product.dtype)
+                    theta[key] = np.zeros(shape, dtype)
                 theta[key][:, self._places[a, b].ravel()] += product.reshape(len(product), -1, second.shape[2])
         return theta
 

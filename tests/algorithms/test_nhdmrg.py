@@ -242,3 +242,12 @@ def test_the_energy_is_that_of_the_vectors():
     assert np.linalg.norm(matrix @ right - spectrum.values[0] * right) == pytest.approx(
         spectrum.residuals[0], abs=1e-11
     )
+
+
+def test_all_levels_alike():
+    """A multiple of the identity has one level, and every state is a vector of it."""
+    spectrum = level(Terms(L=4, op=nh.OpSum([(2 + 1j,)]), charge=0), which="growth")
+    assert spectrum.values[0] == pytest.approx(2 + 1j)
+    assert spectrum.copies(0) == 2
+    with pytest.raises(ArithmeticError, match="the steady state is degenerate: 2 levels are the same"):
+        observables.SteadyStateEntropy()(spectrum, Terms(L=4, op=nh.OpSum([(2 + 1j,)]), charge=0))
