@@ -119,6 +119,11 @@ class Arrived:
         By how much that has changed in the last two sweeps, there and back.
     discarded : float
         Largest weight that the last sweep discarded at one bond.
+
+    Examples
+    --------
+    >>> Arrived([], value=-3.0, change=0.0, discarded=1e-14).value
+    -3.0
     """
 
     blocks: Sequence[Blocks]

@@ -16,7 +16,15 @@ ROUNDING = 1e-15
 
 
 class Split(NamedTuple):
-    """A left-isometric tensor, the one to its right, the weight that was discarded and the singular values kept."""
+    """A left-isometric tensor, the one to its right, the weight that was discarded and the singular values kept.
+
+    Examples
+    --------
+    >>> singlet = {(0, 0): np.array([0.6, -0.8]).reshape(1, 2, 1)}  # down up, up down
+    >>> split = Pair((1, -1), (1, -1)).split(singlet, max_bond=1, cutoff=0.0)
+    >>> round(split.discarded, 12), split.values.round(12).tolist()
+    (0.36, [0.8])
+    """
 
     left: Blocks
     right: Blocks
