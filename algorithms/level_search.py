@@ -18,7 +18,7 @@ from mpsnh.states.sweeps import Sweeps
 FIRST_BOND = 16
 """Bond dimension of the rough sweeps; each of the next ones may double it."""
 
-ROUGH = ((1e-2, 1.0),) * 3 + ((1e-2, 0.3),) * 2 + ((1e-3, 0.1),) * 2 + ((1e-4, 0.01),)
+ROUGH = ((1e-1, 1.0),) * 4 + ((1e-2, 1.0),) * 2 + ((1e-2, 0.3),) * 2 + ((1e-3, 0.1),) * 2 + ((1e-4, 0.01),)
 """Of each rough sweep the weight by which it enlarges the basis, and the size of the random vector that it adds.
 
 From a state of definite charges on a bond others are hardly reached, and from an eigenvector not at all: without random
