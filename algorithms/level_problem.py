@@ -46,7 +46,14 @@ NEARLY = 10.0
 
 @dataclass(frozen=True)
 class Level:
-    """A state that sweeps arrived at, with ⟨H⟩ and ‖(H - ⟨H⟩)ψ‖."""
+    """A state that sweeps arrived at, with ⟨H⟩ and ‖(H - ⟨H⟩)ψ‖.
+
+    Examples
+    --------
+    >>> up = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"])
+    >>> Level(up.blocks()[0], up, energy=0.25 + 0j, residual=0.0).energy
+    (0.25+0j)
+    """
 
     blocks: Sequence[Blocks]
     state: MPS
@@ -70,6 +77,12 @@ class Certificate:
         ‖(H - E)R‖ and ‖(H† - E*)L‖ of vectors of unit norm.
     condition : float
         1/|⟨L|R⟩| for vectors of unit norm.
+
+    Examples
+    --------
+    >>> up = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"])
+    >>> Certificate(0.25, 1e-15, up, up, (0.0, 0.0), 1.0).left.overlap(up)
+    (1+0j)
     """
 
     energy: complex
@@ -101,7 +114,7 @@ class LevelProblem:
     --------
     >>> problem = LevelProblem.of(models.NonHermitianXXZ(L=6, gamma=0.2))
     >>> problem.operator.channels[1], problem.hermitian
-    ((0, 0, 2, -2, 0), True)
+    ((0, 0, -2, 2), True)
     """
 
     space: Space
@@ -257,6 +270,12 @@ def first_of(levels: Sequence[Level], choice: Choice, tolerance: float) -> Level
         Picks the wanted one of some values.
     tolerance : float
         Residual that is good enough.
+
+    Examples
+    --------
+    >>> levels = [Level((), None, energy, residual) for energy, residual in ((-3.0, 0.5), (-2.0, 1e-9), (-1.0, 1e-8))]
+    >>> first_of(levels, lambda values, overlaps: np.argmin(values), tolerance=1e-6).energy
+    -2.0
     """
     allowed = max(tolerance, NEARLY * min(level.residual for level in levels))
     good = [level for level in levels if level.residual <= allowed]
@@ -274,6 +293,12 @@ def compared(levels: Sequence[Level], best: Level, error: float) -> tuple[list[L
         One of them.
     error : float
         That of the best one.
+
+    Examples
+    --------
+    >>> best, near, far = (Level((), None, energy, 1e-9) for energy in (-2.0, -2.0 + 1e-7, -1.0))
+    >>> [len(some) for some in compared([best, near, far], best, error=1e-6)]
+    [2, 1]
     """
     same: list[Level] = []
     others: list[Level] = []
@@ -290,6 +315,13 @@ def is_degenerate(same: Sequence[Level]) -> bool:
     ----------
     same : sequence of Level
         Those with the same energy, of unit norm.
+
+    Examples
+    --------
+    >>> up, down = (nh.MPS.product([nh.Spin(0.5)] * 2, [name] * 2) for name in ("up", "down"))
+    >>> one, same, other = (Level((), state, 0.25, 0.0) for state in (up, up, down))
+    >>> is_degenerate([one, same]), is_degenerate([one, other])
+    (False, True)
     """
     return any(abs(level.state.overlap(same[0].state)) < 1 - OTHER_STATE for level in same[1:])
 

@@ -18,7 +18,7 @@ from mpsnh.states.sweeps import Sweeps
 FIRST_BOND = 16
 """Bond dimension of the rough sweeps; each of the next ones may double it."""
 
-ROUGH = ((1e-2, 1.0),) * 3 + ((1e-2, 0.3),) * 2 + ((1e-3, 0.1),) * 2 + ((1e-4, 0.01),)
+ROUGH = ((1e-1, 1.0),) * 4 + ((1e-2, 1.0),) * 2 + ((1e-2, 0.3),) * 2 + ((1e-3, 0.1),) * 2 + ((1e-4, 0.01),)
 """Of each rough sweep the weight by which it enlarges the basis, and the size of the random vector that it adds.
 
 From a state of definite charges on a bond others are hardly reached, and from an eigenvector not at all: without random
@@ -119,6 +119,11 @@ class Arrived:
         By how much that has changed in the last two sweeps, there and back.
     discarded : float
         Largest weight that the last sweep discarded at one bond.
+
+    Examples
+    --------
+    >>> Arrived([], value=-3.0, change=0.0, discarded=1e-14).value
+    -3.0
     """
 
     blocks: Sequence[Blocks]
@@ -157,7 +162,7 @@ class LevelSearch:
     >>> charged = nh.operators.charged.ChargedMPO.of(ising.site_tensors(), [(1, -1)] * 4)
     >>> neel = nh.SymmetricMPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2)
     >>> search = LevelSearch(charged, hermitian=True, max_bond=4, cutoff=1e-12, sweeps=4, accuracy=1e-9)
-    >>> round(search.run(neel.blocks()[0], lowest).value.real, 9)
+    >>> round(search.run(neel.blocks()[0], lowest, np.random.default_rng(0)).value.real, 9)
     -3.0
     """
 
@@ -168,7 +173,7 @@ class LevelSearch:
     sweeps: int
     accuracy: float
 
-    def run(self, start: Sequence[Blocks], choice: Choice) -> Arrived:
+    def run(self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator) -> Arrived:
         """Search from a state.
 
         Parameters
@@ -177,6 +182,8 @@ class LevelSearch:
             Its blocks.
         choice : callable
             Picks the wanted level among Ritz values.
+        rng : numpy.random.Generator
+            Where the random vectors of rough sweeps come from.
         """
         state = Sweeps(self.operator, start)
         values, change = [complex(np.nan)] * 2, np.inf
@@ -185,7 +192,7 @@ class LevelSearch:
             grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
             settled = grown == self.max_bond and not mixing
             keeps = self.hermitian and choice is lowest  # which then never rises
-            local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge)
+            local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge, rng)
             local.least = 0 if settled or keeps else SEEN
             state.sweep(local, grown, self.cutoff, mixing)
             change = abs(local.value - values[-2])  # the ways there and back may end apart
@@ -198,9 +205,9 @@ class LevelSearch:
 class _Local:
     """Solves the problem of one pair of sites, and remembers the level."""
 
-    def __init__(self, choice: Choice, hermitian: bool, nudge: float) -> None:
+    def __init__(self, choice: Choice, hermitian: bool, nudge: float, rng: np.random.Generator) -> None:
         self.choice, self.hermitian, self.nudge = choice, hermitian, nudge
-        self.tolerance, self.rng = EARLY if nudge else LATE, np.random.default_rng(0)
+        self.tolerance, self.rng = EARLY if nudge else LATE, rng
         self.value, self.least = complex(np.nan), 0
 
     def __call__(self, effective: EffectiveOperator, vector: Array) -> Array:

@@ -33,6 +33,12 @@ from mpsnh.operators.localise import norm_bound
 START_BOND = 8
 """Bond dimension of random starts."""
 
+NO_LEFT = "the left vector is orthogonal to the right one, or too large for numbers"
+"""Why there is no left vector."""
+
+SMALLEST, LARGEST = 1e-100, 1e100
+"""Bounds of the sum of the norms of all terms, of which squares are taken."""
+
 
 class NHDMRG(Algorithm[Spectrum]):
     """One level of a chain of any length and of terms of any range, and its right and left vectors.
@@ -122,8 +128,10 @@ class NHDMRG(Algorithm[Spectrum]):
         model.check()
         if not isinstance(model.generator, Hamiltonian):
             raise TypeError(f"NHDMRG needs the terms of a Hamiltonian, not {model!r}: use ExactDiag")
+        bound = norm_bound(model.generator.terms, model.sites)
+        allowed = f"0 or from {SMALLEST:g} to {LARGEST:g}; choose another unit of energy"
+        require(bound == 0 or SMALLEST <= bound <= LARGEST, "sum of the norms of all terms", bound, allowed)
         if not isinstance(self.which, str):
-            bound = norm_bound(model.generator.terms, model.sites)
             allowed = f"at most {bound:.6g} in size, the sum of the norms of all terms, which no level exceeds"
             require(abs(self.which) <= bound, "which", self.which, allowed)
         require_memory(self.bytes_needed(model), f"NHDMRG with max_bond = {self.max_bond}")
@@ -161,12 +169,12 @@ class NHDMRG(Algorithm[Spectrum]):
         levels = []
         for number in range(self.starts):
             rng = np.random.default_rng([self.seed, number])
-            levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice)))
+            levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
         best = first_of(levels, choice, self.tolerance)
         left = best.blocks
         if not problem.hermitian:
-            adjoint = self._search(problem.operator.dag(), hermitian=False)
-            left = adjoint.run(left, nearest(best.energy.conjugate())).blocks
+            adjoint, rng = self._search(problem.operator.dag(), hermitian=False), np.random.default_rng(self.seed)
+            left = adjoint.run(left, nearest(best.energy.conjugate()), rng).blocks
         certificate = problem.certificate(best, left)
         yield self._spectrum(problem, levels, best, certificate)
 
@@ -191,9 +199,10 @@ class NHDMRG(Algorithm[Spectrum]):
         """Make the record, with a warning if the level is not certified."""
         certified = certificate.error <= self.tolerance
         if not certified:
+            residuals = " and ".join(f"{number:.1g}" for number in certificate.residuals)
             warnings.warn(
                 f"NHDMRG: the level {certificate.energy:.6g} is known to {certificate.error:.1g} only, above tolerance "
-                f"= {self.tolerance:g} (residuals {certificate.residuals}, condition number "
+                f"= {self.tolerance:g} (residuals of the right and left vector {residuals}, condition number "
                 f"{certificate.condition:.3g}); use a larger max_bond or a smaller cutoff",
                 RuntimeWarning,
                 stacklevel=4,
@@ -209,9 +218,7 @@ class NHDMRG(Algorithm[Spectrum]):
             errors=np.array([certificate.error]),
             conditions=np.array([certificate.condition]),
             multiplicities=np.array([2]) if is_degenerate(same) else None,
-            missing=""
-            if certificate.left
-            else "the left vector is orthogonal to the right one, or too large for numbers",
+            missing="" if certificate.left else NO_LEFT,
             order="growth" if self.which == "growth" else "energy",
             certified=certified,
             attempts=self.starts,

@@ -25,7 +25,13 @@ INVARIANT = 1e-13
 
 
 class RitzPair(NamedTuple):
-    """An eigenvalue and its vector, of unit norm, with ‖A x - λ x‖ and the number of products that were needed."""
+    """An eigenvalue and its vector, of unit norm, with ‖A x - λ x‖ and the number of products that were needed.
+
+    Examples
+    --------
+    >>> ritz_pair(np.diag([2.0, 3.0]).dot, np.eye(2)[0], lambda values, overlaps: 0).value
+    (2+0j)
+    """
 
     value: complex
     vector: Array
@@ -71,7 +77,7 @@ def ritz_pair(
     --------
     >>> matrix = np.diag([3.0, 1.0, 2.0])
     >>> pair = ritz_pair(matrix.dot, np.ones(3), lambda values, overlaps: np.argmin(values), hermitian=True)
-    >>> round(pair.value, 12), np.abs(pair.vector).round(9).tolist()
+    >>> round(pair.value.real, 12), np.abs(pair.vector).round(9).tolist()
     (1.0, [0.0, 1.0, 0.0])
     """
     vector, products = start / np.linalg.norm(start), 0

@@ -117,7 +117,7 @@ def grown(environment: Environment, operator: ChargedMPO, site: int, ket: Blocks
         for left, parts in enumerate(environment):
             if q not in parts or (left, c) not in elements:
                 continue
-            half = np.tensordot(parts[q], block, 1)
+            half = (parts[q] @ block.reshape(len(block), -1)).reshape(-1, *block.shape[1:])
             for right, other, matrix in elements[left, c]:
                 if (q + channels[left], other) in bra:
                     key = (right, q + channels[left], other, q + c)
@@ -125,7 +125,8 @@ def grown(environment: Environment, operator: ChargedMPO, site: int, ket: Blocks
                     sums[key] = sums[key] + term if key in sums else term
     extended: list[dict[int, Array]] = [{} for _ in operator.channels[site + 1]]
     for (right, q, c, bond), part in sums.items():
-        term = np.tensordot(bra[q, c].conj(), part, ((0, 1), (0, 1)))
+        above = bra[q, c]
+        term = above.reshape(-1, above.shape[2]).conj().T @ part.reshape(-1, part.shape[2])
         extended[right][bond] = extended[right][bond] + term if bond in extended[right] else term
     return extended
 

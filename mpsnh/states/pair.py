@@ -16,7 +16,15 @@ ROUNDING = 1e-15
 
 
 class Split(NamedTuple):
-    """A left-isometric tensor, the one to its right, the weight that was discarded and the singular values kept."""
+    """A left-isometric tensor, the one to its right, the weight that was discarded and the singular values kept.
+
+    Examples
+    --------
+    >>> singlet = {(0, 0): np.array([0.6, -0.8]).reshape(1, 2, 1)}  # down up, up down
+    >>> split = Pair((1, -1), (1, -1)).split(singlet, max_bond=1, cutoff=0.0)
+    >>> round(split.discarded, 12), split.values.round(12).tolist()
+    (0.36, [0.8])
+    """
 
     left: Blocks
     right: Blocks
@@ -60,7 +68,7 @@ class Pair:
         left, right : dict
             The blocks of either site.
         """
-        theta = Blocks()
+        theta, dtype = Blocks(), np.result_type(*left.values(), *right.values())
         for (q, a), first in left.items():
             for b in {b for m, b in right if m == q + a}:
                 second = right[q + a, b]
@@ -68,7 +76,7 @@ class Pair:
                 key = (q, a + b)
                 if key not in theta:
                     shape = (first.shape[0], self._sizes[a + b], second.shape[2])
-                    theta[key] = np.zeros(shape, product.dtype)
+                    theta[key] = np.zeros(shape, dtype)
                 theta[key][:, self._places[a, b].ravel()] += product.reshape(len(product), -1, second.shape[2])
         return theta
 

@@ -51,7 +51,7 @@ class Sweeps:
         state = BlockState(blocks, operator.charges, len(blocks) - 1, max(bond_dimensions(blocks)))
         state.move_to(0)
         state.normalise()
-        self._blocks = [{key: _plain(block) for key, block in site.items()} for site in state.view()]
+        self._blocks = _copied(state.view())
         self._operators = (operator, operator.mirrored())
         self._turned = False
         self.discarded = 0.0
@@ -105,9 +105,10 @@ class Sweeps:
         self._turned = not self._turned
 
 
-def _plain(block: Array) -> Array:
-    """Copy a block, as real numbers if it is real."""
-    return np.array(block) if block.imag.any() else np.array(block.real)
+def _copied(blocks: Sequence[Blocks]) -> list[Blocks]:
+    """Copy blocks, as real numbers if all of them are real."""
+    real = not any(block.imag.any() for site in blocks for block in site.values())
+    return [{key: np.array(block.real if real else block) for key, block in site.items()} for site in blocks]
 
 
 def _bond(blocks: Sequence[Blocks], bond: int) -> dict[int, int]:
@@ -134,10 +135,11 @@ def _reached(
                 elements = operator.elements[site].get((channel, a), ())
                 if q not in there or not elements:
                     continue
-                half = np.tensordot(there[q], part, 1)
+                half = (there[q] @ part.reshape(len(part), -1)).reshape(-1, *part.shape[1:])
                 other = q + operator.channels[site][channel]
                 for after, c, matrix in elements:
-                    image = np.einsum("ca,nabr->ncbr", matrix, half).reshape(len(half) * len(matrix), -1)
+                    image = matrix[0, 0] * half if matrix.size == 1 else np.einsum("ca,nabr->ncbr", matrix, half)
+                    image = image.reshape(len(half) * len(matrix), -1)
                     known = columns.setdefault(other + c, {}).setdefault((after, b, m + b), {})
                     known[other, c] = known[other, c] + image if (other, c) in known else image
     total = sum(

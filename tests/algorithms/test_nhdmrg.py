@@ -217,6 +217,21 @@ def test_a_level_without_a_left_vector_is_not_certain():
     assert "orthogonal" in spectrum.missing
 
 
+@pytest.mark.parametrize("max_bond", [5, 16])
+def test_near_an_exceptional_point_the_condition_is_in_the_error(max_bond):
+    """A pair of levels of the ring of six meets at this γ, with a condition number of 5e3."""
+    model = models.NonHermitianXXZ(L=6, gamma=0.16897863, V=1.1, **RING)
+    (exact,) = algorithms.ExactDiag(vectors="both").records(model)
+    worst = int(np.argmax(exact.condition_numbers()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        spectrum = level(model, which=complex(exact.values[worst]) + 1e-4, max_bond=max_bond, starts=1, sweeps=6)
+    assert np.abs(exact.values - spectrum.values[0]).min() <= spectrum.errors[0]
+    assert spectrum.certified == (max_bond == 16)
+    if spectrum.certified:
+        assert spectrum.conditions[0] == pytest.approx(exact.condition_numbers()[worst], rel=0.01)
+
+
 def test_starts_and_seeds_are_reproducible():
     model = long_range(6, 3)
     one, same, other = (level(model, seed=seed, starts=1) for seed in (0, 0, 1))
@@ -225,7 +240,7 @@ def test_starts_and_seeds_are_reproducible():
 
 
 def test_a_chain_of_any_length_goes_into_a_dataset():
-    model = models.NonHermitianXXZ(L=40, gamma=0.3, h=8.0, charge=0)
+    model = models.NonHermitianXXZ(L=24, gamma=0.3, h=8.0, charge=0)
     measured = {"E": observables.Eigenvalues(), "S": observables.SteadyStateEntropy()}
     data = nh.Simulation(model, algorithms.NHDMRG(which="growth", max_bond=16, starts=1), measured).run()
     assert data["certified"]
@@ -242,3 +257,12 @@ def test_the_energy_is_that_of_the_vectors():
     assert np.linalg.norm(matrix @ right - spectrum.values[0] * right) == pytest.approx(
         spectrum.residuals[0], abs=1e-11
     )
+
+
+def test_all_levels_alike():
+    """A multiple of the identity has one level, and every state is a vector of it."""
+    spectrum = level(Terms(L=4, op=nh.OpSum([(2 + 1j,)]), charge=0), which="growth")
+    assert spectrum.values[0] == pytest.approx(2 + 1j)
+    assert spectrum.copies(0) == 2
+    with pytest.raises(ArithmeticError, match="the steady state is degenerate: 2 levels are the same"):
+        observables.SteadyStateEntropy()(spectrum, Terms(L=4, op=nh.OpSum([(2 + 1j,)]), charge=0))

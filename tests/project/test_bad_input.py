@@ -218,6 +218,12 @@ def test_single_levels(parameters, error, message):
         ),
         (chain(charge=5), {}, ValueError, "charge = 5, but 4 sites of {Spin(0.5)} have: -4, -2, 0, 2, 4"),
         (terms(1, "X", 0, charge=0), {}, ValueError, "the operator changes the charge; set the model's charge to None"),
+        (
+            terms(1e-120, "X", 0),
+            {},
+            ValueError,
+            "sum of the norms of all terms = 1e-120, but it must be 0 or from 1e-100",
+        ),
         (OneGate(L=4, where=(0, 1)), {}, TypeError, "NHDMRG needs the terms of a Hamiltonian, not OneGate("),
         (chain(400), {"max_bond": 10**7}, MemoryError, "NHDMRG with max_bond = 10000000 needs"),
     ],

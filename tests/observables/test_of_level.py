@@ -1,0 +1,38 @@
+"""Observables of states in an eigenvector, of exact diagonalisation and of sweeps."""
+
+import numpy as np
+import pytest
+
+import mpsnh as nh
+from mpsnh import algorithms, models, observables
+
+RING = models.NonHermitianXXZ(L=8, gamma=0.3, h=1.0, boundary="periodic")
+MEASURED = {
+    "current": observables.CurrentProfile(),
+    "sz": observables.Magnetization(),
+    "entropy": observables.EntanglementEntropy(),
+    "middle": observables.MidCurrent(half_width=2),
+}
+
+
+def test_exact_diagonalisation_and_sweeps_agree():
+    inside = {name: observables.OfLevel(observable=one) for name, one in MEASURED.items()}
+    steady = {"I": observables.SteadyStateCurrent(), "kappa": observables.SteadyStateConditionNumber()}
+    exact = nh.Simulation(RING, algorithms.ExactDiag(vectors="both"), inside | steady).run()
+    sweeps = nh.Simulation(RING, algorithms.NHDMRG(which="growth"), inside | steady).run()
+    for name in inside | steady:
+        assert exact[name].dims == sweeps[name].dims
+        assert exact[name].attrs["units"] == sweeps[name].attrs["units"]
+        np.testing.assert_allclose(sweeps[name], exact[name], atol=1e-6)
+    assert float(exact["current"].sum()) == pytest.approx(float(exact["I"][0]), abs=1e-10)
+    assert exact["sz"].dims == ("site",)
+
+
+def test_degenerate_levels_are_refused():
+    ring = models.NonHermitianXXZ(L=6, gamma=0.0, V=0.0, boundary="periodic", charge=None)
+    (spectrum,) = algorithms.ExactDiag().records(ring)
+    level = next(k for k in range(20) if spectrum.copies(k) > 1)
+    with pytest.raises(ArithmeticError, match=rf"level {level} is degenerate: \d+ levels are the same"):
+        observables.OfLevel(observable=observables.Magnetization(), level=level)(spectrum, ring)
+    with pytest.raises(ValueError, match="level = 64, but it must be one of the 64 that have eigenvectors"):
+        observables.OfLevel(observable=observables.Magnetization(), level=64)(spectrum, ring)
