@@ -30,17 +30,10 @@ def public(folder: str) -> list[str]:
     return list(exports((ROOT / folder / "__init__.pyi").read_text(encoding="utf-8"), folder))
 
 
-APART = {"NHDMRG", "OfLevel"}
-"""What has its random cases in tests/algorithms/test_nhdmrg.py: a search of one level may end at another one."""
-
-OBSERVABLES = [
-    name
-    for name in public("observables")
-    if issubclass(getattr(nh.observables, name), nh.Observable) and name not in APART
-]
+OBSERVABLES = [name for name in public("observables") if issubclass(getattr(nh.observables, name), nh.Observable)]
 UNKNOWN = sorted(
     {*OBSERVABLES, *public("models"), *public("algorithms")}
-    - {*OF_STATES, *OF_SPECTRA, *OF_SLOW_MODES, *product.MODELS, *WEIGHTS, *APART}
+    - {*OF_STATES, *OF_SPECTRA, *OF_SLOW_MODES, *product.MODELS, *WEIGHTS}
 )
 """Observables, models and algorithms that the reference does not know: the fuzz fails as long as there is one."""
 

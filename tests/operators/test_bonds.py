@@ -16,7 +16,7 @@ from tests.oracles import reference
 from tests.oracles.reference import CHAINS, deviation, every_chain
 from tests.support.sectors import from_sectors, refused, xxz
 
-TOLERANCE = 1e-13
+TOLERANCE = 2e-13
 HALF = Spin(0.5)
 SPINS = (HALF,) * 4
 
