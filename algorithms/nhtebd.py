@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-import weakref
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
+from mpsnh.base.remembered import Remembered
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.kernels.batched import cuda
@@ -153,7 +153,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
         if self.device == "cuda":
             cuda()
         allowed = {(j,) for j in range(model.L)} | {(j, j + 1) for j in range(model.L - 1)}
-        plan = self._plan(model)
+        plan = self._plans.of(model)
         for layer in plan.step:
             for gate in layer:
                 if gate.where not in allowed:
@@ -176,14 +176,15 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     @override
     def bytes_needed(self, model: Model) -> float:
-        conserves = self._plan(model).conserves
+        conserves = self._plans.of(model).conserves
         charges = [site.charges if conserves else (0,) * site.dim for site in model.sites]
         bonds = [self.max_bond] if self.tolerance is None else [self.max_bond, *[coarser(self.truncation).max_bond] * 2]
         return 2 * sum(memory_needed(charges, bond, self._dtype) for bond in bonds)
 
     @functools.cached_property
-    def _plans(self) -> dict[int, tuple[weakref.ref[Model], Steps]]:
-        return {}
+    def _plans(self) -> Remembered[Steps]:
+        """The gates of each model, which take longer to make than a short run."""
+        return Remembered(self._planned)
 
     @property
     def truncation(self) -> Truncation:
@@ -211,18 +212,12 @@ class NHTEBD(TimeEvolution["Sweep"]):
             return self.order, 1
         return time_step(model.generator, model.sites, self.every, (self.tolerance or TOLERANCE) / STEPS_SHARE)
 
-    def _plan(self, model: Model) -> Steps:
-        """Return the gates of a model, which take longer to make than a short run: checks and steps share them."""
-        reference, plan = self._plans.get(id(model), (None, None))
-        if plan is None or reference is None or reference() is not model:
-            order, number = self.steps_between(model)
-            dt = self.unit / number
-            step = model.step(dt, order)
-            compared = self.tolerance is not None and model.generator.period is None and len(step) > 1
-            plan = Steps(step, model.sites, model.step(2 * dt, order) if compared else None, order, number)
-            forget = functools.partial(self._plans.pop, id(model), None)
-            self._plans[id(model)] = weakref.ref(model, lambda _: forget()), plan
-        return plan
+    def _planned(self, model: Model) -> Steps:
+        order, number = self.steps_between(model)
+        dt = self.unit / number
+        step = model.step(dt, order)
+        compared = self.tolerance is not None and model.generator.period is None and len(step) > 1
+        return Steps(step, model.sites, model.step(2 * dt, order) if compared else None, order, number)
 
     @property
     def _dtype(self) -> type[np.complex64 | np.complex128]:
@@ -230,7 +225,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     @override
     def init(self, model: Model, after: Snapshot | None) -> Sweep:
-        plan = self._plan(model)
+        plan = self._plans.of(model)
         if after is None:
             initial = self.initial_state(model)
             suited = self._suited(initial, plan)
