@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -252,7 +253,7 @@ def truncated(state: Workspace, truncation: Truncation) -> tuple[Workspace, floa
     if widest <= truncation.max_bond:
         return copy, 0.0
     lost = np.zeros(len(state.charges) - 1)
-    decomposed = Truncation(max_bond=truncation.max_bond, cutoff=truncation.cutoff, excess=0.0)
+    decomposed = replace(truncation, excess=0.0)
     dims = [len(site) for site in state.charges]
     for first in (0, 1):
         pairs = [(j, j + 1) for j in range(first, len(dims) - 1, 2)]
