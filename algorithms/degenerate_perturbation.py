@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.bath import Bath
 from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
@@ -115,8 +115,7 @@ class DegeneratePerturbationSolver(Algorithm[SlowMode]):
         ArithmeticError
             If levels are degenerate, or the bath does not connect all eigenstates.
         """
-        if after is not None:
-            raise ValueError("DegeneratePerturbationSolver has nothing to continue; leave out `after`")
+        require_nothing_after(self, after)
         self.check(model)
         circle = model.generator.circle
         values, states = _eigenstates(model.matrix(), phases=circle is not None)

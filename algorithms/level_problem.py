@@ -10,7 +10,6 @@ from typing import cast
 
 import numpy as np
 
-from mpsnh.algorithms.level_search import Arrived
 from mpsnh.base.model import Model
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.language.site import Site
@@ -20,7 +19,7 @@ from mpsnh.operators.configurations import Space
 from mpsnh.operators.gauge import ImaginaryGauge
 from mpsnh.operators.localise import norm_bound
 from mpsnh.operators.mpo import MPO
-from mpsnh.states.blocks import Blocks, bond_dimensions, local_states
+from mpsnh.states.blocks import Blocks, local_states
 from mpsnh.states.environments import matrix_element
 from mpsnh.states.mps import MPS
 from mpsnh.states.random import random_blocks
@@ -108,7 +107,7 @@ class LevelProblem:
     mpo : MPO
         The Hamiltonian in the gauge.
     bound : float
-        Sum of the norms of all terms in the gauge.
+        Sum of the norms of all terms, which the gauge does not increase.
 
     Examples
     --------
@@ -167,18 +166,18 @@ class LevelProblem:
         real = self.hermitian and not any(np.iscomplexobj(w) for w in self.operator.tensors)
         return random_blocks(self.space.charges, self.space.charge or 0, bond, rng, real=real)
 
-    def level(self, arrived: Arrived) -> Level:
+    def level(self, blocks: Sequence[Blocks]) -> Level:
         """Measure a state.
 
         Parameters
         ----------
-        arrived : Arrived
-            What a search ended with.
+        blocks : sequence of dict
+            What a search ended with, of unit norm.
         """
-        state = self.state(arrived.blocks)
-        energy = matrix_element(self.operator, arrived.blocks, arrived.blocks)
+        state = self.state(blocks)
+        energy = matrix_element(self.operator, blocks, blocks)
         energy = complex(energy.real) if self.hermitian else energy
-        return Level(arrived.blocks, state, energy, residual(self.mpo, state, energy))
+        return Level(blocks, state, energy, residual(self.mpo, state, energy))
 
     def state(self, blocks: Sequence[Blocks], factor: complex = 1.0) -> MPS:
         """Return blocks as a state, normalised and then multiplied with a number.
@@ -196,9 +195,7 @@ class LevelProblem:
 
     def _canonical(self, blocks: Sequence[Blocks]) -> tuple[list[Blocks], float]:
         """Return blocks of unit norm, canonical around the first site, and the logarithm of the norm they had."""
-        state = BlockState(blocks, self.space.charges, len(blocks) - 1, max(bond_dimensions(blocks)))
-        state.move_to(0)
-        state.normalise()
+        state = BlockState.canonical(blocks, self.space.charges)
         return state.view(), state.log_norm
 
     def certificate(self, level: Level, left: Sequence[Blocks]) -> Certificate:

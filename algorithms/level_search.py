@@ -106,33 +106,6 @@ def _extreme(sizes: Array, second: Array) -> int:
 
 
 @dataclass(frozen=True)
-class Arrived:
-    """Where a search ended.
-
-    Parameters
-    ----------
-    blocks : sequence of dict
-        The state, of unit norm.
-    value : complex
-        Its Ritz value.
-    change : float
-        By how much that has changed in the last two sweeps, there and back.
-    discarded : float
-        Largest weight that the last sweep discarded at one bond.
-
-    Examples
-    --------
-    >>> Arrived([], value=-3.0, change=0.0, discarded=1e-14).value
-    -3.0
-    """
-
-    blocks: Sequence[Blocks]
-    value: complex
-    change: float
-    discarded: float
-
-
-@dataclass(frozen=True)
 class LevelSearch:
     """How a level of an operator is searched for: by two-site sweeps with a growing bond dimension.
 
@@ -162,7 +135,8 @@ class LevelSearch:
     >>> charged = nh.operators.charged.ChargedMPO.of(ising.site_tensors(), [(1, -1)] * 4)
     >>> neel = nh.SymmetricMPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2)
     >>> search = LevelSearch(charged, hermitian=True, max_bond=4, cutoff=1e-12, sweeps=4, accuracy=1e-9)
-    >>> round(search.run(neel.blocks()[0], lowest, np.random.default_rng(0)).value.real, 9)
+    >>> state = search.run(neel.blocks()[0], lowest, np.random.default_rng(0))
+    >>> round(nh.states.environments.matrix_element(charged, state, state).real, 9)
     -3.0
     """
 
@@ -173,8 +147,8 @@ class LevelSearch:
     sweeps: int
     accuracy: float
 
-    def run(self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator) -> Arrived:
-        """Search from a state.
+    def run(self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator) -> list[Blocks]:
+        """Search from a state, and return the blocks of the one that the search ends with, of unit norm.
 
         Parameters
         ----------
@@ -186,7 +160,7 @@ class LevelSearch:
             Where the random vectors of rough sweeps come from.
         """
         state = Sweeps(self.operator, start)
-        values, change = [complex(np.nan)] * 2, np.inf
+        values = [complex(np.nan)] * 2
         for number in range(len(ROUGH) + 2 * self.sweeps):
             mixing, nudge = ROUGH[number] if number < len(ROUGH) else (0.0, 0.0)
             grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
@@ -195,11 +169,10 @@ class LevelSearch:
             local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge, rng)
             local.least = 0 if settled or keeps else SEEN
             state.sweep(local, grown, self.cutoff, mixing)
-            change = abs(local.value - values[-2])  # the ways there and back may end apart
             values.append(local.value)
-            if settled and change <= self.accuracy:
+            if settled and abs(values[-1] - values[-3]) <= self.accuracy:  # the ways there and back may end apart
                 break
-        return Arrived(state.blocks(), values[-1], float(change), state.discarded)
+        return state.blocks()
 
 
 class _Local:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -19,10 +20,11 @@ from mpsnh.algorithms.level_problem import (
     is_degenerate,
 )
 from mpsnh.algorithms.level_search import LevelSearch, fastest, lowest, nearest
-from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.capability import VECTORS, Capability
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
+from mpsnh.base.remembered import Remembered
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
 from mpsnh.language.generator import Hamiltonian
@@ -135,7 +137,11 @@ class NHDMRG(Algorithm[Spectrum]):
             allowed = f"at most {bound:.6g} in size, the sum of the norms of all terms, which no level exceeds"
             require(abs(self.which) <= bound, "which", self.which, allowed)
         require_memory(self.bytes_needed(model), f"NHDMRG with max_bond = {self.max_bond}")
-        LevelProblem.of(model)
+        self._problems.of(model)
+
+    @functools.cached_property
+    def _problems(self) -> Remembered[LevelProblem]:
+        return Remembered(LevelProblem.of)
 
     @override
     def bytes_needed(self, model: Model) -> float:
@@ -160,10 +166,9 @@ class NHDMRG(Algorithm[Spectrum]):
         ValueError
             If `after` is given.
         """
-        if after is not None:
-            raise ValueError("NHDMRG has nothing to continue; leave out `after`")
+        require_nothing_after(self, after)
         self.check(model)
-        problem = LevelProblem.of(model)
+        problem = self._problems.of(model)
         choice = self._choice(problem)
         search = self._search(problem.operator, hermitian=problem.hermitian)
         levels = []
@@ -174,7 +179,7 @@ class NHDMRG(Algorithm[Spectrum]):
         left = best.blocks
         if not problem.hermitian:
             adjoint, rng = self._search(problem.operator.dag(), hermitian=False), np.random.default_rng(self.seed)
-            left = adjoint.run(left, nearest(best.energy.conjugate()), rng).blocks
+            left = adjoint.run(left, nearest(best.energy.conjugate()), rng)
         certificate = problem.certificate(best, left)
         yield self._spectrum(problem, levels, best, certificate)
 

@@ -112,6 +112,29 @@ def _guarded(records: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def require_nothing_after(algorithm: Algorithm[Any], after: Record | None) -> None:
+    """Raise if there is a record to go on from, for an algorithm that yields a single one.
+
+    Parameters
+    ----------
+    algorithm : Algorithm
+        Whose records are asked for.
+    after : Record or None
+        What was given to go on from.
+
+    Raises
+    ------
+    ValueError
+        If it is not None.
+
+    Examples
+    --------
+    >>> require_nothing_after(algorithms.ExactDiag(), None)
+    """
+    if after is not None:
+        raise ValueError(f"{type(algorithm).__name__} has nothing to continue; leave out `after`")
+
+
 def is_guarded(method: Callable[..., Any]) -> bool:
     """Tell whether what a method returns is checked.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
-from mpsnh.base.algorithm import Algorithm
+from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.spectrum import Spectrum
@@ -49,8 +49,7 @@ class Diagonalisation(Algorithm[Spectrum]):
         ArithmeticError
             If the levels or their vectors are not accurate.
         """
-        if after is not None:
-            raise ValueError(f"{type(self).__name__} has nothing to continue; leave out `after`")
+        require_nothing_after(self, after)
         self.check(model)
         matrix = Matrix(model.matrix(), f"the matrix of {model!r}")
         require(matrix.dim == model.sector.dim, "shape of the matrix", matrix.array.shape, "that of the sector")

@@ -20,7 +20,7 @@ OVERSAMPLING = 0.25
 """Random vectors of the range finder, relative to the dimension kept."""
 
 FAINT = 1e-26
-"""Weight of a remainder, relative to the whole, that is rounding."""
+"""Weight, relative to the whole, that is rounding."""
 
 SKEW = 1e-10
 """Distance of a basis from an orthonormal one with which no weights are found."""
@@ -123,7 +123,7 @@ class Batch(NamedTuple):
             Weight of all.
         """
         x = host(self.x)
-        found = [_svd(x[c][np.ix_(self.rows[c], self.columns[c])]) for c in range(len(x))]
+        found = [svd(x[c][np.ix_(self.rows[c], self.columns[c])]) for c in range(len(x))]
         sizes, lost = limits.sizes([s.astype(float) ** 2 for _, s, _ in found], total)
         near = np.zeros((*x.shape[:2], room(sizes)), x.dtype)
         far = np.zeros((len(x), room(sizes), x.shape[2]), x.dtype)
@@ -192,7 +192,19 @@ class Batch(NamedTuple):
         return (basis.astype(self.x.dtype) if straight else None), places
 
 
-def _svd(x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def svd(x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return U, s and V† of a matrix U diag(s) V†, with as many columns of U as the matrix has in either direction.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, m)
+        The matrix.
+
+    Examples
+    --------
+    >>> svd(np.array([[0.0, 2.0], [1.0, 0.0]]))[1].tolist()
+    [2.0, 1.0]
+    """
     try:
         u, s, v = scipy.linalg.svd(x, full_matrices=False, check_finite=False)
     except np.linalg.LinAlgError:  # divide and conquer may fail where plain QR iteration converges

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
+from mpsnh.kernels.split import svd
 from mpsnh.states.blocks import Array, Blocks, local_states
 
 ROUNDING = 1e-15
@@ -124,7 +124,7 @@ class Pair:
         for m, (matrix, rows, _) in matrices.items():
             more = None if beside is None else _stacked(beside.get(m, {}), rows)
             if more is None:
-                u, s = _decomposed(matrix)
+                u, s, _ = svd(matrix)
             else:  # weights of the mixture, which need not be accurate
                 weights, u = np.linalg.eigh(matrix @ matrix.conj().T + more @ more.conj().T)
                 u, s = u[:, ::-1], np.sqrt(np.maximum(weights[::-1], 0))
@@ -185,12 +185,3 @@ def _stacked(beside: dict[tuple[int, int], Array], rows: Places) -> Array | None
     for key, part in fitting.items():
         matrix[rows[key][0]] = part
     return matrix
-
-
-def _decomposed(matrix: Array) -> tuple[Array, NDArray[np.float64]]:
-    """Return the left singular vectors of a matrix and its singular values."""
-    try:
-        u, s, _ = np.linalg.svd(matrix, full_matrices=False)
-    except np.linalg.LinAlgError:  # divide and conquer may fail to converge
-        u, s, _ = scipy.linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd")
-    return u, s

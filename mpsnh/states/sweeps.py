@@ -48,10 +48,7 @@ class Sweeps:
     """
 
     def __init__(self, operator: ChargedMPO, blocks: Sequence[Blocks]) -> None:
-        state = BlockState(blocks, operator.charges, len(blocks) - 1, max(bond_dimensions(blocks)))
-        state.move_to(0)
-        state.normalise()
-        self._blocks = _copied(state.view())
+        self._blocks = _copied(BlockState.canonical(blocks, operator.charges).view())
         self._operators = (operator, operator.mirrored())
         self._turned = False
         self.discarded = 0.0

@@ -16,7 +16,7 @@ from mpsnh.kernels.tebd.gate import apply_layer
 from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace
 from mpsnh.kernels.tebd.move import move_to
 from mpsnh.language.circuit import Layer
-from mpsnh.states.blocks import Array, Blocks, Charges, local_states, schmidt_values
+from mpsnh.states.blocks import Array, Blocks, Charges, bond_dimensions, local_states, schmidt_values
 from mpsnh.states.memory import sparse_memory, tensor_sizes
 from mpsnh.states.protocol import Workspace, require_conserving
 from mpsnh.states.truncation import Truncation
@@ -106,6 +106,28 @@ class BlockState(Workspace):
         for target, source in zip(self.view(), blocks, strict=True):
             for key, block in source.items():
                 target[key][...] = block
+
+    @classmethod
+    def canonical(cls, blocks: Sequence[Blocks], charges: Charges) -> Self:
+        """Return a state of unit norm that is canonical around its first site.
+
+        Parameters
+        ----------
+        blocks : sequence of dict
+            The blocks of each site, of any gauge and norm.
+        charges : sequence of sequence of int
+            Charge of each local state, for each site.
+
+        Examples
+        --------
+        >>> state = BlockState.canonical([{(0, 0): np.full((1, 1, 1), 2.0)}] * 3, [(0,)] * 3)
+        >>> state.centre, round(float(state.log_norm / np.log(2.0)), 12)
+        (0, 3.0)
+        """
+        state = cls(blocks, charges, len(blocks) - 1, max(bond_dimensions(blocks)))
+        state.move_to(0)
+        state.normalise()
+        return state
 
     def _index(self, bond: int, charge: int) -> int:
         return int((charge - self._low[bond]) // self._unit) + self._pad

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from mpsnh.kernels.lapack import fortran
+from mpsnh.kernels.split import FAINT
 from mpsnh.kernels.tebd.memory import inner, squared_norm
 from mpsnh.kernels.tebd.move import qr
 
 OVERSAMPLING = 0.25
 """Random vectors of the range finder, relative to the dimension kept."""
-
-FAINT = 1e-26
-"""Weight, relative to the whole, that is rounding."""
 
 
 @inner
