@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -43,13 +44,18 @@ def mpo_tensors(op: OpSum, sites: Sequence[Site]) -> list[Array]:
     >>> [w.shape[1] for w in mpo_tensors(ising, [nh.Spin(0.5)] * 6)]
     [2, 3, 3, 3, 2, 1]
     """
-    return compressed(_automaton(localise(op, sites), sites))
+    terms = localise(op, sites)
+    # Channels hold sums of what has a coefficient and of what has none. So that no term drowns, whatever the unit of
+    # energy is, the largest coefficient is made about 1; a power of 2 changes no digit.
+    unit = 2.0 ** math.frexp(max((abs(local.term.coefficient) for local in terms), default=1.0))[1]
+    first, *others = compressed(_automaton(terms, sites, unit))
+    return [unit * first, *others]
 
 
 _START, _DONE = "start", "done"
 
 
-def _automaton(terms: Sequence[LocalTerm], sites: Sequence[Site]) -> list[Array]:
+def _automaton(terms: Sequence[LocalTerm], sites: Sequence[Site], unit: float) -> list[Array]:
     """Build W tensors whose channels are the beginnings of terms; the coefficient enters at a term's last site."""
     L = len(sites)
     edges: list[dict[tuple[object, object], Array]] = [{} for _ in sites]
@@ -70,7 +76,7 @@ def _automaton(terms: Sequence[LocalTerm], sites: Sequence[Site]) -> list[Array]
             matrix = product_matrix(sites[j], names)
             begun = (*begun, (j, names)) if names else begun
             if j == last:
-                add(j, source, _DONE, term.term.coefficient * matrix)
+                add(j, source, _DONE, term.term.coefficient / unit * matrix)
             elif (source, begun) not in edges[j]:
                 add(j, source, begun, matrix)
             source = begun

@@ -8,7 +8,7 @@ import quimb.tensor as qtn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpsnh import MPO, MPS, OpSum, Spin, SymmetricMPS
+from mpsnh import MPO, MPS, OpSum, Sector, Spin, SymmetricMPS
 from tests.oracles import reference
 from tests.oracles.reference import CHAINS, every_chain, random_mps
 
@@ -132,3 +132,16 @@ def test_algebra():
     (a, left), (b, right) = random_mpo(SPINS, 1), random_mpo(SPINS, 2)
     assert_close((a + 2j * b).to_matrix(), matrix_of(left) + 2j * matrix_of(right))
     assert_close(a.conj().to_matrix(), matrix_of(left).conj())
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-50, 1e-14, 1e-13, 1e-12, 1e8, 1e50, 1e200])
+def test_the_unit_of_energy_does_not_matter(unit):
+    """Channels hold sums of what has a coefficient and of what has none."""
+    L, sites = 6, [Spin(0.5)] * 6
+
+    def ring(scale):
+        hop = OpSum.sum((0.4 * scale, "Sp", j, "Sm", (j + 1) % L) for j in range(L))
+        return hop + hop.dag() + OpSum.sum((scale, "Sz", j, "Sz", (j + 1) % L) for j in range(L))
+
+    exact = Sector(sites, None).operator(ring(1.0)).toarray()
+    np.testing.assert_allclose(MPO.from_opsum(ring(unit), sites).to_dense() / unit, exact, atol=1e-14)
