@@ -323,7 +323,9 @@ def is_degenerate(same: Sequence[Level]) -> bool:
     return any(abs(level.state.overlap(same[0].state)) < 1 - OTHER_STATE for level in same[1:])
 
 
-def evidence(same: Sequence[Level], others: Sequence[Level], *, variational: bool) -> str:
+def evidence(
+    same: Sequence[Level], others: Sequence[Level], *, variational: bool, certified: bool = True, inside: bool = False
+) -> str:
     """Say what speaks for a level being the wanted one.
 
     Parameters
@@ -332,14 +334,20 @@ def evidence(same: Sequence[Level], others: Sequence[Level], *, variational: boo
         Where the starts ended: at this level, and elsewhere.
     variational : bool
         Whether no state can lie below the wanted level.
+    certified : bool
+        Whether the level is known to be one.
+    inside : bool
+        Whether a level inside of the spectrum was asked for.
 
     Examples
     --------
     >>> evidence([None, None], [], variational=True)
     'the lowest level is at most this one; 2 of 2 random starts ended here; that it is the first one is not proven'
     """
-    parts = ["the lowest level is at most this one"] if variational else []
+    parts = [] if certified else ["the level is not certified, so that it proves little where starts ended"]
+    parts += ["the lowest level is at most this one"] if variational else []
     elsewhere = ", ".join(f"{level.energy:.6g} (residual {level.residual:.1g})" for level in others)
     here = f"{len(same)} of {len(same) + len(others)} random starts ended here"
     parts += [here + (f", others at {elsewhere}" if others else ""), "that it is the first one is not proven"]
+    parts += ["inside of a spectrum starts often agree on a level that is not the closest"] if inside else []
     return "; ".join(parts)

@@ -212,8 +212,8 @@ class NHDMRG(Algorithm[Spectrum]):
                 RuntimeWarning,
                 stacklevel=4,
             )
-        real = problem.hermitian
-        same, others = compared(levels, best, certificate.error)
+        # an error that says nothing must not make all levels one
+        same, others = compared(levels, best, min(certificate.error, self.tolerance))
         return Spectrum(
             np.array([certificate.energy]),
             problem.space,
@@ -227,6 +227,12 @@ class NHDMRG(Algorithm[Spectrum]):
             order="growth" if self.which == "growth" else "energy",
             certified=certified,
             attempts=self.starts,
-            largest_imag=0.0 if real else None,
-            evidence=evidence(same, others, variational=real and self._choice(problem) is lowest),
+            largest_imag=0.0 if problem.hermitian else None,
+            evidence=evidence(
+                same,
+                others,
+                variational=problem.hermitian and self._choice(problem) is lowest,
+                certified=certified,
+                inside=not isinstance(self.which, str),
+            ),
         )

@@ -22,7 +22,8 @@ TOLD = ("dims", "coords", "long_name", "units", "infinite")
 class OfLevel(Observable[Spectrum]):
     """An observable of states, in the right vector of one level.
 
-    A level that is degenerate has many vectors, and is refused.
+    A level that is degenerate has many vectors, and is refused. That of `NHDMRG` is known to be so only if two of its
+    starts ended with different vectors: with one start nothing is known of it.
 
     Parameters
     ----------

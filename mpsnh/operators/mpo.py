@@ -47,9 +47,10 @@ def mpo_tensors(op: OpSum, sites: Sequence[Site]) -> list[Array]:
     terms = localise(op, sites)
     # Channels hold sums of what has a coefficient and of what has none. So that no term drowns, whatever the unit of
     # energy is, the largest coefficient is made about 1; a power of 2 changes no digit.
-    unit = 2.0 ** math.frexp(max((abs(local.term.coefficient) for local in terms), default=1.0))[1]
-    first, *others = compressed(_automaton(terms, sites, unit))
-    return [unit * first, *others]
+    largest = max((abs(local.term.coefficient) for local in terms), default=1.0)
+    unit = 2.0 ** (math.frexp(largest)[1] - 1)
+    *others, last = compressed(_automaton(terms, sites, unit))
+    return [*others, unit * last]
 
 
 _START, _DONE = "start", "done"

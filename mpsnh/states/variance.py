@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from mpsnh.checks import require
+from mpsnh.checks import described, require
 from mpsnh.language.opsum import OpSum
 from mpsnh.operators.charged import ChargedMPO
 from mpsnh.operators.compression import compressed
@@ -61,6 +61,8 @@ def residual(operator: OpSum | MPO, state: MPS, energy: complex | None = None) -
 
     Raises
     ------
+    TypeError
+        If the operator is something else.
     ValueError
         If the lengths differ.
 
@@ -70,6 +72,9 @@ def residual(operator: OpSum | MPO, state: MPS, energy: complex | None = None) -
     >>> residual(OpSum([(1, "Sz", 0)]), up), residual(OpSum([(1, "Sz", 0)]), up, energy=0.25)
     (0.0, 0.25)
     """
+    if not isinstance(operator, OpSum | MPO):
+        needed = "but it must be an OpSum or an MPO, such as model.terms() or model.mpo()"
+        raise TypeError(f"operator is {described(operator)}, {needed}")
     mpo = MPO.from_opsum(operator, state._named_sites()) if isinstance(operator, OpSum) else operator
     require(mpo.L == state.L, "number of sites of the operator", mpo.L, f"{state.L}, as the state has")
     operator_tensors = mpo.site_tensors()
