@@ -8,6 +8,7 @@ from mpsnh.base.hamiltonian import HamiltonianModel
 from mpsnh.base.model import SPIN_HALF
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
+from mpsnh.operators.lindblad import effective
 
 
 class NoClick(HamiltonianModel):
@@ -56,4 +57,4 @@ class NoClick(HamiltonianModel):
     @override
     def terms(self) -> OpSum:
         """Return H - (i/2) Σ L†L, with like terms merged."""
-        return (self.hamiltonian + OpSum.sum(-0.5j * (jump.dag() * jump) for jump in self.jumps)).simplify()
+        return effective(self.hamiltonian, self.jumps)

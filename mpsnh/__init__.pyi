@@ -10,6 +10,7 @@ from .base.floquet import FloquetModel as FloquetModel
 from .base.hamiltonian import HamiltonianModel as HamiltonianModel
 from .base.model import Model as Model
 from .base.observable import Observable as Observable
+from .base.open_model import OpenModel as OpenModel
 from .base.records import Record as Record
 from .base.slow_mode import SlowMode as SlowMode
 from .base.snapshot import Snapshot as Snapshot

@@ -1,4 +1,4 @@
-"""What a model is: a Hamiltonian, or the circuit of one period.
+"""What a model is: a Hamiltonian, the circuit of one period, or a Lindbladian.
 
 Whatever is made of it, a gate, a matrix, a matrix-product operator or a propagator, is a function of its own
 (`mpsnh.operators`) that knows each kind of generator.
@@ -93,6 +93,45 @@ class Hamiltonian:
 
 
 @dataclass(frozen=True, eq=False)
+class Lindbladian:
+    """A density operator evolves with dρ/dt = -i [H, ρ] + Σ_k (L_k ρ L_k† - {L_k† L_k, ρ} / 2).
+
+    Parameters
+    ----------
+    hamiltonian : OpSum
+        H, which must be Hermitian.
+    jumps : sequence of OpSum
+        The jump operators L_k, rates included.
+
+    Examples
+    --------
+    >>> Lindbladian(OpSum(), [OpSum([(1.0, "Sm", 0)])]).growth(np.array([-0.5 + 1j])).tolist()
+    [-0.5]
+    """
+
+    hamiltonian: OpSum
+    jumps: Sequence[OpSum]
+    period: ClassVar[float | None] = None
+    circle: ClassVar[float | None] = None
+
+    def at(self, t: float) -> Self:
+        """Return the Lindbladian at a time, which is always the same."""
+        return self
+
+    def growth(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return Re λ."""
+        return np.asarray(values).real
+
+    def amplification(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return Re λ."""
+        return self.growth(values)
+
+    def levels(self, values: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return the frequencies -Im λ."""
+        return -np.asarray(values).imag
+
+
+@dataclass(frozen=True, eq=False)
 class Circuit:
     """A state evolves by whole periods, each of which is the same layers of gates.
 
@@ -174,4 +213,5 @@ def unknown(generator: Any, what: str) -> TypeError:
     >>> str(unknown(Circuit([]), "a matrix-product operator"))
     'there is no way to make a matrix-product operator of a Circuit'
     """
-    return TypeError(f"there is no way to make {what} of a {type(generator).__name__}")
+    views = "; model.no_click() and model.lindbladian() have one" if isinstance(generator, Lindbladian) else ""
+    return TypeError(f"there is no way to make {what} of a {type(generator).__name__}{views}")

@@ -56,7 +56,7 @@ def product_matrix(site: Site, names: tuple[str, ...]) -> Array:
     return product
 
 
-def localise(op: OpSum, sites: Sequence[Site]) -> list[LocalTerm]:
+def localise(op: OpSum, sites: Sequence[Site], odd: bool = False) -> list[LocalTerm]:
     """Resolve each term into operators on single sites, with Jordan–Wigner strings for fermions.
 
     Parameters
@@ -65,6 +65,9 @@ def localise(op: OpSum, sites: Sequence[Site]) -> list[LocalTerm]:
         The operator.
     sites : sequence of Site
         The chain.
+    odd : bool
+        Whether terms may have an odd number of fermionic operators, as those of jump operators have: their strings
+        begin at the first site.
 
     Returns
     -------
@@ -74,7 +77,8 @@ def localise(op: OpSum, sites: Sequence[Site]) -> list[LocalTerm]:
     Raises
     ------
     ValueError
-        If an operator is unknown, a site lies outside the chain, or a term has an odd number of fermionic operators.
+        If an operator is unknown, a site lies outside the chain, or a term has an odd number of fermionic operators
+        and may not.
 
     Examples
     --------
@@ -83,9 +87,9 @@ def localise(op: OpSum, sites: Sequence[Site]) -> list[LocalTerm]:
     """
     terms = op.simplify().terms
     try:
-        matrices = _resolved(tuple(term.factors for term in terms), tuple(sites))
+        matrices = _resolved(tuple(term.factors for term in terms), tuple(sites), odd)
     except ValueError:
-        matrices = [_on_sites(term, sites) for term in terms]  # which names the term with its coefficient
+        matrices = [_on_sites(term, sites, odd) for term in terms]  # which names the term with its coefficient
     return [LocalTerm(term, dict(names)) for term, names in zip(terms, matrices, strict=True)]
 
 
@@ -112,12 +116,14 @@ def norm_bound(op: OpSum, sites: Sequence[Site]) -> float:
 
 
 @functools.lru_cache(maxsize=64)
-def _resolved(products: tuple[tuple[Factor, ...], ...], sites: tuple[Site, ...]) -> list[dict[int, tuple[str, ...]]]:
+def _resolved(
+    products: tuple[tuple[Factor, ...], ...], sites: tuple[Site, ...], odd: bool
+) -> list[dict[int, tuple[str, ...]]]:
     """Resolve the products of a sum, which realisations of a model share."""
-    return [_on_sites(Term(1.0, factors), sites) for factors in products]
+    return [_on_sites(Term(1.0, factors), sites, odd) for factors in products]
 
 
-def _on_sites(term: Term, sites: Sequence[Site]) -> dict[int, tuple[str, ...]]:
+def _on_sites(term: Term, sites: Sequence[Site], odd: bool) -> dict[int, tuple[str, ...]]:
     """Return the names of operators on each site."""
     matrices: dict[int, tuple[str, ...]] = {}
     fermionic = 0
@@ -132,6 +138,6 @@ def _on_sites(term: Term, sites: Sequence[Site]) -> dict[int, tuple[str, ...]]:
                     names = matrices.get(k, ())
                     matrices[k] = names[:-1] if names[-1:] == ("F",) else (*names, "F")
         matrices[j] = (*matrices.get(j, ()), name)
-    if fermionic % 2:
+    if fermionic % 2 and not odd:
         raise ValueError(f"term {term} has an odd number of fermionic operators, which is no local operator")
     return {k: names for k, names in sorted(matrices.items()) if names}

@@ -1,0 +1,139 @@
+"""The Lindblad equation as a non-Hermitian Hamiltonian of doubled sites."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from mpsnh.language.doubled import DoubledSite, on_bras, on_kets
+from mpsnh.language.opsum import OpSum
+from mpsnh.language.site import Site
+from mpsnh.operators.localise import localise, product_matrix
+from mpsnh.operators.sector import joint_charges
+
+ROUNDING = 1e-13
+"""Matrix elements, relative to the largest one on the same sites, that count as zero."""
+
+
+def effective(hamiltonian: OpSum, jumps: Sequence[OpSum]) -> OpSum:
+    """Return H - (i/2) Σ_k L_k† L_k, with like terms merged.
+
+    (Brighi et al., DOI 10.1103/crwj-x7j8 (2025), Eq. 1.)
+
+    Parameters
+    ----------
+    hamiltonian : OpSum
+        The Hermitian part H.
+    jumps : sequence of OpSum
+        The jump operators L_k, rates included.
+
+    Examples
+    --------
+    >>> print(effective(OpSum([(1.0, "Sz", 0)]), [OpSum([(0.5, "Sm", 0)])]))
+    -0.125j Sm†_0 Sm_0 + 1 Sz_0
+    """
+    return (hamiltonian + OpSum.sum(-0.5j * (jump.dag() * jump) for jump in jumps)).simplify()
+
+
+def lindblad(hamiltonian: OpSum, jumps: Sequence[OpSum]) -> OpSum:
+    """Return i times the generator 𝓛 of the Lindblad equation, as an operator of `DoubledSite`.
+
+    i 𝓛 ρ = H_eff ρ - ρ H_eff† + i Σ_k L_k ρ L_k†, so that exp(-i (i 𝓛) t) evolves density operators.
+
+    Parameters
+    ----------
+    hamiltonian : OpSum
+        The Hermitian part H.
+    jumps : sequence of OpSum
+        The jump operators L_k, rates included.
+
+    Examples
+    --------
+    >>> print(lindblad(OpSum(), [OpSum([(1.0, "Sm", 0)])]))
+    -0.5j bra:Sm_0 bra:Sm†_0 + 1j ket:Sm_0 bra:Sm†_0 - 0.5j ket:Sm†_0 ket:Sm_0
+    """
+    no_click = effective(hamiltonian, jumps)
+    clicks = (1j * (on_kets(jump) * on_bras(jump.dag())) for jump in jumps)
+    return (on_kets(no_click) - on_bras(no_click.dag()) + OpSum.sum(clicks)).simplify()
+
+
+def on_supports(op: OpSum, sites: Sequence[Site]) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """Yield what an operator does to each set of sites on which it has terms.
+
+    Parameters
+    ----------
+    op : OpSum
+        The operator.
+    sites : sequence of Site
+        The chain.
+
+    Yields
+    ------
+    where : tuple of int
+        The sites, strings included.
+    matrix : csr_matrix
+        The sum of these terms; the first of the sites is the most significant digit.
+
+    Examples
+    --------
+    >>> [(where, m.toarray().real.tolist()) for where, m in on_supports(OpSum([(2.0, "Sz", 1)]), [nh.Spin(0.5)] * 2)]
+    [((1,), [[1.0, 0.0], [0.0, -1.0]])]
+    """
+    sums: dict[tuple[int, ...], Any] = {}
+    for local in localise(op, sites):
+        factors = (scipy.sparse.csr_matrix(product_matrix(sites[j], names)) for j, names in local.matrices.items())
+        matrix = local.term.coefficient * functools.reduce(scipy.sparse.kron, factors, scipy.sparse.identity(1))
+        where = tuple(local.matrices)
+        sums[where] = sums[where] + matrix if where in sums else matrix
+    yield from ((where, scipy.sparse.csr_matrix(matrix)) for where, matrix in sums.items())
+
+
+def doubled_sites(hamiltonian: OpSum, jumps: Sequence[OpSum], sites: Sequence[Site]) -> tuple[DoubledSite, ...]:
+    """Return doubled sites with as many charges as the Lindblad equation conserves.
+
+    That is the charge of the ket and that of the bra if no jump changes the charge (strong symmetry), as one number, or
+    their difference if jumps change both alike (weak symmetry), or none.
+
+    Parameters
+    ----------
+    hamiltonian : OpSum
+        The Hermitian part H.
+    jumps : sequence of OpSum
+        The jump operators L_k, rates included.
+    sites : sequence of Site
+        The sites of kets.
+
+    Examples
+    --------
+    >>> sites = [nh.Spin(0.5)] * 2
+    >>> for name in ("Sz", "Sm", "Sx"):
+    ...     print(doubled_sites(OpSum(), [OpSum([(1.0, name, 0)])], sites)[0].charges)
+    (6, 4, -4, -6)
+    (0, 2, -2, 0)
+    (0, 0, 0, 0)
+    """
+    spread = 1 + sum(max(site.charges) - min(site.charges) for site in sites)
+    generator = lindblad(hamiltonian, jumps)
+    for ket, bra in ((spread, 1), (1, -1)):
+        doubled = _doubled(sites, ket, bra)
+        if all(_conserved(matrix, [doubled[j] for j in where]) for where, matrix in on_supports(generator, doubled)):
+            return doubled
+    return _doubled(sites, 0, 0)
+
+
+def _doubled(sites: Sequence[Site], ket: int, bra: int) -> tuple[DoubledSite, ...]:
+    """Double each site, the same ones once."""
+    doubled = {site: DoubledSite(site, ket, bra) for site in sites}
+    return tuple(doubled[site] for site in sites)
+
+
+def _conserved(matrix: Any, sites: Sequence[Site]) -> bool:
+    """Tell whether a matrix has no elements between states of different charges."""
+    charges = joint_charges([site.charges for site in sites])
+    elements = matrix.tocoo()
+    sizes, changing = np.abs(elements.data), charges[elements.row] != charges[elements.col]
+    return not changing.any() or bool(sizes[changing].max() <= ROUNDING * sizes.max())
