@@ -19,12 +19,16 @@ from mpsnh.language.site import Site, chain_of
 from mpsnh.operators.compression import compressed
 from mpsnh.operators.localise import Array, LocalTerm, localise, product_matrix
 
+GAP = 1e-3
+"""Ratio of one coefficient to the next larger one below which terms are compressed apart."""
+
 
 def mpo_tensors(op: OpSum, sites: Sequence[Site]) -> list[Array]:
     """Compile an operator of any range to a matrix-product operator of minimal bond dimension.
 
     A finite automaton with one channel for each different beginning of the terms that cross a bond,
-    and then as few as the rank of the operator across the bond, `mpsnh.operators.compression`.
+    and then as few as the rank of the operator across the bond, `mpsnh.operators.compression`. Terms of very different
+    sizes are compressed apart, so that a small one keeps its digits at the price of two channels.
 
     Parameters
     ----------
@@ -44,13 +48,65 @@ def mpo_tensors(op: OpSum, sites: Sequence[Site]) -> list[Array]:
     >>> [w.shape[1] for w in mpo_tensors(ising, [nh.Spin(0.5)] * 6)]
     [2, 3, 3, 3, 2, 1]
     """
-    terms = localise(op, sites)
-    # Channels hold sums of what has a coefficient and of what has none. So that no term drowns, whatever the unit of
-    # energy is, the largest coefficient is made about 1; a power of 2 changes no digit.
+    groups = [_of_terms(terms, sites) for terms in _of_one_size(localise(op, sites))]
+    return groups[0] if len(groups) == 1 else direct_sum(groups)
+
+
+def _of_terms(terms: Sequence[LocalTerm], sites: Sequence[Site]) -> list[Array]:
+    """Return the tensors of the sum of terms of similar size.
+
+    Channels hold sums of what has a coefficient and of what has none. So that no term drowns, whatever the unit of
+    energy is, the largest coefficient is made about 1; a power of 2 changes no digit.
+    """
     largest = max((abs(local.term.coefficient) for local in terms), default=1.0)
     unit = 2.0 ** (math.frexp(largest)[1] - 1)
     *others, last = compressed(_automaton(terms, sites, unit))
     return [*others, unit * last]
+
+
+def _of_one_size(terms: Sequence[LocalTerm]) -> list[list[LocalTerm]]:
+    """Part terms where their coefficients, by size, leave a gap.
+
+    A channel of a compressed operator is a sum of what came with several coefficients, of which small ones would drown.
+    """
+    groups: list[list[LocalTerm]] = [[]]
+    last = math.inf
+    for local in sorted(terms, key=lambda local: -abs(local.term.coefficient)):
+        size = abs(local.term.coefficient)
+        if groups[-1] and size < last * GAP:
+            groups.append([])
+        groups[-1].append(local)
+        last = size
+    order = {id(local): place for place, local in enumerate(terms)}
+    return [sorted(group, key=lambda local: order[id(local)]) for group in groups]
+
+
+def direct_sum(operators: Sequence[Sequence[Array]]) -> list[Array]:
+    """Return the tensors of a sum of operators, whose channels stand side by side.
+
+    Parameters
+    ----------
+    operators : sequence of sequence of ndarray, shape (left bond, right bond, d, d)
+        Tensors of each operator; the outer bonds have dimension 1.
+
+    Examples
+    --------
+    >>> one, z = np.eye(2)[None, None], np.diag([1.0, -1.0])[None, None]
+    >>> [w.shape[:2] for w in direct_sum([[one, z], [z, one]])]
+    [(1, 2), (2, 1)]
+    """
+    total = []
+    for j, tensors in enumerate(zip(*operators, strict=True)):
+        lefts, rights = ([w.shape[axis] for w in tensors] for axis in (0, 1))
+        first, last = j == 0, j == len(operators[0]) - 1
+        rows, columns = (1 if first else sum(lefts)), (1 if last else sum(rights))
+        tensor = np.zeros((rows, columns, *tensors[0].shape[2:]), dtype=complex)
+        row = column = 0
+        for w, left, right in zip(tensors, lefts, rights, strict=True):
+            tensor[row : row + left, column : column + right] += w
+            row, column = (row if first else row + left), (column if last else column + right)
+        total.append(tensor)
+    return total
 
 
 _START, _DONE = "start", "done"

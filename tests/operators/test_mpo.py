@@ -145,3 +145,19 @@ def test_the_unit_of_energy_does_not_matter(unit):
 
     exact = Sector(sites, None).operator(ring(1.0)).toarray()
     np.testing.assert_allclose(MPO.from_opsum(ring(unit), sites).to_dense() / unit, exact, atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", [4, 7, 12, 25, 42, 54, 58, 94, 142, 185])
+def test_small_terms_keep_their_digits_next_to_large_ones(seed):
+    """Of a ring, where the large terms have no matrix elements; compressed together, all of these lost some or all."""
+    rng = np.random.default_rng(seed)
+    L = int(rng.integers(3, 7))
+    bonds, hops = [(j, (j + 1) % L) for j in range(L)], (("Sp", "Sm"), ("Sm", "Sp"), ("Sz", "Sz"))
+    large = OpSum.sum((rng.normal(), a, i, b, j) for i, j in bonds for a, b in hops)
+    small = 10.0 ** -rng.integers(6, 20)
+    i, j = sorted(rng.choice(L, 2, replace=False).tolist())
+    a, b = rng.choice(["Sp", "Sm", "Sz", "Sx"], 2).tolist()
+    faint = OpSum([(small * rng.normal(), a, i, b, j), (small * rng.normal(), "Sx", i)])
+    strong, weak = (Sector([Spin(0.5)] * L, None).operator(op).toarray() for op in (large, faint))
+    ours = MPO.from_opsum(large + faint, [Spin(0.5)] * L).to_dense()[strong == 0]
+    np.testing.assert_allclose(ours, weak[strong == 0], atol=1e-13 * np.abs(weak).max())
