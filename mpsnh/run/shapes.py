@@ -59,6 +59,28 @@ def require_dimensions(observables: Observables, axis: str | None) -> None:
                 )
 
 
+def not_finite(variables: Mapping[str, tuple[Any, ...]]) -> list[str]:
+    """Return the names of variables with a number that is none, or infinite where none may be.
+
+    Parameters
+    ----------
+    variables : mapping of str to tuple
+        Dimensions, values and attributes by name.
+
+    Examples
+    --------
+    >>> endless = np.array(np.inf)
+    >>> not_finite({"gap": ((), endless, {}), "condition": ((), endless, {"infinite": "of a defective level"})})
+    ['gap']
+    """
+    names = []
+    for name, (_, values, attributes) in variables.items():
+        finite = ~np.isnan(values) if "infinite" in attributes else np.isfinite(values)
+        if not (finite if finite.ndim == 0 else finite.all()):  # a single number takes a tenth of the time
+            names.append(name)
+    return names
+
+
 class Shapes:
     """Turns what observables return into arrays, each of which has one shape at all records.
 

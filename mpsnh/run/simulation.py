@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from mpsnh.checks import require
 from mpsnh.run.checkpoint import Checkpoint, Progress
 from mpsnh.run.fingerprint import fingerprint
 from mpsnh.run.provenance import versions
-from mpsnh.run.shapes import Shapes, require_dimensions
+from mpsnh.run.shapes import Shapes, not_finite, require_dimensions
 
 R = TypeVar("R", bound=Record)
 
@@ -144,6 +145,11 @@ class Simulation(Generic[R]):
         KeyboardInterrupt
             On Ctrl-C, with a sentence that says what is kept and how to go on.
 
+        Warns
+        -----
+        RuntimeWarning
+            If a result is not finite, where the observable does not say that it may be.
+
         Examples
         --------
         >>> import tempfile
@@ -164,6 +170,10 @@ class Simulation(Generic[R]):
             if keeper is not None and keeper.exists:
                 kept = f"{len(keeper.progress.rows)} records are in {keeper.url}, and the same call goes on from there"
             raise KeyboardInterrupt(f"stopped by Ctrl-C: {kept}") from None
+        for name in not_finite(data):
+            warnings.warn(
+                f"the result {name!r} is not finite; a sweep would count it as failed", RuntimeWarning, stacklevel=2
+            )
         return xr.Dataset(data, coords, self.provenance())
 
     def measured(
