@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
+from mpsnh.algorithms.folded_run import for_ladders, on_ladder, on_ring
+from mpsnh.algorithms.tebd_sweep import DOUBLED, LEFT_OUT, SHADOW, Sweep, carried, left_out, visible
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
+from mpsnh.base.ring import FoldedRing, closes
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.kernels.batched import cuda
@@ -29,11 +31,15 @@ from mpsnh.states.memory import memory_needed
 from mpsnh.states.mps import MPS
 from mpsnh.states.protocol import Workspace
 from mpsnh.states.shadow import Shadow, coarser, swept
-from mpsnh.states.symmetric import SymmetricMPS, from_blocks, require_charge, symmetric
+from mpsnh.states.symmetric import SymmetricMPS, require_charge, symmetric
 from mpsnh.states.truncation import Truncation
 
 TOLERANCE = 0.01
 """Default tolerance of the error of local values."""
+
+
+SMALL = 16
+"""Bond dimension below which a projection saves little, and loses more than `excess` now and then."""
 
 
 LEAST_BOND = 8
@@ -44,10 +50,13 @@ STEPS_SHARE = 5
 
 
 class NHTEBD(TimeEvolution["Sweep"]):
-    """Non-Hermitian TEBD of an open chain (after G. Vidal, PRL 91, 147902 (2003)).
+    """Non-Hermitian TEBD of a chain or ring (after G. Vidal, PRL 91, 147902 (2003)).
 
     Non-unitary gates destroy the canonical form, so each gate acts, and is truncated, at the orthogonality centre,
     which moves through a layer by QR. The norm is taken out after every gate and summed in `Snapshot.log_norm`.
+
+    A ring is folded into a ladder whose rungs hold the sites r and L - 1 - r, so that all gates act on neighbours. Its
+    states are `mpsnh.FoldedMPS`, and all that is said here of sites and bonds holds for rungs.
 
     If the gates conserve the charge of the sites and the initial state has a definite one, tensors are stored and
     split by blocks of charge, and the states are `mpsnh.SymmetricMPS`; else they are dense.
@@ -148,7 +157,24 @@ class NHTEBD(TimeEvolution["Sweep"]):
             require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1, or None")
 
     @override
+    def records(self, model: Model, after: Snapshot | None = None) -> Iterator[Snapshot]:
+        if closes(model):
+            ladder, algorithm = self._ladders.of(model)
+            yield from on_ring(algorithm.records(ladder, on_ladder(after)), model.sites)
+        else:
+            yield from super().records(model, after)
+
+    @functools.cached_property
+    def _ladders(self) -> Remembered[tuple[FoldedRing, Self]]:
+        """Each ring as a ladder, and the algorithm that evolves it."""
+        return Remembered(lambda ring: (FoldedRing.of(ring), for_ladders(self, ring)))
+
+    @override
     def check(self, model: Model) -> None:
+        if closes(model):
+            ladder, algorithm = self._ladders.of(model)
+            algorithm.check(ladder)
+            return
         super().check(model)
         if self.device == "cuda":
             cuda()
@@ -176,6 +202,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     @override
     def bytes_needed(self, model: Model) -> float:
+        if closes(model):
+            ladder, algorithm = self._ladders.of(model)
+            return algorithm.bytes_needed(ladder)
         conserves = self._plans.of(model).conserves
         charges = [site.charges if conserves else (0,) * site.dim for site in model.sites]
         bonds = [self.max_bond] if self.tolerance is None else [self.max_bond, *[coarser(self.truncation).max_bond] * 2]
@@ -189,7 +218,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     @property
     def truncation(self) -> Truncation:
         """What is kept of a bond after each gate."""
-        excess = self.excess if self.max_bond >= _SMALL else 0.0
+        excess = self.excess if self.max_bond >= SMALL else 0.0
         return Truncation(
             max_bond=self.max_bond, cutoff=self.cutoff, min_bond=min(LEAST_BOND, self.max_bond), excess=excess
         )
@@ -210,6 +239,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
         """
         if not isinstance(self.dt, str):
             return self.order, 1
+        if closes(model):
+            ladder, algorithm = self._ladders.of(model)
+            return algorithm.steps_between(ladder)
         return time_step(model.generator, model.sites, self.every, (self.tolerance or TOLERANCE) / STEPS_SHARE)
 
     def _planned(self, model: Model) -> Steps:
@@ -231,8 +263,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
             suited = self._suited(initial, plan)
             normalised = suited.workspace()
             normalised.move_to(0)
-            known, unknown = _left_out(suited, model), 0.0 if self.tolerance else 1.0
-            after = TruncatedSnapshot(0.0, _visible(normalised, model), 0.0, known, noise=unknown, trotter=unknown)
+            known, unknown = left_out(suited, model), 0.0 if self.tolerance else 1.0
+            after = TruncatedSnapshot(0.0, visible(normalised, model), 0.0, known, noise=unknown, trotter=unknown)
         state = after.state
         if not isinstance(state, MPS):
             raise TypeError(f"NHTEBD continues an MPS, not {type(state).__name__}")
@@ -242,16 +274,15 @@ class NHTEBD(TimeEvolution["Sweep"]):
         workspace.log_norm += after.log_norm or 0.0
         workspace.recall(after.carry)
         sweep = Sweep(model, plan, workspace, discarded=getattr(after, "discarded", 0.0))
-        left_out = {**_left_out(state, model), **after.carry}
-        sweep.left_out = float(left_out.get(_LEFT_OUT, -math.inf))
+        sweep.left_out = float({**left_out(state, model), **after.carry}.get(LEFT_OUT, -math.inf))
         if self.tolerance is None:
             sweep.noise, sweep.trust_time, sweep.trotter = 1.0, 0.0, 1.0
             return sweep
-        left, sweep.trotter = _carried(after, _SHADOW), getattr(after, "trotter", 0.0)
+        left, sweep.trotter = carried(after, SHADOW), getattr(after, "trotter", 0.0)
         sweep.shadow = Shadow.resumed(workspace, self.truncation, left, getattr(after, "noise", 0.0))
         sweep.noise, sweep.trust_time = sweep.shadow.error, getattr(after, "trust_time", NEVER)
         if plan.doubled is not None:
-            left, truncation = _carried(after, _DOUBLED), sweep.shadow.truncation
+            left, truncation = carried(after, DOUBLED), sweep.shadow.truncation
             sweep.doubled = DoubledSteps.resumed(workspace, truncation, plan.order, left, sweep.trotter)
         return sweep
 
@@ -309,7 +340,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     def record(self, carry: Sweep, t: float) -> TruncatedSnapshot:
         return TruncatedSnapshot(
             t,
-            _visible(carry.workspace, carry.model),
+            visible(carry.workspace, carry.model),
             carry.workspace.log_norm,
             carry.carry(),
             discarded=carry.discarded,
@@ -318,68 +349,3 @@ class NHTEBD(TimeEvolution["Sweep"]):
             trust_time=carry.trust_time,
             trotter=carry.trotter,
         )
-
-
-@dataclass
-class Sweep:
-    """A state that gates change in place, and what is known of its errors.
-
-    Examples
-    --------
-    >>> sweep = NHTEBD(dt=0.1, t_max=1.0).init(models.NonHermitianXXZ(L=4), None)
-    >>> sweep.discarded, sweep.workspace.bond_dimensions()
-    (0.0, [1, 1, 1, 1, 1])
-    """
-
-    model: Model
-    plan: Steps
-    workspace: Workspace
-    shadow: Shadow | None = None
-    doubled: DoubledSteps | None = None
-    discarded: float = 0.0
-    discarded_step: float = 0.0
-    noise: float = 0.0
-    trust_time: float = NEVER
-    trotter: float = 0.0
-    left_out: float = -math.inf
-
-    def carry(self) -> dict[str, NDArray[Any]]:
-        """Return what a run must know to go on, besides the state."""
-        known = self.workspace.carry()
-        for prefix, run in ((_SHADOW, self.shadow), (_DOUBLED, self.doubled)):
-            if run is not None:
-                known |= {prefix + name: array for name, array in run.carry().items()}
-        return known if math.isinf(self.left_out) else known | {_LEFT_OUT: np.array(self.left_out)}
-
-
-_SMALL = 16
-"""Bond dimension below which a projection saves little, and loses more than `excess` now and then."""
-
-
-_LEFT_OUT = "left_out"
-"""Name of the logarithm of the largest amplitude, relative to the norm, that a state may have in other charges."""
-
-
-_SHADOW = "shadow."
-"""How the names of what a shadow carries begin."""
-
-
-_DOUBLED = "doubled."
-"""The same of the run with doubled steps."""
-
-
-def _carried(after: Snapshot, prefix: str) -> dict[str, NDArray[Any]]:
-    """Return what a run that stands beside another one left in its snapshot."""
-    return {name.removeprefix(prefix): array for name, array in after.carry.items() if name.startswith(prefix)}
-
-
-def _left_out(state: MPS, model: Model) -> dict[str, NDArray[Any]]:
-    """Return the amplitude that a state by charge leaves out, unless the model says that there is one charge only."""
-    if model.charge is not None or not isinstance(state, SymmetricMPS) or state.left_out == 0:
-        return {}
-    return {_LEFT_OUT: np.array(math.log(state.left_out))}
-
-
-def _visible(workspace: Workspace, model: Model) -> MPS:
-    """Return the state of a workspace, without copying it."""
-    return from_blocks(workspace.view(), model.sites, (workspace.centre, workspace.centre + 1))

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from mpsnh.base.capability import Capability
 from mpsnh.base.records import Record
+from mpsnh.states.folded import FoldedMPS
 from mpsnh.states.mps import MPS
 from mpsnh.states.state import Pure, State
 
@@ -142,5 +143,5 @@ class TruncatedSnapshot(Snapshot):
     @property
     def max_bond(self) -> float:
         """The largest bond dimension of the state."""
-        assert isinstance(self.state, MPS)
+        assert isinstance(self.state, MPS | FoldedMPS)
         return float(self.state.max_bond())

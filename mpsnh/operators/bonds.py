@@ -110,7 +110,7 @@ def bond_hamiltonians(op: OpSum, sites: Sequence[Site]) -> list[Array]:
         elif (first, last) == (0, L - 1):
             raise ValueError(
                 f"term {term.term} joins the two ends of the chain; gates on bonds need open boundaries, "
-                "boundary='open'"
+                "boundary='open', or for NHTEBD a ring without longer terms"
             )
         else:
             raise ValueError(

@@ -68,6 +68,14 @@ def joins_ends(world: World) -> bool:
     return not world.floquet and world.case.L > 2 and (0, world.case.L - 1) in _spans(world)
 
 
+def joins_unlike(world: World) -> bool:
+    return joins_ends(world) and len(set(world.kinds)) > 1
+
+
+def no_product(world: World) -> bool:
+    return joins_ends(world) and world.case.initial is not None and world.case.initial[0] != "names"
+
+
 def gates_apart(world: World) -> bool:
     return world.floquet and any(where not in {(j,), (j, j + 1)} for _, where in world.gates for j in where[:1])
 
@@ -97,7 +105,7 @@ def bond_too_small(world: World) -> bool:
 
 
 def no_gates_possible(world: World) -> bool:
-    return too_long(world) or joins_ends(world) or gates_apart(world)
+    return too_long(world) or joins_unlike(world) or no_product(world) or gates_apart(world)
 
 
 def not_closed(world: World) -> bool:
@@ -201,7 +209,9 @@ def few_for_filter(world: World) -> bool:
 
 
 REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
-    (r"joins the two ends of the chain", "a term joins the ends", joins_ends),
+    (r"joins the two ends of the chain", "a ring has longer terms", lambda w: joins_ends(w) and too_long(w)),
+    (r"^sites of the ring", "a ring of different sites", joins_unlike),
+    (r"^(bond dimension of a state to fold|state of site)", "a ring begins with a product state", no_product),
     (r"spans sites \d+ to \d+; gates", "a term is longer than a bond", too_long),
     (r"NHTEBD needs gates on one site or on neighbours", "a gate is longer than a bond", gates_apart),
     (r"^the gate on sites .* takes a state of charge", "a gate breaks the charge", gates_break_charge),

@@ -348,8 +348,6 @@ def test_values_do_not_change(value):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (chain(boundary="periodic"), "joins the two ends of the chain; gates on bonds need open boundaries"),
-        (chain(3, boundary="periodic"), "joins the two ends of the chain; gates on bonds need open boundaries"),
         (
             terms(1, "Sz", 0, "Sz", 2),
             "term 1 Sz_0 Sz_2 spans sites 0 to 2; gates on bonds need terms on one site or on",

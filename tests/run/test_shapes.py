@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mpsnh as nh
-from mpsnh import algorithms, models
+from mpsnh import algorithms, models, observables
 
 
 class Returns(nh.Observable[nh.Snapshot]):
@@ -103,3 +103,17 @@ def declared(**attributes):
 def test_refused_declarations(name, observable, error, message):
     with pytest.raises(error, match=message):
         simulation(**{name: observable})
+
+
+def test_what_is_no_number_is_said():
+    class Sick(nh.Observable[nh.Snapshot]):
+        measures = nh.Snapshot
+
+        def __call__(self, record, model):
+            return np.nan if record.time > 0.5 else 1.0
+
+    way = algorithms.ExactEvolution(dt=1.0, t_max=2.0)
+    sick = nh.Simulation(models.NonHermitianXXZ(L=4), way, {"sz": observables.Magnetization(), "sick": Sick()})
+    with pytest.warns(RuntimeWarning, match="the result 'sick' is not finite; a sweep would count it as failed"):
+        result = sick.run()
+    assert result.sick[0] == 1.0

@@ -133,20 +133,6 @@ def test_every_variable_says_what_it_is(simulation):
         assert data[name].attrs == {"long_name": observable.long_name, "units": observable.units}
 
 
-def test_what_is_no_number_is_said():
-    class Sick(nh.Observable[nh.Snapshot]):
-        measures = nh.Snapshot
-
-        def __call__(self, record, model):
-            return np.nan if record.time > 0.5 else 1.0
-
-    way = algorithms.ExactEvolution(dt=1.0, t_max=2.0)
-    sick = nh.Simulation(models.NonHermitianXXZ(L=4), way, {"sz": observables.Magnetization(), "sick": Sick()})
-    with pytest.warns(RuntimeWarning, match="the result 'sick' is not finite; a sweep would count it as failed"):
-        result = sick.run()
-    assert result.sick[0] == 1.0
-
-
 def test_units():
     data = quench().run()
     assert {name: data[name].attrs["units"] for name in ("sz", "current", "j0", "entropy", "norm", "log_norm")} == {
