@@ -153,6 +153,11 @@ class LevelProblem:
         """The operator that sweeps are for."""
         return ChargedMPO.of(self.mpo.site_tensors(), self.space.charges)
 
+    @functools.cached_property
+    def adjoint(self) -> LevelProblem:
+        """The problem of the adjoint of the operator, in the same gauge."""
+        return LevelProblem(self.space, None, self.plain, self.mpo.dag(), self.bound)
+
     def random_blocks(self, bond: int, rng: np.random.Generator) -> list[Blocks]:
         """Return a random state to start from, a real one if the matrix is real and Hermitian.
 

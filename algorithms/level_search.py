@@ -147,7 +147,9 @@ class LevelSearch:
     sweeps: int
     accuracy: float
 
-    def run(self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator) -> list[Blocks]:
+    def run(
+        self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator, rough: bool = True
+    ) -> list[Blocks]:
         """Search from a state, and return the blocks of the one that the search ends with, of unit norm.
 
         Parameters
@@ -158,10 +160,13 @@ class LevelSearch:
             Picks the wanted level among Ritz values.
         rng : numpy.random.Generator
             Where the random vectors of rough sweeps come from.
+        rough : bool
+            Whether to begin with rough sweeps, which forget the start, or to follow it.
         """
         state = Sweeps(self.operator, start)
         values = [complex(np.nan)] * 2
-        for number in range(len(ROUGH) + 2 * self.sweeps):
+        first = 0 if rough else len(ROUGH) + self.max_bond.bit_length()  # from which on bonds are as large as they get
+        for number in range(first, max(first, len(ROUGH)) + 2 * self.sweeps):
             mixing, nudge = ROUGH[number] if number < len(ROUGH) else (0.0, 0.0)
             grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
             settled = grown == self.max_bond and not mixing

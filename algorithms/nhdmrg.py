@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from typing_extensions import override
 
+from mpsnh.algorithms.grown_state import can_grow, grown
 from mpsnh.algorithms.level_problem import (
     Certificate,
     Level,
@@ -19,7 +21,7 @@ from mpsnh.algorithms.level_problem import (
     first_of,
     is_degenerate,
 )
-from mpsnh.algorithms.level_search import LevelSearch, fastest, lowest, nearest
+from mpsnh.algorithms.level_search import LevelSearch, fastest, followed, lowest, nearest
 from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.capability import VECTORS, Capability
 from mpsnh.base.model import Model
@@ -29,8 +31,9 @@ from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.linalg.ritz import Choice
-from mpsnh.operators.charged import ChargedMPO
 from mpsnh.operators.localise import norm_bound
+from mpsnh.states.blocks import Blocks
+from mpsnh.states.workspace import BlockState
 
 START_BOND = 8
 """Bond dimension of random starts."""
@@ -170,28 +173,46 @@ class NHDMRG(Algorithm[Spectrum]):
         self.check(model)
         problem = self._problems.of(model)
         choice = self._choice(problem)
-        search = self._search(problem.operator, hermitian=problem.hermitian)
+        search = self._search(problem)
+        grows = choice is fastest and problem.gauge is None and can_grow(model)
         levels = []
         for number in range(self.starts):
             rng = np.random.default_rng([self.seed, number])
-            levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
+            if grows:
+                levels.append(self._followed(problem, grown(model, self.max_bond, rng)))
+            else:
+                levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
         best = first_of(levels, choice, self.tolerance)
         left = best.blocks
         if not problem.hermitian:
-            adjoint, rng = self._search(problem.operator.dag(), hermitian=False), np.random.default_rng(self.seed)
-            left = adjoint.run(left, nearest(best.energy.conjugate()), rng)
+            adjoint, rng = problem.adjoint, np.random.default_rng(self.seed)
+            if grows:
+                left = self._followed(adjoint, grown(model, self.max_bond, rng, left=True)).blocks
+            else:
+                left = self._search(adjoint).run(left, nearest(best.energy.conjugate()), rng)
         certificate = problem.certificate(best, left)
         yield self._spectrum(problem, levels, best, certificate)
+
+    def _followed(self, problem: LevelProblem, start: list[Blocks]) -> Level:
+        """Return the level that sweeps lead to from a state that evolution has led to, as long as they improve it."""
+        search, best = self._search(problem), problem.level(BlockState.canonical(start, problem.space.charges).view())
+        for sweeps in (1, self.sweeps):
+            blocks = replace(search, sweeps=sweeps).run(best.blocks, followed, np.random.default_rng(), rough=False)
+            polished = problem.level(blocks)
+            if polished.residual >= best.residual:
+                break
+            best = polished
+        return best
 
     def _choice(self, problem: LevelProblem) -> Choice:
         if not isinstance(self.which, str):
             return nearest(self.which)
         return fastest if self.which == "growth" and not problem.hermitian else lowest
 
-    def _search(self, operator: ChargedMPO, *, hermitian: bool) -> LevelSearch:
+    def _search(self, problem: LevelProblem) -> LevelSearch:
         return LevelSearch(
-            operator=operator,
-            hermitian=hermitian,
+            operator=problem.operator,
+            hermitian=problem.hermitian,
             max_bond=self.max_bond,
             cutoff=self.cutoff,
             sweeps=self.sweeps,

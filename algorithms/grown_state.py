@@ -1,0 +1,140 @@
+"""The state that grows fastest, found by evolution, for sweeps to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from typing_extensions import override
+
+from mpsnh.algorithms.nhtebd import NHTEBD
+from mpsnh.base.hamiltonian import HamiltonianModel
+from mpsnh.base.model import Model
+from mpsnh.base.ring import FoldedRing, closes
+from mpsnh.language.generator import Hamiltonian
+from mpsnh.language.opsum import OpSum
+from mpsnh.language.site import Site
+from mpsnh.operators.configurations import Space
+from mpsnh.operators.localise import norm_bound
+from mpsnh.states.blocks import Blocks
+from mpsnh.states.folded import FoldedMPS
+from mpsnh.states.mps import MPS
+from mpsnh.states.random import random_blocks
+from mpsnh.states.symmetric import from_blocks
+
+STRETCH = 20.0
+"""Time over which growth is looked at, in units of the inverse norm of what acts on a site."""
+
+STRETCHES = 100
+"""Most of them."""
+
+SETTLED = 1e-5
+"""What a stretch leaves of the overlap of a state with itself, and the evolution ends."""
+
+
+class Neighbours(HamiltonianModel):
+    """A chain or ladder of given sites and terms, or what they are of a ring.
+
+    Parameters
+    ----------
+    chain : tuple of Site
+        The local spaces.
+    hamiltonian : OpSum
+        The terms.
+
+    Examples
+    --------
+    >>> Neighbours(L=2, chain=(nh.Spin(0.5),) * 2, hamiltonian=OpSum([(1j, "Sz", 0)])).matrix().diagonal().imag.tolist()
+    [0.5, 0.5, -0.5, -0.5]
+    """
+
+    chain: tuple[Site, ...]
+    hamiltonian: OpSum
+
+    @property
+    @override
+    def sites(self) -> tuple[Site, ...]:
+        return self.chain
+
+    @override
+    def terms(self) -> OpSum:
+        return self.hamiltonian
+
+
+def can_grow(model: Model) -> bool:
+    """Tell whether a state of a Hamiltonian can be evolved by gates: terms act on neighbours, or close a ring of them.
+
+    Parameters
+    ----------
+    model : Model
+        With a Hamiltonian.
+
+    Examples
+    --------
+    >>> can_grow(models.NonHermitianXXZ(L=6, boundary="periodic"))
+    True
+    """
+    if closes(model):
+        return len(set(model.sites)) == 1
+    spans = ({j for _, j in term.factors} for term in cast(Hamiltonian, model.generator).terms)
+    return all(max(span) - min(span) <= 1 for span in spans if span)
+
+
+def grown(model: Model, max_bond: int, rng: np.random.Generator, *, left: bool = False) -> list[Blocks]:
+    """Return the blocks of what a random state has become when its norm grows evenly.
+
+    Parameters
+    ----------
+    model : Model
+        With a Hamiltonian H that `can_grow`.
+    max_bond : int
+        Largest bond dimension.
+    rng : numpy.random.Generator
+        Where the random state comes from.
+    left : bool
+        Whether to evolve with -H† instead of H, whose state of largest growth is the left vector of that of H.
+
+    Examples
+    --------
+    >>> ring = models.NonHermitianXXZ(L=6, gamma=0.9, V=0.0, boundary="periodic")
+    >>> len(grown(ring, 8, np.random.default_rng(0)))
+    6
+    """
+    terms, sites, L = cast(Hamiltonian, model.generator).terms, model.sites, model.L
+    terms = -terms.dag() if left else terms
+    chain: HamiltonianModel
+    if closes(model):
+        chain = FoldedRing(L=(L + 1) // 2, charge=model.charge, ring_sites=sites, ring_terms=terms)
+    else:
+        chain = Neighbours(L=L, charge=model.charge, chain=sites, hamiltonian=terms)
+    space = Space(chain.sites, model.charge)
+    start = from_blocks(
+        random_blocks(space.charges, model.charge or 0, min(8, max_bond), rng), chain.sites, (0, chain.L)
+    )
+    scale = norm_bound(terms, sites) / L
+    stretch = STRETCH / scale
+    evolution = NHTEBD(
+        dt="auto",
+        every=stretch,
+        t_max=STRETCHES * stretch,
+        max_bond=max(max_bond // 2, min(max_bond, 64), start.max_bond()),
+        tolerance=None,
+        initial=lambda _: start,
+    )
+    state = start
+    for record in evolution.records(chain):
+        before, state = state, cast(MPS, record.state)
+        if record.time > 0 and 1 - abs(state.overlap(before)) <= SETTLED:
+            break
+    if isinstance(chain, FoldedRing):
+        state = FoldedMPS(state, sites).to_mps(max_bond)
+    return list(_blocks(state, Space(sites, model.charge)))
+
+
+def _blocks(state: MPS, space: Space) -> Sequence[Blocks]:
+    """Return the blocks of a state by the charges of a space, which are all zero where no charge is asked for."""
+    blocks, charges = state.blocks()
+    if [tuple(site) for site in charges] == [tuple(site) for site in space.charges]:
+        return blocks
+    return [{(0, 0): tensor} for tensor in state.to_mps().site_tensors()]
