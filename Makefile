@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points growth faint clean fuzz torture
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points growth faint levels clean fuzz torture
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -24,6 +24,7 @@ help:
 	@echo "make oracle     compare NHTEBD at N = 560 with free fermions (ten minutes)"
 	@echo "make spectra    time exact spectra next to LAPACK and ARPACK, and check their certificates (an hour)"
 	@echo "make noise      compare NHTEBD's estimate of its error with the error, over 420 random runs (forty minutes)"
+	@echo "make levels     find levels of chains and rings next to closed forms and exact spectra (an hour)"
 	@echo "make faint      count amplitudes that NHTEBD misses as gain makes them large later (ten minutes)"
 	@echo "make trotter    compare its estimate of the error of time steps with the error, over 200 runs (ten minutes)"
 	@echo "make steps      time steps that NHTEBD chooses next to fixed ones, with the error of each (ten minutes)"
@@ -95,6 +96,9 @@ spectra: $(STAMP)
 
 noise: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.noise --figure docs/figures/nhtebd-noise.png
+
+levels: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.levels
 
 faint: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.faint

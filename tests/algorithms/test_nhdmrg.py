@@ -10,20 +10,7 @@ import pytest
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
 from tests.oracles.reference import operator
-
-
-class Terms(nh.HamiltonianModel):
-    """Any Hamiltonian on equal sites."""
-
-    op: nh.OpSum
-    site: nh.Site = nh.Spin(0.5)
-
-    @property
-    def sites(self) -> tuple[nh.Site, ...]:
-        return (self.site,) * self.L
-
-    def terms(self) -> nh.OpSum:
-        return self.op
+from tests.support.chains import Terms, box, ising, ssh
 
 
 def level(model, **parameters):
@@ -111,27 +98,6 @@ def test_what_is_certified_is_a_level(kind, seed):
         distance = np.abs(exact - spectrum.values[0]).min()
         assert distance <= spectrum.errors[0]
         assert spectrum.certified == (spectrum.errors[0] <= 1e-5)
-
-
-def ssh(cells, hops, V=0.0):
-    """Fermions with two hops in each cell, hopping 1 between cells, and interaction of neighbours; half filled."""
-    op, there = nh.OpSum(), dict(enumerate(hops))
-    for j in range(2 * cells - 1):
-        op += (1.0 if j % 2 else there[0], "cdag", j, "c", j + 1)
-        op += (1.0 if j % 2 else there[1], "cdag", j + 1, "c", j)
-        op += (V, "n", j, "n", j + 1)
-    return Terms(L=2 * cells, op=op, site=nh.Fermion(), charge=cells)
-
-
-def ising(L, fields):
-    bonds = ((-1, "X", j, "X", j + 1) for j in range(L - 1))
-    return Terms(L=L, op=nh.OpSum([*bonds, *((-fields, "Z", j) for j in range(L))]))
-
-
-def box(L, gamma):
-    """Lowest energy of free particles on an open chain, half filled."""
-    levels = np.sqrt(1 - gamma**2) * np.cos(np.arange(1, L + 1) * np.pi / (L + 1))
-    return levels[levels < 0].sum()
 
 
 COMPLEX_FIELD = nh.OpSum([*((-1, "Sz", j, "Sz", j + 1) for j in range(11)), *((-0.5j, "Sx", j) for j in range(12))])
