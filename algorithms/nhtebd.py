@@ -6,7 +6,7 @@ import functools
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from typing_extensions import override
@@ -155,6 +155,10 @@ class NHTEBD(TimeEvolution["Sweep"]):
         Truncation(max_bond=self.max_bond, cutoff=self.cutoff, excess=self.excess)
         if self.tolerance is not None:
             require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1, or None")
+
+    @override
+    def parameters(self) -> dict[str, Any]:
+        return super().parameters() | ({"order": self.dt} if isinstance(self.dt, str) else {})
 
     @override
     def records(self, model: Model, after: Snapshot | None = None) -> Iterator[Snapshot]:
