@@ -329,6 +329,32 @@ class SiteMPS(qtn.MatrixProductState):
         return left, right
 
 
+def require_mps(state: Any, what: str) -> None:
+    """Raise unless a state is a matrix-product state of a chain.
+
+    Parameters
+    ----------
+    state : object
+        Anything.
+    what : str
+        What it is, for the message.
+
+    Raises
+    ------
+    TypeError
+        Naming the way to one, if there is.
+
+    Examples
+    --------
+    >>> require_mps(nh.states.folded.fold(nh.MPS.product([nh.Spin(0.5)] * 4, ["up"] * 4)), "the state")
+    Traceback (most recent call last):
+    TypeError: the state is a FoldedMPS, but it must be an MPS: to_mps() makes one of it
+    """
+    if not isinstance(state, qtn.MatrixProductState):
+        way = ": to_mps() makes one of it" if hasattr(state, "to_mps") else ""
+        raise TypeError(f"{what} is a {type(state).__name__}, but it must be an MPS{way}")
+
+
 def _with_sites(properties: dict[str, Any], drop: str = "") -> dict[str, Any]:
     """Add the sites of a network given as `like` or `current` to quimb's properties, unless they are there."""
     known = [getattr(properties.get(source), "local_sites", None) for source in ("like", "current")]

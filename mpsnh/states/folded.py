@@ -71,6 +71,8 @@ class FoldedMPS(Pure):
 
     @override
     def overlap(self, other: Self) -> complex:
+        if not isinstance(other, FoldedMPS):
+            raise TypeError(f"the other state is a {type(other).__name__}, not folded: to_mps() unfolds this one")
         return self.ladder.overlap(other.ladder)
 
     @override

@@ -19,7 +19,7 @@ from mpsnh.operators.mpo import MPO
 from mpsnh.states.basis import require_same_basis
 from mpsnh.states.blocks import Array, bond_dimensions, schmidt_values, tamed
 from mpsnh.states.canonical import overlap_with_error, right_canonical
-from mpsnh.states.chain import SiteMPS
+from mpsnh.states.chain import SiteMPS, require_mps
 from mpsnh.states.environments import density_matrices, environments, mirrored
 from mpsnh.states.plain import PATHS, plain_network
 from mpsnh.states.quimb_methods import take_dense
@@ -107,6 +107,7 @@ class MPS(SiteMPS):
         >>> plus.overlap(MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]))
         1j
         """
+        require_mps(other, "the other state")
         require(other.L == self.L, "number of sites of the other state", other.L, f"{self.L}")
         bra, ket = (state if isinstance(state, MPS) else MPS.from_TN(state) for state in (other, self))
         require_same_basis(bra.local_sites, ket.local_sites, "the other state", "this one")

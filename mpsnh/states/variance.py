@@ -15,6 +15,7 @@ from mpsnh.operators.charged import ChargedMPO
 from mpsnh.operators.compression import compressed
 from mpsnh.operators.mpo import MPO
 from mpsnh.states.blocks import Array, Blocks, bond_charges
+from mpsnh.states.chain import require_mps
 from mpsnh.states.environments import matrix_element
 from mpsnh.states.mps import MPS
 
@@ -62,7 +63,7 @@ def residual(operator: OpSum | MPO, state: MPS, energy: complex | None = None) -
     Raises
     ------
     TypeError
-        If the operator is something else.
+        If the operator or the state is something else.
     ValueError
         If the lengths differ.
 
@@ -75,6 +76,7 @@ def residual(operator: OpSum | MPO, state: MPS, energy: complex | None = None) -
     if not isinstance(operator, OpSum | MPO):
         needed = "but it must be an OpSum or an MPO, such as model.terms() or model.mpo()"
         raise TypeError(f"operator is {described(operator)}, {needed}")
+    require_mps(state, "state")
     mpo = MPO.from_opsum(operator, state._named_sites()) if isinstance(operator, OpSum) else operator
     require(mpo.L == state.L, "number of sites of the operator", mpo.L, f"{state.L}, as the state has")
     operator_tensors = mpo.site_tensors()

@@ -16,6 +16,7 @@ from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.sector import Sector
+from mpsnh.states.chain import require_mps
 from mpsnh.states.mps import MPS
 from mpsnh.states.state import Pure, each_operator, entropy
 
@@ -76,6 +77,7 @@ class ExactState(Pure):
         >>> ExactState.from_mps(MPS.product(sites, ["1"] + ["0"] * 99), Sector(sites, 1)).sector.dim
         100
         """
+        require_mps(state, "the state")
         vector = sector.amplitudes(state.canonical_tensors())
         kept = float(np.linalg.norm(vector))
         sector.require_inside(kept**2, 1.0)

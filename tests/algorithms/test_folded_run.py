@@ -125,3 +125,19 @@ def test_rings_of_different_sites_or_entangled_states_are_refused():
     other = nh.Snapshot(0.0, singlet)
     with pytest.raises(TypeError, match="on a ring a FoldedMPS is continued, not MPS"):
         list(algorithms.NHTEBD(dt=0.1, t_max=1.0).records(models.NonHermitianXXZ(L=4, boundary="periodic"), other))
+
+
+def test_what_needs_a_chain_says_how_to_get_one():
+    sites = (nh.Spin(0.5),) * 4
+    state = nh.states.folded.fold(nh.MPS.product(sites, ["up", "down"] * 2))
+    field = OpSum([(1.0, "Sz", 0)])
+    for call in (
+        lambda: nh.residual(field, state),
+        lambda: state.to_mps().overlap(state),
+        lambda: nh.ExactState.from_mps(state, nh.Sector(sites, 0)),
+    ):
+        with pytest.raises(TypeError, match=r"is a FoldedMPS, but it must be an MPS: to_mps\(\) makes one of it"):
+            call()
+    with pytest.raises(TypeError, match=r"not folded: to_mps\(\) unfolds this one"):
+        state.overlap(state.to_mps())
+    assert state.overlap(state) == pytest.approx(1)
