@@ -1,0 +1,170 @@
+"""Density operators as vectors of doubled sites: signs of fermions, and tensors made of those of pure states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpsnh.language.doubled import DoubledSite
+from mpsnh.language.site import Site
+from mpsnh.states.blocks import Array, split_by_charge
+from mpsnh.states.mps import MPS
+from mpsnh.states.symmetric import from_blocks
+
+
+def doubled(sites: Sequence[Site]) -> tuple[DoubledSite, ...]:
+    """Return the sites of kets and bras whose charge is that of the ket less that of the bra.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        The chain.
+
+    Examples
+    --------
+    >>> doubled([nh.Boson(1)])[0].charges
+    (0, -1, 1, 0)
+    """
+    pairs = {site: DoubledSite(site) for site in sites}
+    return tuple(pairs[site] for site in sites)
+
+
+def signs(sites: Sequence[Site]) -> NDArray[np.float64]:
+    """Return the sign of each basis state of doubled sites as an operator |k⟩⟨b|.
+
+    It is (-1)^{m (m - 1) / 2 + Σ_{j<i} b_j k_i}, where k and b are 1 for odd local states and m = Σ b.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        Those of kets.
+
+    Returns
+    -------
+    ndarray, shape (d_0, d_0, d_1, d_1, …)
+        Ket and bra of each site.
+
+    Examples
+    --------
+    >>> float(signs([nh.Fermion()] * 2)[0, 0, 0, 0]), float(signs([nh.Boson(1)] * 2)[0, 0, 0, 0])
+    (-1.0, 1.0)
+    """
+    n = 2 * len(sites)
+    total, behind = np.zeros((1,) * n, dtype=int), np.zeros((1,) * n, dtype=int)
+    for i, site in enumerate(sites):
+        odd = (np.array(site.parities) < 0).astype(int)
+        ket, bra = (odd.reshape([-1 if axis == 2 * i + k else 1 for axis in range(n)]) for k in (0, 1))
+        total = total + (ket + bra) * behind
+        behind = behind + bra
+    shape = [site.dim for site in sites for _ in range(2)]
+    return np.broadcast_to(1.0 - 2.0 * (total % 2), shape)
+
+
+def as_matrix(vector: Array, sites: Sequence[Site]) -> NDArray[np.complex128]:
+    """Return a vector of doubled sites as a matrix.
+
+    Parameters
+    ----------
+    vector : ndarray, shape (∏ d_j²,)
+        Amplitudes; the first site is the most significant digit.
+    sites : sequence of Site
+        Those of kets.
+
+    Examples
+    --------
+    >>> as_matrix(np.arange(4), [nh.Spin(0.5)]).real.tolist()
+    [[0.0, 1.0], [2.0, 3.0]]
+    """
+    n, dim = len(sites), math.prod(site.dim for site in sites)
+    tensor = np.asarray(vector, dtype=complex).reshape([site.dim for site in sites for _ in range(2)]) * signs(sites)
+    return tensor.transpose([*range(0, 2 * n, 2), *range(1, 2 * n, 2)]).reshape(dim, dim)
+
+
+def as_vector(matrix: Array, sites: Sequence[Site]) -> NDArray[np.complex128]:
+    """Return a matrix as a vector of doubled sites, which undoes `as_matrix`.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (∏ d_j, ∏ d_j)
+        Any operator.
+    sites : sequence of Site
+        Those of kets.
+
+    Examples
+    --------
+    >>> as_vector(np.array([[0, 1], [2, 3]]), [nh.Spin(0.5)]).real.tolist()
+    [0.0, 1.0, 2.0, 3.0]
+    """
+    n, dims = len(sites), [site.dim for site in sites]
+    order = [axis for j in range(n) for axis in (j, n + j)]
+    tensor = np.asarray(matrix, dtype=complex).reshape(dims + dims).transpose(order)
+    return (tensor * signs(sites)).ravel()
+
+
+def projector(tensors: Sequence[Array], sites: Sequence[Site]) -> Iterator[NDArray[Any]]:
+    """Yield the tensors of |ψ⟩⟨ψ| on doubled sites.
+
+    Where there are fermions, one more index counts whether an odd number of bras are odd so far, on which signs depend.
+
+    Parameters
+    ----------
+    tensors : sequence of ndarray, shape (left bond, d, right bond)
+        |ψ⟩.
+    sites : sequence of Site
+        Those of |ψ⟩.
+
+    Examples
+    --------
+    >>> [t.ravel().real.tolist() for t in projector([np.array([[[1.0], [2.0]]])], [nh.Spin(0.5)])]
+    [[1.0, 2.0, 2.0, 4.0]]
+    """
+    fermionic = any(min(site.parities) < 0 for site in sites)
+    for j, (tensor, site) in enumerate(zip(tensors, sites, strict=True)):
+        left, d, right = tensor.shape
+        pair = np.einsum("akb,clm->acklbm", tensor, tensor.conj()).reshape(left**2, d * d, right**2)
+        if not fermionic:
+            yield pair
+            continue
+        odd = np.array(site.parities) < 0
+        with_signs = np.zeros((2, left**2, d * d, 2, right**2), dtype=complex)
+        for behind in (0, 1):
+            for k in range(d):
+                for b in range(d):
+                    sign = -1 if behind and odd[k] != odd[b] else 1
+                    with_signs[behind, :, k * d + b, (behind + odd[b]) % 2] = sign * pair[:, k * d + b]
+        site_tensor = with_signs.reshape(2 * left**2, d * d, 2 * right**2)
+        first, last = j == 0, j == len(sites) - 1
+        site_tensor = site_tensor[:1] if first else site_tensor
+        yield site_tensor.reshape(*site_tensor.shape[:2], 2, -1).sum(axis=2) if last else site_tensor
+
+
+def stored(tensors: Sequence[Array], sites: Sequence[DoubledSite]) -> MPS:
+    """Return a vector of doubled sites with bonds as small as they can be, by charge if it has a definite one.
+
+    Parameters
+    ----------
+    tensors : sequence of ndarray, shape (left bond, d², right bond)
+        Of any gauge, and of a norm that is a number of double precision.
+    sites : sequence of DoubledSite
+        The chain.
+
+    Raises
+    ------
+    ValueError
+        If the norm is zero or not finite.
+
+    Examples
+    --------
+    >>> mixed = [np.array([1.0, 0, 0, 1.0]).reshape(1, 4, 1)] * 2
+    >>> type(stored(mixed, doubled([nh.Spin(0.5)] * 2))).__name__
+    'SymmetricMPS'
+    """
+    for charges in ([site.charges for site in sites], [(0,) * site.dim for site in sites]):
+        blocks, _ = split_by_charge(tensors, charges)
+        if blocks is not None:
+            return from_blocks(blocks, sites, (len(sites) - 1, len(sites)))
+    raise ValueError("the norm of the density operator must be finite and positive")
