@@ -27,6 +27,7 @@ from .operators.sector import Sector as Sector
 from .run.simulation import Simulation as Simulation
 from .run.sweep import sweep as sweep
 from .states.density import DensityMatrix as DensityMatrix
+from .states.density_mps import DensityMPS as DensityMPS
 from .states.mps import MPS as MPS
 from .states.state import Pure as Pure
 from .states.state import State as State

@@ -18,6 +18,7 @@ from mpsnh.language.generator import Lindbladian
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site, is_fermionic
 from mpsnh.operators.lindblad import doubled_sites, effective, lindblad, on_supports
+from mpsnh.states.vectorised import doubled
 
 HERMITIAN = 1e-12
 """Largest relative deviation of a Hamiltonian from its adjoint that counts as rounding."""
@@ -90,10 +91,16 @@ class OpenModel(Model):
         """Return the model on condition that nothing jumps, with the Hamiltonian H - (i/2) Σ_k L_k† L_k."""
         return NoClickModel(L=self.L, charge=self.charge, of=self)
 
-    def lindbladian(self) -> DoubledModel:
+    def lindbladian(self, strong: bool = True) -> DoubledModel:
         """Return the Lindblad equation as a model of doubled sites, whose states are density operators.
 
-        If the model has a charge, this one has that of density operators of states with it.
+        If the model has a charge, this one has that of density operators of states with it. It is made once.
+
+        Parameters
+        ----------
+        strong : bool
+            Whether the charge of kets and that of bras are kept apart if both are conserved, and not only their
+            difference, as mixtures of charges need it.
 
         Raises
         ------
@@ -103,8 +110,15 @@ class OpenModel(Model):
         ket, bra = self._doubled_sites[0].weights
         if self.charge is not None and not ket:
             raise ValueError(f"charge = {self.charge}, but it must be None, as the jumps or the Hamiltonian change it")
-        charge = None if self.charge is None else (ket + bra) * self.charge
-        return DoubledModel(L=self.L, charge=charge, of=self)
+        weak = ket > 1 and not strong
+        charge = None if self.charge is None or weak else (ket + bra) * self.charge
+        if weak not in self._views:
+            self._views[weak] = DoubledModel(L=self.L, charge=charge, of=self, weak=weak)
+        return self._views[weak]
+
+    @cached_property
+    def _views(self) -> dict[bool, DoubledModel]:
+        return {}
 
     @cached_property
     def _doubled_sites(self) -> tuple[DoubledSite, ...]:
@@ -158,6 +172,8 @@ class DoubledModel(_View):
     ----------
     of : OpenModel
         The open system; `OpenModel.lindbladian` makes this model of it.
+    weak : bool
+        Whether the difference of the charges of kets and bras is all that counts as conserved.
 
     Examples
     --------
@@ -166,10 +182,12 @@ class DoubledModel(_View):
     ('up|up', 'up|down', 'down|up', 'down|down')
     """
 
+    weak: bool = False
+
     @property
     @override
     def sites(self) -> tuple[Site, ...]:
-        return self.of._doubled_sites
+        return doubled(self.of.sites) if self.weak else self.of._doubled_sites
 
     @override
     def terms(self) -> OpSum:
