@@ -109,8 +109,8 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
             known or (isinstance(self.initial, str) and self.initial in self.initial_names),
             "initial",
             self.initial,
-            f"{' or '.join(map(repr, self.initial_names))} or a function of the model that returns an MPS, such as lambda model: state, or a list of names of "
-            "states, one a site",
+            f"{' or '.join(map(repr, self.initial_names))} or a function of the model that returns an MPS, such as "
+            "lambda model: state, or a list of names of states, one a site",
         )
         if callable(self.initial):
             try:

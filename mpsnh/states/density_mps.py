@@ -16,11 +16,22 @@ from mpsnh.checks import require, require_memory
 from mpsnh.language.doubled import DoubledSite, on_kets
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
-from mpsnh.operators.localise import localise, product_matrix
+from mpsnh.operators.localise import localise
+from mpsnh.states.canonical import right_canonical
 from mpsnh.states.mps import MPS
 from mpsnh.states.state import State, each_operator
 from mpsnh.states.traced import Traced
-from mpsnh.states.vectorised import as_matrix, as_vector, doubled, projector, stored
+from mpsnh.states.vectorised import (
+    as_matrix,
+    as_vector,
+    covector,
+    difference_tensors,
+    doubled,
+    emphasis,
+    projector,
+    require_density,
+    stored,
+)
 
 MOST_OPEN = 4096
 """Largest dimension of the sites that a reduced density matrix is made of."""
@@ -37,6 +48,8 @@ class DensityMPS(State):
     ----------
     mps : MPS
         |ρ⟩⟩, on sites of `DoubledSite`, as those of ``model.lindbladian()``.
+    weight : float
+        By what the identity on each site is multiplied in `mps` (`emphasis`); 1 for |ρ⟩⟩ itself.
 
     Raises
     ------
@@ -51,6 +64,7 @@ class DensityMPS(State):
     """
 
     mps: MPS
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         sites = self.mps.local_sites
@@ -146,7 +160,7 @@ class DensityMPS(State):
             if matrix.ndim != 2:
                 vector = site.vector(state)
                 matrix = np.outer(vector, vector.conj())
-            _require_density(matrix, [site], f"states[{j}]")
+            require_density(matrix, [site], f"states[{j}]")
             matrices.append(matrix / np.trace(matrix))
         return cls(stored([matrix.reshape(1, -1, 1) for matrix in matrices], doubled(sites)))
 
@@ -172,7 +186,7 @@ class DensityMPS(State):
         [0.25]
         """
         array = np.asarray(matrix, dtype=complex)
-        _require_density(array, sites, "matrix")
+        require_density(array, sites, "matrix")
         pairs = doubled(sites)
         state = MPS.from_vector(as_vector(array / np.trace(array), sites), pairs)
         return cls(stored(state.site_tensors(), pairs))
@@ -190,15 +204,14 @@ class DensityMPS(State):
         """Return the largest bond dimension."""
         return int(self.mps.max_bond())
 
-    @functools.cached_property
-    def _identities(self) -> list[NDArray[np.float64]]:
-        """The covectors of the trace."""
-        return [np.eye(site.dim).ravel() for site in self.local_sites]
+    def _covector(self, j: int, names: tuple[str, ...] = ()) -> NDArray[Any]:
+        """Return what takes the trace over a site after operators have acted on it."""
+        return covector(self._pairs[j], names, self.weight)
 
     @functools.cached_property
     def _traced(self) -> Traced:
         blocks, charges = self.mps.blocks()
-        return Traced(blocks, charges, self._identities)
+        return Traced(blocks, charges, [self._covector(j) for j in range(self.mps.L)])
 
     def log_trace(self) -> complex:
         """Return the logarithm of the trace of ρ as it is stored; all that is measured is relative to it.
@@ -214,9 +227,7 @@ class DensityMPS(State):
     def expect(self, op: OpSum) -> complex:
         value = 0j
         for local in localise(on_kets(op), self._pairs):
-            covectors = {
-                j: self._identities[j] @ product_matrix(self._pairs[j], names) for j, names in local.matrices.items()
-            }
+            covectors = {j: self._covector(j, names) for j, names in local.matrices.items()}
             value += local.term.coefficient * self._traced.ratio(covectors)
         return value
 
@@ -243,12 +254,15 @@ class DensityMPS(State):
         [[0.5, 0.0], [0.0, 0.5]]
         """
         L, where = self.mps.L, list(sites)
-        known = bool(where) and where == sorted(set(where)) and 0 <= where[0] and where[-1] < L
+        known = bool(where) and where == sorted(set(where)) and where[0] >= 0 and where[-1] < L
         require(known, "sites", where, f"numbers from 0 to {L - 1} in increasing order")
         chosen = [self.local_sites[j] for j in where]
         dim = math.prod(site.dim for site in chosen)
         require(dim <= MOST_OPEN, "sites", where, f"fewer, since these have {dim} states and {MOST_OPEN} is the most")
-        return as_matrix(self._traced.open(where), chosen)
+        opened = self._traced.open(where).reshape([site.dim**2 for site in chosen])
+        for k, site in enumerate(chosen):
+            opened = np.moveaxis(np.tensordot(emphasis(site, 1 / self.weight), opened, (1, k)), 0, k)
+        return as_matrix(opened.ravel(), chosen)
 
     def smallest_eigenvalue(self, width: int = 2) -> float:
         """Return the smallest eigenvalue of the density matrices of neighbours, which is negative if ρ is no state.
@@ -304,7 +318,8 @@ class DensityMPS(State):
 
     def renyi_entropy(self) -> float:
         """Return the second Rényi entropy -ln (Tr ρ² / (Tr ρ)²) of the whole chain."""
-        return 2 * (self.log_trace().real - self.mps.log_norm())
+        plain = self.weighted(1.0)
+        return 2 * (plain.log_trace().real - plain.mps.log_norm())
 
     def purity(self) -> float:
         """Return Tr ρ² / (Tr ρ)², 1 for a pure state; `renyi_entropy` is its logarithm, for long chains.
@@ -326,7 +341,7 @@ class DensityMPS(State):
         >>> DensityMPS.infinite_temperature([nh.Spin(0.5)] * 3).operator_entanglement().tolist()
         [0.0, 0.0]
         """
-        return self.mps.entanglement_profile()
+        return self.weighted(1.0).mps.entanglement_profile()
 
     def hermiticity(self) -> float:
         """Return ‖ρ - ρ†‖ / ‖ρ‖, in the Hilbert–Schmidt norm, after ρ is divided by its trace.
@@ -336,8 +351,9 @@ class DensityMPS(State):
         >>> DensityMPS.infinite_temperature([nh.Spin(0.5)] * 3).hermiticity() < 1e-14
         True
         """
-        phase = np.exp(1j * self.log_trace().imag / self.mps.L)
-        tensors = [tensor / phase for tensor in self.mps.canonical_tensors()]
+        plain = self.weighted(1.0)
+        phase = np.exp(1j * plain.log_trace().imag / plain.mps.L)
+        tensors = [tensor / phase for tensor in plain.mps.canonical_tensors()]
         adjoint = []
         for tensor, site in zip(tensors, self.local_sites, strict=True):
             left, right = tensor.shape[0], tensor.shape[2]
@@ -345,7 +361,7 @@ class DensityMPS(State):
             odd = np.not_equal.outer(np.array(site.parities), np.array(site.parities))
             # of an even number 2m of odd sites, exchanging their kets and bras makes the sign (-1)^m
             adjoint.append((swapped * np.where(odd, 1j, 1)[:, :, None]).reshape(tensor.shape))
-        difference = MPS.from_tensors(_difference(tensors, adjoint), self._pairs)
+        difference = MPS.from_tensors(difference_tensors(tensors, adjoint), self._pairs)
         return math.exp(difference.log_norm())
 
     def to_dense(self) -> NDArray[np.complex128]:
@@ -358,6 +374,25 @@ class DensityMPS(State):
         """
         return self.reduced(range(self.mps.L))
 
+    def weighted(self, weight: float) -> Self:
+        """Return the same density operator with another weight of identities in its tensors.
+
+        Parameters
+        ----------
+        weight : float
+            As the parameter of the class.
+
+        Examples
+        --------
+        >>> DensityMPS.product([nh.Spin(0.5)] * 2, ["up", "down"]).weighted(2.0).expect_each("Sz").real.tolist()
+        [0.5, -0.5]
+        """
+        if weight == self.weight:
+            return self
+        matrices = [emphasis(site.single, weight / self.weight) for site in self._pairs]
+        tensors = [np.einsum("st,atb->asb", w, t) for w, t in zip(matrices, self.mps.canonical_tensors(), strict=True)]
+        return replace(self, mps=stored(right_canonical(tensors)[0], self._pairs), weight=weight)
+
     @override
     def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         yield from self.mps.to_arrays()
@@ -365,35 +400,3 @@ class DensityMPS(State):
     @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         return replace(self, mps=self.mps.with_arrays(arrays))
-
-
-ROUNDING = 1e-10
-"""By how much, relative to its largest element, a matrix may miss what a density matrix is."""
-
-
-def _require_density(matrix: NDArray[np.complex128], sites: Sequence[Site], name: str) -> None:
-    """Raise if a matrix is no density operator of some sites."""
-    dim = math.prod(site.dim for site in sites)
-    require(matrix.shape == (dim, dim), f"shape of {name}", matrix.shape, f"({dim}, {dim})")
-    require(bool(np.isfinite(matrix).all()), name, matrix, "finite")
-    trace, allowed = complex(np.trace(matrix)), ROUNDING * float(np.abs(matrix).max(initial=0.0))
-    require(trace.real > allowed, f"trace of {name}", trace, "positive")
-    deviation = float(np.abs(matrix - matrix.conj().T).max())
-    require(deviation <= allowed, f"|ρ - ρ†| of {name}", deviation, "zero: a density operator is Hermitian")
-    least = float(np.linalg.eigvalsh(matrix)[0])
-    require(least >= -allowed, f"smallest eigenvalue of {name}", least, "zero or positive")
-    parity = functools.reduce(np.kron, [np.array(site.parities) for site in sites])
-    odd = float(np.abs(matrix[parity[:, None] != parity]).max(initial=0.0))
-    require(odd <= allowed, f"largest element between states of different parity of {name}", odd, "zero")
-
-
-def _difference(tensors: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Return the tensors of the difference of two states."""
-    last, joined = len(tensors) - 1, []
-    for j, (one, two) in enumerate(zip(tensors, others, strict=True)):
-        rows, columns = (len(one) if j else 0), (one.shape[2] if j < last else 0)
-        tensor = np.zeros((len(two) + rows, one.shape[1], two.shape[2] + columns), dtype=complex)
-        tensor[: len(one), :, : one.shape[2]] += one
-        tensor[rows:, :, columns:] += two if j else -two
-        joined.append(tensor)
-    return joined

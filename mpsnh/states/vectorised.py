@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.checks import require
 from mpsnh.language.doubled import DoubledSite
 from mpsnh.language.site import Site
+from mpsnh.operators.localise import product_matrix
 from mpsnh.states.blocks import Array, split_by_charge
 from mpsnh.states.mps import MPS
 from mpsnh.states.symmetric import from_blocks
@@ -168,3 +171,119 @@ def stored(tensors: Sequence[Array], sites: Sequence[DoubledSite]) -> MPS:
         if blocks is not None:
             return from_blocks(blocks, sites, (len(sites) - 1, len(sites)))
     raise ValueError("the norm of the density operator must be finite and positive")
+
+
+def emphasis(site: Site, weight: float) -> NDArray[np.float64]:
+    """Return the matrix that multiplies the part of an operator of a site that is an identity.
+
+    The Hilbert–Schmidt norm in which a truncation is best then counts an operator of n sites, of whichever there are,
+    by a power n less of the weight, since few-body operators are what is measured.
+
+    Parameters
+    ----------
+    site : Site
+        Of kets.
+    weight : float
+        What identities are multiplied by.
+
+    Returns
+    -------
+    ndarray, shape (d², d²)
+        On vectors of a doubled site.
+
+    Examples
+    --------
+    >>> emphasis(nh.Spin(0.5), 3.0)[[0, 0, 1], [0, 3, 1]].tolist()
+    [2.0, 1.0, 1.0]
+    """
+    identity = np.eye(site.dim).ravel() / math.sqrt(site.dim)
+    matrix: NDArray[np.float64] = np.eye(site.dim**2) + (weight - 1) * np.outer(identity, identity)
+    return matrix
+
+
+@functools.lru_cache(maxsize=4096)
+def covector(site: DoubledSite, names: tuple[str, ...], weight: float) -> NDArray[Any]:
+    """Return what takes the trace over a site after operators have acted on it.
+
+    Parameters
+    ----------
+    site : DoubledSite
+        The site.
+    names : tuple of str
+        Names of its operators, multiplied in this order.
+    weight : float
+        What the identity of the vector that it is applied to was multiplied by.
+
+    Examples
+    --------
+    >>> covector(doubled([nh.Spin(0.5)])[0], ("ket:Z",), 1.0).real.tolist()
+    [1.0, 0.0, 0.0, -1.0]
+    """
+    identity = np.eye(site.single.dim).ravel()
+    made: NDArray[Any] = identity @ product_matrix(site, names) @ emphasis(site.single, 1 / weight)
+    return made
+
+
+ROUNDING = 1e-10
+"""By how much, relative to its largest element, a matrix may miss what a density matrix is."""
+
+
+def require_density(matrix: NDArray[np.complex128], sites: Sequence[Site], name: str) -> None:
+    """Raise if a matrix is no density operator of some sites.
+
+    Parameters
+    ----------
+    matrix : ndarray
+        The matrix, of any trace.
+    sites : sequence of Site
+        Those of kets.
+    name : str
+        What it is, for the message.
+
+    Raises
+    ------
+    ValueError
+        If it has another shape, is not finite, of positive trace, Hermitian or positive, or mixes parities.
+
+    Examples
+    --------
+    >>> require_density(np.diag([1.5, -0.5]), [nh.Spin(0.5)], "matrix")
+    Traceback (most recent call last):
+    ValueError: smallest eigenvalue of matrix = -0.5, but it must be zero or positive
+    """
+    dim = math.prod(site.dim for site in sites)
+    require(matrix.shape == (dim, dim), f"shape of {name}", matrix.shape, f"({dim}, {dim})")
+    require(bool(np.isfinite(matrix).all()), name, matrix, "finite")
+    trace, allowed = complex(np.trace(matrix)), ROUNDING * float(np.abs(matrix).max(initial=0.0))
+    require(trace.real > allowed, f"trace of {name}", trace, "positive")
+    deviation = float(np.abs(matrix - matrix.conj().T).max())
+    require(deviation <= allowed, f"|ρ - ρ†| of {name}", deviation, "zero: a density operator is Hermitian")
+    least = float(np.linalg.eigvalsh(matrix)[0])
+    require(least >= -allowed, f"smallest eigenvalue of {name}", least, "zero or positive")
+    parity = functools.reduce(np.kron, [np.array(site.parities) for site in sites])
+    odd = float(np.abs(matrix[parity[:, None] != parity]).max(initial=0.0))
+    require(odd <= allowed, f"largest element between states of different parity of {name}", odd, "zero")
+
+
+def difference_tensors(tensors: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the tensors of the difference of two states, whose bonds are those of both.
+
+    Parameters
+    ----------
+    tensors, others : sequence of ndarray, shape (left bond, d, right bond)
+        The states.
+
+    Examples
+    --------
+    >>> one = [np.ones((1, 2, 1))] * 2
+    >>> [tensor.shape for tensor in difference_tensors(one, one)]
+    [(1, 2, 2), (2, 2, 1)]
+    """
+    last, joined = len(tensors) - 1, []
+    for j, (one, two) in enumerate(zip(tensors, others, strict=True)):
+        rows, columns = (len(one) if j else 0), (one.shape[2] if j < last else 0)
+        tensor = np.zeros((len(two) + rows, one.shape[1], two.shape[2] + columns), dtype=complex)
+        tensor[: len(one), :, : one.shape[2]] += one
+        tensor[rows:, :, columns:] += two if j else -two
+        joined.append(tensor)
+    return joined
