@@ -180,7 +180,7 @@ class DensityTEBD(TimeEvolution["Mixture"]):
         Examples
         --------
         >>> DensityTEBD(dt="auto", t_max=10, every=1.0).steps_between(models.OpenXXZ(L=20, gamma=0.1))
-        (4, 3)
+        (4, 1)
         """
         return self._kernel.steps_between(self._view(model))
 
@@ -239,7 +239,7 @@ class DensityTEBD(TimeEvolution["Mixture"]):
         carry.now = self._kernel.record(carry.sweep, t + steps * dt)
         assert carry.shadow is not None
         carry.shadow.follow(plan.layers(steps * plan.number), carry.sweep.discarded - before, carry.state)
-        carry.noise = max(abs(carry.log_trace() - carry.start), carry.shadow.error)
+        carry.noise = min(1.0, max(abs(carry.log_trace() - carry.start), carry.shadow.error))
         if carry.noise > self.tolerance and carry.trust_time == NEVER:
             carry.trust_time = t
             warnings.warn(

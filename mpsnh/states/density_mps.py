@@ -17,9 +17,8 @@ from mpsnh.language.doubled import DoubledSite, on_kets
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.localise import localise
-from mpsnh.states.canonical import right_canonical
 from mpsnh.states.mps import MPS
-from mpsnh.states.state import State, each_operator
+from mpsnh.states.state import Mixed, each_operator
 from mpsnh.states.traced import Traced
 from mpsnh.states.vectorised import (
     as_matrix,
@@ -38,7 +37,7 @@ MOST_OPEN = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class DensityMPS(State):
+class DensityMPS(Mixed):
     """A density operator ρ as a matrix-product state |ρ⟩⟩ of sites that hold a ket and a bra.
 
     All that is measured is relative to the trace, which may be too large or small for a number. Make one with
@@ -191,12 +190,12 @@ class DensityMPS(State):
         state = MPS.from_vector(as_vector(array / np.trace(array), sites), pairs)
         return cls(stored(state.site_tensors(), pairs))
 
-    @property
+    @functools.cached_property
     def local_sites(self) -> tuple[Site, ...]:
         """The local spaces of the chain, as `mpsnh.MPS.local_sites`."""
         return tuple(site.single for site in self._pairs)
 
-    @property
+    @functools.cached_property
     def _pairs(self) -> tuple[DoubledSite, ...]:
         return tuple(site for site in self.mps.local_sites or () if isinstance(site, DoubledSite))
 
@@ -317,18 +316,12 @@ class DensityMPS(State):
         return float(max(0.0, np.log(np.linalg.svd(transposed, compute_uv=False).sum())))
 
     def renyi_entropy(self) -> float:
-        """Return the second Rényi entropy -ln (Tr ρ² / (Tr ρ)²) of the whole chain."""
+        """Return the second Rényi entropy -ln (Tr ρ² / (Tr ρ)²) of the whole chain, where `purity` may be too small."""
         plain = self.weighted(1.0)
         return 2 * (plain.log_trace().real - plain.mps.log_norm())
 
+    @override
     def purity(self) -> float:
-        """Return Tr ρ² / (Tr ρ)², 1 for a pure state; `renyi_entropy` is its logarithm, for long chains.
-
-        Examples
-        --------
-        >>> round(DensityMPS.infinite_temperature([nh.Spin(0.5)] * 3).purity(), 12)
-        0.125
-        """
         return math.exp(-self.renyi_entropy())
 
     def operator_entanglement(self) -> NDArray[np.float64]:
@@ -391,7 +384,7 @@ class DensityMPS(State):
             return self
         matrices = [emphasis(site.single, weight / self.weight) for site in self._pairs]
         tensors = [np.einsum("st,atb->asb", w, t) for w, t in zip(matrices, self.mps.canonical_tensors(), strict=True)]
-        return replace(self, mps=stored(right_canonical(tensors)[0], self._pairs), weight=weight)
+        return replace(self, mps=stored(tensors, self._pairs), weight=weight)
 
     @override
     def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:

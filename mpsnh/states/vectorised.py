@@ -15,6 +15,7 @@ from mpsnh.language.doubled import DoubledSite
 from mpsnh.language.site import Site
 from mpsnh.operators.localise import product_matrix
 from mpsnh.states.blocks import Array, split_by_charge
+from mpsnh.states.canonical import right_canonical
 from mpsnh.states.mps import MPS
 from mpsnh.states.symmetric import from_blocks
 
@@ -151,13 +152,13 @@ def stored(tensors: Sequence[Array], sites: Sequence[DoubledSite]) -> MPS:
     Parameters
     ----------
     tensors : sequence of ndarray, shape (left bond, d², right bond)
-        Of any gauge, and of a norm that is a number of double precision.
+        Of any gauge and norm, which becomes 1.
     sites : sequence of DoubledSite
         The chain.
 
     Raises
     ------
-    ValueError
+    FloatingPointError
         If the norm is zero or not finite.
 
     Examples
@@ -166,11 +167,12 @@ def stored(tensors: Sequence[Array], sites: Sequence[DoubledSite]) -> MPS:
     >>> type(stored(mixed, doubled([nh.Spin(0.5)] * 2))).__name__
     'SymmetricMPS'
     """
-    for charges in ([site.charges for site in sites], [(0,) * site.dim for site in sites]):
-        blocks, _ = split_by_charge(tensors, charges)
-        if blocks is not None:
-            return from_blocks(blocks, sites, (len(sites) - 1, len(sites)))
-    raise ValueError("the norm of the density operator must be finite and positive")
+    canonical, _ = right_canonical(tensors)
+    blocks, _ = split_by_charge(canonical, [site.charges for site in sites])
+    if blocks is None:
+        blocks, _ = split_by_charge(canonical, [(0,) * site.dim for site in sites])
+    assert blocks is not None  # of unit norm
+    return from_blocks(blocks, sites, (len(sites) - 1, len(sites)))
 
 
 def emphasis(site: Site, weight: float) -> NDArray[np.float64]:
