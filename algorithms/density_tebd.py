@@ -20,10 +20,7 @@ from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require
-from mpsnh.language.circuit import Gate
-from mpsnh.language.doubled import DoubledSite
 from mpsnh.language.opsum import OpSum
-from mpsnh.language.site import Site
 from mpsnh.operators.steps import Steps
 from mpsnh.operators.timestep import time_step
 from mpsnh.states.basis import require_same_basis
@@ -31,7 +28,7 @@ from mpsnh.states.density_mps import DensityMPS
 from mpsnh.states.mixed_shadow import MixedShadow
 from mpsnh.states.mps import MPS
 from mpsnh.states.symmetric import SymmetricMPS, require_charge, symmetric
-from mpsnh.states.vectorised import emphasis
+from mpsnh.states.vectorised import weighted_gate
 
 MIXED = "infinite temperature"
 """The initial state in which all states of the model's charge have the same probability."""
@@ -284,15 +281,8 @@ class _Kernel(NHTEBD):
     def _planned(self, model: Model) -> Steps:
         order, number = self.steps_between(model)
         step = model.step(self.unit / number, order)
-        weighted = [tuple(_weighted(gate, model.sites, self.weight) for gate in layer) for layer in step]
+        weighted = [tuple(weighted_gate(gate, model.sites, self.weight) for gate in layer) for layer in step]
         return Steps(weighted, model.sites, order=order, number=number)
-
-
-def _weighted(gate: Gate, sites: Sequence[Site], weight: float) -> Gate:
-    """Return what a gate is on vectors whose identities have a weight."""
-    singles = [site.single for site in (sites[j] for j in gate.where) if isinstance(site, DoubledSite)]
-    there, back = (functools.reduce(np.kron, [emphasis(site, w) for site in singles]) for w in (weight, 1 / weight))
-    return Gate(there @ gate.matrix @ back, gate.where)
 
 
 @dataclass
@@ -313,6 +303,7 @@ class Mixture:
     start: complex = 0j
     noise: float = 0.0
     trust_time: float = NEVER
+    residual: float = 1e300
 
     @property
     def state(self) -> DensityMPS:

@@ -32,6 +32,7 @@ from .states.mps import MPS as MPS
 from .states.state import Pure as Pure
 from .states.state import State as State
 from .states.symmetric import SymmetricMPS as SymmetricMPS
+from .states.thermal import thermal as thermal
 from .states.variance import residual as residual
 from .states.variance import variance as variance
 from .states.vector import ExactState as ExactState

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from typing_extensions import override
 
 from mpsnh.base.hamiltonian import HamiltonianModel
@@ -17,11 +16,8 @@ from mpsnh.language.doubled import DoubledSite
 from mpsnh.language.generator import Lindbladian
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site, is_fermionic
-from mpsnh.operators.lindblad import doubled_sites, effective, lindblad, on_supports
+from mpsnh.operators.lindblad import anti_hermitian, doubled_sites, effective, lindblad
 from mpsnh.states.vectorised import doubled
-
-HERMITIAN = 1e-12
-"""Largest relative deviation of a Hamiltonian from its adjoint that counts as rounding."""
 
 
 class OpenModel(Model):
@@ -75,11 +71,8 @@ class OpenModel(Model):
 
     @override
     def check(self) -> None:
-        hamiltonian = self.generator.hamiltonian
-        sizes = [abs(matrix).max() for _, matrix in on_supports(hamiltonian, self.sites)]
-        gain = [abs(matrix).max() for _, matrix in on_supports(hamiltonian - hamiltonian.dag(), self.sites)]
-        deviation = float(np.max(gain, initial=0.0))
-        if deviation > HERMITIAN * float(np.max(sizes, initial=0.0)):
+        deviation, there = anti_hermitian(self.generator.hamiltonian, self.sites)
+        if there:
             raise ValueError(
                 f"{type(self).__name__}.terms must be Hermitian, as no norm may grow without a jump, but "
                 f"|H - H†| reaches {deviation:.3g}; decay belongs to jumps"

@@ -15,6 +15,9 @@ from mpsnh.language.site import Site
 from mpsnh.operators.localise import localise, product_matrix
 from mpsnh.operators.sector import joint_charges
 
+HERMITIAN = 1e-12
+"""Largest relative deviation of a Hamiltonian from its adjoint that counts as rounding."""
+
 ROUNDING = 1e-13
 """Matrix elements, relative to the largest one on the same sites, that count as zero."""
 
@@ -90,6 +93,27 @@ def on_supports(op: OpSum, sites: Sequence[Site]) -> Iterator[tuple[tuple[int, .
         where = tuple(local.matrices)
         sums[where] = sums[where] + matrix if where in sums else matrix
     yield from ((where, scipy.sparse.csr_matrix(matrix)) for where, matrix in sums.items())
+
+
+def anti_hermitian(op: OpSum, sites: Sequence[Site]) -> tuple[float, bool]:
+    """Return the largest element of A - A† on any set of sites, and whether it is more than rounding.
+
+    Parameters
+    ----------
+    op : OpSum
+        A.
+    sites : sequence of Site
+        The chain.
+
+    Examples
+    --------
+    >>> anti_hermitian(OpSum([(1j, "Sz", 0)]), [nh.Spin(0.5)] * 2)
+    (1.0, True)
+    """
+    sizes = [abs(matrix).max() for _, matrix in on_supports(op, sites)]
+    gain = [abs(matrix).max() for _, matrix in on_supports(op - op.dag(), sites)]
+    deviation = float(np.max(gain, initial=0.0))
+    return deviation, deviation > HERMITIAN * float(np.max(sizes, initial=0.0))
 
 
 def doubled_sites(hamiltonian: OpSum, jumps: Sequence[OpSum], sites: Sequence[Site]) -> tuple[DoubledSite, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
+from mpsnh.language.circuit import Gate
 from mpsnh.language.doubled import DoubledSite
 from mpsnh.language.site import Site
 from mpsnh.operators.localise import product_matrix
@@ -85,7 +86,8 @@ def as_matrix(vector: Array, sites: Sequence[Site]) -> NDArray[np.complex128]:
     """
     n, dim = len(sites), math.prod(site.dim for site in sites)
     tensor = np.asarray(vector, dtype=complex).reshape([site.dim for site in sites for _ in range(2)]) * signs(sites)
-    return tensor.transpose([*range(0, 2 * n, 2), *range(1, 2 * n, 2)]).reshape(dim, dim)
+    matrix: NDArray[np.complex128] = tensor.transpose([*range(0, 2 * n, 2), *range(1, 2 * n, 2)]).reshape(dim, dim)
+    return matrix
 
 
 def as_vector(matrix: Array, sites: Sequence[Site]) -> NDArray[np.complex128]:
@@ -106,7 +108,8 @@ def as_vector(matrix: Array, sites: Sequence[Site]) -> NDArray[np.complex128]:
     n, dims = len(sites), [site.dim for site in sites]
     order = [axis for j in range(n) for axis in (j, n + j)]
     tensor = np.asarray(matrix, dtype=complex).reshape(dims + dims).transpose(order)
-    return (tensor * signs(sites)).ravel()
+    vector: NDArray[np.complex128] = (tensor * signs(sites)).ravel()
+    return vector
 
 
 def projector(tensors: Sequence[Array], sites: Sequence[Site]) -> Iterator[NDArray[Any]]:
@@ -201,6 +204,28 @@ def emphasis(site: Site, weight: float) -> NDArray[np.float64]:
     identity = np.eye(site.dim).ravel() / math.sqrt(site.dim)
     matrix: NDArray[np.float64] = np.eye(site.dim**2) + (weight - 1) * np.outer(identity, identity)
     return matrix
+
+
+def weighted_gate(gate: Gate, sites: Sequence[Site], weight: float) -> Gate:
+    """Return what a gate is on vectors whose identities have a weight.
+
+    Parameters
+    ----------
+    gate : Gate
+        On doubled sites.
+    sites : sequence of DoubledSite
+        The chain.
+    weight : float
+        What identities are multiplied by.
+
+    Examples
+    --------
+    >>> weighted_gate(Gate(np.diag([1, 0, 0, 0]), (0,)), doubled([nh.Spin(0.5)] * 2), 3.0).matrix[0].real.tolist()
+    [1.3333333333333333, 0.0, 0.0, -0.6666666666666666]
+    """
+    singles = [site.single for site in (sites[j] for j in gate.where) if isinstance(site, DoubledSite)]
+    there, back = (functools.reduce(np.kron, [emphasis(site, w) for site in singles]) for w in (weight, 1 / weight))
+    return Gate(there @ gate.matrix @ back, gate.where)
 
 
 @functools.lru_cache(maxsize=4096)
