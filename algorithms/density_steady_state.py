@@ -50,7 +50,7 @@ class DensitySteadyState(DensityTEBD):
     Parameters
     ----------
     dt, t_max, every, order, max_bond, cutoff, excess, weight, tolerance, initial
-        As for `DensityTEBD`.
+        As for `DensityTEBD`. What the cutoff discards at each gate stays in the residual, which `dt` is divided by.
     until : float
         The residual at which the state counts as steady, in units of J. A run that ends before gives a warning.
 
@@ -61,12 +61,12 @@ class DensitySteadyState(DensityTEBD):
 
     Examples
     --------
-    >>> ends = [OpSum([(1.0, "Sp", 0)]), OpSum([(1.0, "Sm", 3)])]
-    >>> hops = OpSum.sum((0.5, *h) for j in range(3) for h in (("Sp", j, "Sm", j + 1), ("Sm", j, "Sp", j + 1)))
-    >>> driven = models.OpenChain(L=4, hamiltonian=hops, jump_operators=ends)
-    >>> way = DensitySteadyState(dt=0.25, t_max=60.0, every=40, order=4, initial="infinite temperature")
+    >>> jumps = [nh.OpSum([(1.0, "Sp", 0)]), nh.OpSum([(1.0, "Sm", 3)])]
+    >>> hop = nh.OpSum.sum((0.5, "Sp", j, "Sm", j + 1) for j in range(3))
+    >>> driven = models.OpenChain(L=4, hamiltonian=hop + hop.dag(), jump_operators=jumps)
+    >>> way = DensitySteadyState(dt=0.25, t_max=120.0, every=40, order=4, initial="infinite temperature")
     >>> *_, last = way.records(driven)
-    >>> current = OpSum([(0.5j, "Sp", 1, "Sm", 2), (-0.5j, "Sm", 1, "Sp", 2)])
+    >>> current = nh.OpSum([(0.5j, "Sp", 1, "Sm", 2), (-0.5j, "Sm", 1, "Sp", 2)])
     >>> last.residual < 1e-5, round(last.state.expect(current).real, 5)
     (True, 0.25)
     """
@@ -75,6 +75,7 @@ class DensitySteadyState(DensityTEBD):
     diagnostics = DensityTEBD.diagnostics | {
         "residual": Diagnostic("residual", "‖𝓛 ρ‖ / ‖ρ‖ in the Hilbert–Schmidt norm", "J")
     }
+    cutoff: float = 1e-16
     until: float = 1e-5
 
     @override
@@ -104,7 +105,7 @@ class DensitySteadyState(DensityTEBD):
         if carry.residual > self.until and t + steps * dt > self.t_max - dt / 2:
             warnings.warn(
                 f"DensitySteadyState: the residual is still {carry.residual:.1g} at t_max = {self.t_max:g}, above "
-                f"until = {self.until:g}; use a larger t_max, or a smaller dt or larger max_bond if it does not fall",
+                f"until = {self.until:g}; use a larger t_max, or if it does not fall a larger max_bond or smaller dt and cutoff",
                 RuntimeWarning,
                 stacklevel=4,
             )

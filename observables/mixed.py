@@ -24,7 +24,7 @@ class Purity(Observable[Snapshot]):
     >>> chain = models.OpenXXZ(L=4, gamma=0.5)
     >>> data = nh.Simulation(chain, algorithms.DensityTEBD(dt=0.1, t_max=0.1), {"purity": Purity()}).run()
     >>> data["purity"].round(2).values.tolist()
-    [1.0, 0.83]
+    [1.0, 0.76]
     """
 
     measures = Snapshot

@@ -55,7 +55,7 @@ def signs(sites: Sequence[Site]) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> float(signs([nh.Fermion()] * 2)[0, 0, 0, 0]), float(signs([nh.Boson(1)] * 2)[0, 0, 0, 0])
+    >>> float(signs([nh.Fermion()] * 2)[1, 0, 1, 0]), float(signs([nh.Boson(1)] * 2)[1, 0, 1, 0])
     (-1.0, 1.0)
     """
     n = 2 * len(sites)
@@ -201,8 +201,8 @@ def emphasis(site: Site, weight: float) -> NDArray[np.float64]:
     >>> emphasis(nh.Spin(0.5), 3.0)[[0, 0, 1], [0, 3, 1]].tolist()
     [2.0, 1.0, 1.0]
     """
-    identity = np.eye(site.dim).ravel() / math.sqrt(site.dim)
-    matrix: NDArray[np.float64] = np.eye(site.dim**2) + (weight - 1) * np.outer(identity, identity)
+    identity = np.eye(site.dim).ravel()
+    matrix: NDArray[np.float64] = np.eye(site.dim**2) + (weight - 1) / site.dim * np.outer(identity, identity)
     return matrix
 
 
@@ -220,8 +220,8 @@ def weighted_gate(gate: Gate, sites: Sequence[Site], weight: float) -> Gate:
 
     Examples
     --------
-    >>> weighted_gate(Gate(np.diag([1, 0, 0, 0]), (0,)), doubled([nh.Spin(0.5)] * 2), 3.0).matrix[0].real.tolist()
-    [1.3333333333333333, 0.0, 0.0, -0.6666666666666666]
+    >>> weighted_gate(Gate(np.diag([1, 0, 0, 0]), (0,)), doubled([nh.Spin(0.5)] * 2), 2.0).matrix[0].tolist()
+    [1.125, 0.0, 0.0, -0.375]
     """
     singles = [site.single for site in (sites[j] for j in gate.where) if isinstance(site, DoubledSite)]
     there, back = (functools.reduce(np.kron, [emphasis(site, w) for site in singles]) for w in (weight, 1 / weight))
