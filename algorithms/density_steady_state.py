@@ -105,7 +105,8 @@ class DensitySteadyState(DensityTEBD):
         if carry.residual > self.until and t + steps * dt > self.t_max - dt / 2:
             warnings.warn(
                 f"DensitySteadyState: the residual is still {carry.residual:.1g} at t_max = {self.t_max:g}, above "
-                f"until = {self.until:g}; use a larger t_max, or if it does not fall a larger max_bond or smaller dt and cutoff",
+                f"until = {self.until:g}; use a larger t_max, or if it does not fall a larger max_bond or a smaller "
+                "cutoff and dt",
                 RuntimeWarning,
                 stacklevel=4,
             )
