@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.algorithms.nhtebd import NHTEBD, STEPS_SHARE, TOLERANCE, Sweep
@@ -210,7 +211,8 @@ class DensityTEBD(TimeEvolution["Mixture"]):
 
     @override
     def init(self, model: Model, after: Snapshot | None) -> Mixture:
-        view, known = self._view(model), {}
+        view = self._view(model)
+        known: Mapping[str, NDArray[Any]] = {}
         if after is not None:
             if not isinstance(after.state, DensityMPS):
                 raise TypeError(f"DensityTEBD continues a DensityMPS, not {type(after.state).__name__}")

@@ -114,6 +114,10 @@ class OpenModel(Model):
         return {}
 
     @cached_property
+    def _weak_sites(self) -> tuple[DoubledSite, ...]:
+        return doubled(self.sites)
+
+    @cached_property
     def _doubled_sites(self) -> tuple[DoubledSite, ...]:
         return doubled_sites(self.generator.hamiltonian, self.generator.jumps, self.sites)
 
@@ -180,7 +184,7 @@ class DoubledModel(_View):
     @property
     @override
     def sites(self) -> tuple[Site, ...]:
-        return doubled(self.of.sites) if self.weak else self.of._doubled_sites
+        return self.of._weak_sites if self.weak else self.of._doubled_sites
 
     @override
     def terms(self) -> OpSum:

@@ -85,9 +85,9 @@ def as_matrix(vector: Array, sites: Sequence[Site]) -> NDArray[np.complex128]:
     [[0.0, 1.0], [2.0, 3.0]]
     """
     n, dim = len(sites), math.prod(site.dim for site in sites)
-    tensor = np.asarray(vector, dtype=complex).reshape([site.dim for site in sites for _ in range(2)]) * signs(sites)
-    matrix: NDArray[np.complex128] = tensor.transpose([*range(0, 2 * n, 2), *range(1, 2 * n, 2)]).reshape(dim, dim)
-    return matrix
+    shape, kets_first = [site.dim for site in sites for _ in range(2)], [*range(0, 2 * n, 2), *range(1, 2 * n, 2)]
+    tensor: NDArray[Any] = np.asarray(vector, dtype=complex).reshape(shape) * signs(sites)
+    return tensor.transpose(kets_first).reshape(dim, dim)
 
 
 def as_vector(matrix: Array, sites: Sequence[Site]) -> NDArray[np.complex128]:
@@ -107,9 +107,8 @@ def as_vector(matrix: Array, sites: Sequence[Site]) -> NDArray[np.complex128]:
     """
     n, dims = len(sites), [site.dim for site in sites]
     order = [axis for j in range(n) for axis in (j, n + j)]
-    tensor = np.asarray(matrix, dtype=complex).reshape(dims + dims).transpose(order)
-    vector: NDArray[np.complex128] = (tensor * signs(sites)).ravel()
-    return vector
+    tensor: NDArray[Any] = np.asarray(matrix, dtype=complex).reshape(dims + dims).transpose(order) * signs(sites)
+    return tensor.ravel()
 
 
 def projector(tensors: Sequence[Array], sites: Sequence[Site]) -> Iterator[NDArray[Any]]:
@@ -224,7 +223,9 @@ def weighted_gate(gate: Gate, sites: Sequence[Site], weight: float) -> Gate:
     [1.125, 0.0, 0.0, -0.375]
     """
     singles = [site.single for site in (sites[j] for j in gate.where) if isinstance(site, DoubledSite)]
-    there, back = (functools.reduce(np.kron, [emphasis(site, w) for site in singles]) for w in (weight, 1 / weight))
+    there, back = np.eye(1), np.eye(1)
+    for site in singles:
+        there, back = np.kron(there, emphasis(site, weight)), np.kron(back, emphasis(site, 1 / weight))
     return Gate(there @ gate.matrix @ back, gate.where)
 
 
