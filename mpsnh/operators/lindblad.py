@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from mpsnh.operators.sector import joint_charges
 
 HERMITIAN = 1e-12
 """Largest relative deviation of a Hamiltonian from its adjoint that counts as rounding."""
+
+DENSE = 256
+"""Largest dimension of some sites of which a dense matrix is made faster than a sparse one."""
 
 ROUNDING = 1e-13
 """Matrix elements, relative to the largest one on the same sites, that count as zero."""
@@ -88,9 +92,9 @@ def on_supports(op: OpSum, sites: Sequence[Site]) -> Iterator[tuple[tuple[int, .
     """
     sums: dict[tuple[int, ...], Any] = {}
     for local in localise(op, sites):
-        factors = (scipy.sparse.csr_matrix(product_matrix(sites[j], names)) for j, names in local.matrices.items())
-        matrix = local.term.coefficient * functools.reduce(scipy.sparse.kron, factors, scipy.sparse.identity(1))
-        where = tuple(local.matrices)
+        where, factors = tuple(local.matrices), [product_matrix(sites[j], n) for j, n in local.matrices.items()]
+        kron = np.kron if math.prod(map(len, factors)) <= DENSE else scipy.sparse.kron
+        matrix: Any = local.term.coefficient * functools.reduce(kron, factors, np.eye(1))
         sums[where] = sums[where] + matrix if where in sums else matrix
     yield from ((where, scipy.sparse.csr_matrix(matrix)) for where, matrix in sums.items())
 
@@ -151,7 +155,7 @@ def doubled_sites(hamiltonian: OpSum, jumps: Sequence[OpSum], sites: Sequence[Si
 
 def _doubled(sites: Sequence[Site], ket: int, bra: int) -> tuple[DoubledSite, ...]:
     """Double each site, the same ones once."""
-    doubled = {site: DoubledSite(site, ket, bra) for site in sites}
+    doubled = {site: DoubledSite(site, ket, bra) for site in set(sites)}
     return tuple(doubled[site] for site in sites)
 
 

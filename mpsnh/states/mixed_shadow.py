@@ -14,9 +14,12 @@ from mpsnh.language.circuit import Layer
 from mpsnh.language.doubled import DoubledSite
 from mpsnh.states.density_mps import DensityMPS
 from mpsnh.states.protocol import Workspace
-from mpsnh.states.shadow import CAUTION, ROUNDING, coarser, distance, swept, truncated
+from mpsnh.states.shadow import ROUNDING, coarser, distance, swept, truncated
 from mpsnh.states.symmetric import from_blocks
 from mpsnh.states.truncation import Truncation
+
+CAUTION = 4.0
+"""By what the estimate is multiplied. With 2, as for pure states, it is too small in one of ten records."""
 
 
 class MixedShadow:

@@ -34,7 +34,7 @@ def doubled(sites: Sequence[Site]) -> tuple[DoubledSite, ...]:
     >>> doubled([nh.Boson(1)])[0].charges
     (0, -1, 1, 0)
     """
-    pairs = {site: DoubledSite(site) for site in sites}
+    pairs = {site: DoubledSite(site) for site in set(sites)}
     return tuple(pairs[site] for site in sites)
 
 
