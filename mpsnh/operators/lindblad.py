@@ -93,7 +93,7 @@ def on_supports(op: OpSum, sites: Sequence[Site]) -> Iterator[tuple[tuple[int, .
     sums: dict[tuple[int, ...], Any] = {}
     for local in localise(op, sites):
         where, factors = tuple(local.matrices), [product_matrix(sites[j], n) for j, n in local.matrices.items()]
-        kron = np.kron if math.prod(map(len, factors)) <= DENSE else scipy.sparse.kron
+        kron: Any = np.kron if math.prod(map(len, factors)) <= DENSE else scipy.sparse.kron
         matrix: Any = local.term.coefficient * functools.reduce(kron, factors, np.eye(1))
         sums[where] = sums[where] + matrix if where in sums else matrix
     yield from ((where, scipy.sparse.csr_matrix(matrix)) for where, matrix in sums.items())

@@ -223,7 +223,8 @@ def weighted_gate(gate: Gate, sites: Sequence[Site], weight: float) -> Gate:
     [1.125, 0.0, 0.0, -0.375]
     """
     singles = [site.single for site in (sites[j] for j in gate.where) if isinstance(site, DoubledSite)]
-    there, back = np.eye(1), np.eye(1)
+    there: NDArray[Any] = np.eye(1)
+    back: NDArray[Any] = np.eye(1)
     for site in singles:
         there, back = np.kron(there, emphasis(site, weight)), np.kron(back, emphasis(site, 1 / weight))
     return Gate(there @ gate.matrix @ back, gate.where)

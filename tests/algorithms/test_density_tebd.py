@@ -168,8 +168,7 @@ def test_a_mixture_of_charges_keeps_their_difference():
         assert trace_distance(last.state.to_dense(), right) < 1e-6
 
 
-@pytest.mark.parametrize("cut", [1, 3])
-def test_resumed_runs_are_identical(cut, tmp_path):
+def test_resumed_runs_are_identical(tmp_path):
     chain = models.OpenXXZ(L=6, gamma=0.3)
 
     def run(t_max):
@@ -177,7 +176,7 @@ def test_resumed_runs_are_identical(cut, tmp_path):
         measured = {"sz": observables.Magnetization(), "S": observables.OperatorEntanglement()}
         return nh.Simulation(chain, way, measured)
 
-    run(0.2 * cut).run(checkpoint=tmp_path / "run.npz")
+    run(0.6).run(checkpoint=tmp_path / "run.npz")
     assert run(1.0).run(checkpoint=tmp_path / "run.npz").identical(run(1.0).run())
 
 
