@@ -1,4 +1,6 @@
 from .degenerate_perturbation import DegeneratePerturbationSolver as DegeneratePerturbationSolver
+from .density_steady_state import DensitySteadyState as DensitySteadyState
+from .density_tebd import DensityTEBD as DensityTEBD
 from .exact_diag import ExactDiag as ExactDiag
 from .exact_evolution import ExactEvolution as ExactEvolution
 from .nhdmrg import NHDMRG as NHDMRG

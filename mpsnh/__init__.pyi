@@ -27,11 +27,13 @@ from .operators.sector import Sector as Sector
 from .run.simulation import Simulation as Simulation
 from .run.sweep import sweep as sweep
 from .states.density import DensityMatrix as DensityMatrix
+from .states.density_mps import DensityMPS as DensityMPS
 from .states.folded import FoldedMPS as FoldedMPS
 from .states.mps import MPS as MPS
 from .states.state import Pure as Pure
 from .states.state import State as State
 from .states.symmetric import SymmetricMPS as SymmetricMPS
+from .states.thermal import thermal as thermal
 from .states.variance import residual as residual
 from .states.variance import variance as variance
 from .states.vector import ExactState as ExactState

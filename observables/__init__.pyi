@@ -7,6 +7,8 @@ from .level_statistics import SingularValueGapRatio as SingularValueGapRatio
 from .levels import Eigenvalues as Eigenvalues
 from .levels import ImaginaryFraction as ImaginaryFraction
 from .levels import RealSpectrum as RealSpectrum
+from .mixed import OperatorEntanglement as OperatorEntanglement
+from .mixed import Purity as Purity
 from .of_level import OfLevel as OfLevel
 from .resonance import DemixingAngle as DemixingAngle
 from .resonance import JumpCharacter as JumpCharacter

@@ -26,7 +26,8 @@ class Capability(Enum):
     RIGHT_VECTORS = "right eigenvectors", "vectors='right' or vectors='both'"
     LEFT_VECTORS = "left eigenvectors", "vectors='both'"
     CONDITION_NUMBERS = "left eigenvectors or condition numbers", "vectors='both'"
-    PURE_STATE = "a pure state", "ExactEvolution or NHTEBD"
+    PURE_STATE = "a pure state", "ExactEvolution or NHTEBD, or of density operators Purity or OperatorEntanglement"
+    DENSITY_MPS = "a density operator in matrix-product form", "DensityTEBD"
     NORM = "the norm of the un-normalised state", "ExactEvolution or NHTEBD"
 
     def __init__(self, words: str, way: str) -> None:

@@ -74,12 +74,15 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
     ----------
     chooses_steps : bool
         Whether `advance` may be given any time, in which it takes steps of its own; else ``dt="auto"`` is refused.
+    initial_names : tuple of str
+        The states at time 0 that have a name.
     """
 
     yields = Snapshot
     extendable = ("t_max",)
     diagnostics = LOG_NORM
     chooses_steps: ClassVar[bool] = False
+    initial_names: ClassVar[tuple[str, ...]] = ("neel",)
     dt: float | Literal["auto"]
     t_max: float
     every: float = 1
@@ -103,11 +106,11 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
             object.__setattr__(self, "initial", tuple(map(str, self.initial)))
         known = callable(self.initial) or isinstance(self.initial, tuple)
         require(
-            known or (isinstance(self.initial, str) and self.initial == "neel"),
+            known or (isinstance(self.initial, str) and self.initial in self.initial_names),
             "initial",
             self.initial,
-            "'neel' or a function of the model that returns an MPS, such as lambda model: state, or a list of names of "
-            "states, one a site",
+            f"{' or '.join(map(repr, self.initial_names))} or a function of the model that returns an MPS, such as "
+            "lambda model: state, or a list of names of states, one a site",
         )
         if callable(self.initial):
             try:
@@ -234,7 +237,24 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
             return _neel(model)
         if not callable(self.initial):
             return MPS.product(model.sites, self.initial)
-        state = self.initial(model)
+        return self.fitted(self.initial(model), model)
+
+    @staticmethod
+    def fitted(state: object, model: Model) -> MPS:
+        """Return a state that a function made as one of the model's sites, or raise.
+
+        Parameters
+        ----------
+        state : object
+            What the function returned.
+        model : Model
+            The model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `initial_state`.
+        """
         if not isinstance(state, MPS):
             raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")
         fitted: MPS = state.on_sites(model.sites, "the initial state", "the model")

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from typing_extensions import override
 
 from mpsnh.base.hamiltonian import HamiltonianModel
@@ -17,10 +16,8 @@ from mpsnh.language.doubled import DoubledSite
 from mpsnh.language.generator import Lindbladian
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site, is_fermionic
-from mpsnh.operators.lindblad import doubled_sites, effective, lindblad, on_supports
-
-HERMITIAN = 1e-12
-"""Largest relative deviation of a Hamiltonian from its adjoint that counts as rounding."""
+from mpsnh.operators.lindblad import anti_hermitian, doubled_sites, effective, lindblad
+from mpsnh.states.vectorised import doubled
 
 
 class OpenModel(Model):
@@ -74,11 +71,8 @@ class OpenModel(Model):
 
     @override
     def check(self) -> None:
-        hamiltonian = self.generator.hamiltonian
-        sizes = [abs(matrix).max() for _, matrix in on_supports(hamiltonian, self.sites)]
-        gain = [abs(matrix).max() for _, matrix in on_supports(hamiltonian - hamiltonian.dag(), self.sites)]
-        deviation = float(np.max(gain, initial=0.0))
-        if deviation > HERMITIAN * float(np.max(sizes, initial=0.0)):
+        deviation, there = anti_hermitian(self.generator.hamiltonian, self.sites)
+        if there:
             raise ValueError(
                 f"{type(self).__name__}.terms must be Hermitian, as no norm may grow without a jump, but "
                 f"|H - H†| reaches {deviation:.3g}; decay belongs to jumps"
@@ -90,10 +84,16 @@ class OpenModel(Model):
         """Return the model on condition that nothing jumps, with the Hamiltonian H - (i/2) Σ_k L_k† L_k."""
         return NoClickModel(L=self.L, charge=self.charge, of=self)
 
-    def lindbladian(self) -> DoubledModel:
+    def lindbladian(self, strong: bool = True) -> DoubledModel:
         """Return the Lindblad equation as a model of doubled sites, whose states are density operators.
 
-        If the model has a charge, this one has that of density operators of states with it.
+        If the model has a charge, this one has that of density operators of states with it. It is made once.
+
+        Parameters
+        ----------
+        strong : bool
+            Whether the charge of kets and that of bras are kept apart if both are conserved, and not only their
+            difference, as mixtures of charges need it.
 
         Raises
         ------
@@ -103,8 +103,19 @@ class OpenModel(Model):
         ket, bra = self._doubled_sites[0].weights
         if self.charge is not None and not ket:
             raise ValueError(f"charge = {self.charge}, but it must be None, as the jumps or the Hamiltonian change it")
-        charge = None if self.charge is None else (ket + bra) * self.charge
-        return DoubledModel(L=self.L, charge=charge, of=self)
+        weak = ket > 1 and not strong
+        charge = None if self.charge is None or weak else (ket + bra) * self.charge
+        if weak not in self._views:
+            self._views[weak] = DoubledModel(L=self.L, charge=charge, of=self, weak=weak)
+        return self._views[weak]
+
+    @cached_property
+    def _views(self) -> dict[bool, DoubledModel]:
+        return {}
+
+    @cached_property
+    def _weak_sites(self) -> tuple[DoubledSite, ...]:
+        return doubled(self.sites)
 
     @cached_property
     def _doubled_sites(self) -> tuple[DoubledSite, ...]:
@@ -158,6 +169,8 @@ class DoubledModel(_View):
     ----------
     of : OpenModel
         The open system; `OpenModel.lindbladian` makes this model of it.
+    weak : bool
+        Whether the difference of the charges of kets and bras is all that counts as conserved.
 
     Examples
     --------
@@ -166,10 +179,12 @@ class DoubledModel(_View):
     ('up|up', 'up|down', 'down|up', 'down|down')
     """
 
+    weak: bool = False
+
     @property
     @override
     def sites(self) -> tuple[Site, ...]:
-        return self.of._doubled_sites
+        return self.of._weak_sites if self.weak else self.of._doubled_sites
 
     @override
     def terms(self) -> OpSum:

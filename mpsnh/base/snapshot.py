@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from mpsnh.base.capability import Capability
 from mpsnh.base.records import Record
+from mpsnh.states.density_mps import DensityMPS
 from mpsnh.states.folded import FoldedMPS
 from mpsnh.states.mps import MPS
 from mpsnh.states.state import Pure, State
@@ -57,7 +58,8 @@ class Snapshot(Record):
     @override
     def holds(self) -> frozenset[Capability]:
         pure, known = isinstance(self.state, Pure), self.log_norm is not None
-        return frozenset([Capability.PURE_STATE] * pure + [Capability.NORM] * known)
+        mixed = isinstance(self.state, DensityMPS)
+        return frozenset([Capability.PURE_STATE] * pure + [Capability.DENSITY_MPS] * mixed + [Capability.NORM] * known)
 
     @override
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -143,5 +145,5 @@ class TruncatedSnapshot(Snapshot):
     @property
     def max_bond(self) -> float:
         """The largest bond dimension of the state."""
-        assert isinstance(self.state, MPS | FoldedMPS)
+        assert isinstance(self.state, MPS | FoldedMPS | DensityMPS)
         return float(self.state.max_bond())

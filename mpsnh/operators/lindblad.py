@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,12 @@ from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.localise import localise, product_matrix
 from mpsnh.operators.sector import joint_charges
+
+HERMITIAN = 1e-12
+"""Largest relative deviation of a Hamiltonian from its adjoint that counts as rounding."""
+
+DENSE = 256
+"""Largest dimension of some sites of which a dense matrix is made faster than a sparse one."""
 
 ROUNDING = 1e-13
 """Matrix elements, relative to the largest one on the same sites, that count as zero."""
@@ -85,11 +92,32 @@ def on_supports(op: OpSum, sites: Sequence[Site]) -> Iterator[tuple[tuple[int, .
     """
     sums: dict[tuple[int, ...], Any] = {}
     for local in localise(op, sites):
-        factors = (scipy.sparse.csr_matrix(product_matrix(sites[j], names)) for j, names in local.matrices.items())
-        matrix = local.term.coefficient * functools.reduce(scipy.sparse.kron, factors, scipy.sparse.identity(1))
-        where = tuple(local.matrices)
+        where, factors = tuple(local.matrices), [product_matrix(sites[j], n) for j, n in local.matrices.items()]
+        kron: Any = np.kron if math.prod(map(len, factors)) <= DENSE else scipy.sparse.kron
+        matrix: Any = local.term.coefficient * functools.reduce(kron, factors, np.eye(1))
         sums[where] = sums[where] + matrix if where in sums else matrix
     yield from ((where, scipy.sparse.csr_matrix(matrix)) for where, matrix in sums.items())
+
+
+def anti_hermitian(op: OpSum, sites: Sequence[Site]) -> tuple[float, bool]:
+    """Return the largest element of A - A† on any set of sites, and whether it is more than rounding.
+
+    Parameters
+    ----------
+    op : OpSum
+        A.
+    sites : sequence of Site
+        The chain.
+
+    Examples
+    --------
+    >>> anti_hermitian(OpSum([(1j, "Sz", 0)]), [nh.Spin(0.5)] * 2)
+    (1.0, True)
+    """
+    sizes = [abs(matrix).max() for _, matrix in on_supports(op, sites)]
+    gain = [abs(matrix).max() for _, matrix in on_supports(op - op.dag(), sites)]
+    deviation = float(np.max(gain, initial=0.0))
+    return deviation, deviation > HERMITIAN * float(np.max(sizes, initial=0.0))
 
 
 def doubled_sites(hamiltonian: OpSum, jumps: Sequence[OpSum], sites: Sequence[Site]) -> tuple[DoubledSite, ...]:
@@ -127,7 +155,7 @@ def doubled_sites(hamiltonian: OpSum, jumps: Sequence[OpSum], sites: Sequence[Si
 
 def _doubled(sites: Sequence[Site], ket: int, bra: int) -> tuple[DoubledSite, ...]:
     """Double each site, the same ones once."""
-    doubled = {site: DoubledSite(site, ket, bra) for site in sites}
+    doubled = {site: DoubledSite(site, ket, bra) for site in set(sites)}
     return tuple(doubled[site] for site in sites)
 
 

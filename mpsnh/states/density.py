@@ -14,11 +14,11 @@ from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.sector import Sector
-from mpsnh.states.state import State, each_operator
+from mpsnh.states.state import Mixed, each_operator
 
 
 @dataclass(frozen=True, eq=False)
-class DensityMatrix(State):
+class DensityMatrix(Mixed):
     """A density matrix ρ in a charge sector, with what an `mpsnh.MPS` and a mixed state have in common.
 
     Parameters
@@ -52,6 +52,10 @@ class DensityMatrix(State):
     def local_sites(self) -> tuple[Site, ...]:
         """The local spaces of the chain, as `mpsnh.MPS.local_sites`."""
         return self.sector.sites
+
+    @override
+    def purity(self) -> float:
+        return float(np.linalg.norm(self.matrix) ** 2 / np.trace(self.matrix).real ** 2)
 
     @override
     def expect(self, op: OpSum) -> complex:

@@ -161,3 +161,12 @@ class Pure(State, Protocol):
             If the state has vanished or is not finite.
         """
         ...
+
+
+@runtime_checkable
+class Mixed(State, Protocol):
+    """A state that a density operator describes."""
+
+    def purity(self) -> float:
+        """Return Tr ρ² / (Tr ρ)², 1 for a pure state."""
+        ...
