@@ -5,3 +5,4 @@ from .nhdmrg import NHDMRG as NHDMRG
 from .nhtebd import NHTEBD as NHTEBD
 from .open_system import OpenSystem as OpenSystem
 from .steady_state import SteadyState as SteadyState
+from .trajectories import Trajectories as Trajectories
