@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from mpsnh.algorithms.block_paths import BlockPaths
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
+from mpsnh.base.open_model import OpenModel
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
@@ -211,6 +213,27 @@ class NHTEBD(TimeEvolution["Sweep"]):
         if not isinstance(self.dt, str):
             return self.order, 1
         return time_step(model.generator, model.sites, self.every, (self.tolerance or TOLERANCE) / STEPS_SHARE)
+
+    def plan(self, model: Model) -> Steps:
+        """Return the gates of a model, which are made once.
+
+        Parameters
+        ----------
+        model : Model
+            What is evolved.
+        """
+        return self._plans.of(model)
+
+    def paths(self, model: OpenModel) -> BlockPaths:
+        """Return what trajectories of an open system need of this evolution.
+
+        Parameters
+        ----------
+        model : OpenModel
+            The open system.
+        """
+        require(self.device == "cpu", "device", self.device, "'cpu' for trajectories")
+        return BlockPaths(self, model)
 
     def _planned(self, model: Model) -> Steps:
         order, number = self.steps_between(model)
