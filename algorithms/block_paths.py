@@ -233,21 +233,23 @@ class BlockPaths:
         jump = self.jumps[number]
         j, pair = jump.first, self.pairs[jump.first]
         workspace.move_to(j)
-        blocks = workspace.view()
         change = (jump.change(self.sites) or 0) if any(map(any, self.charges)) else 0
         joint = local_states([a + b for a in self.charges[j] for b in self.charges[j + 1]])
         theta = Blocks()
-        for (q, c), block in pair.joined(blocks[j], blocks[j + 1]).items():
+        for (q, c), block in pair.joined(*workspace.blocks(j, j + 2)).items():
             if c + change in joint:
                 act = jump.matrix[np.ix_(joint[c + change], joint[c])]
                 theta[q, c + change] = np.einsum("ts,lsr->ltr", act, block)
         norm = math.sqrt(sum(np.linalg.norm(block) ** 2 for block in theta.values()))
         split = pair.split({key: block / norm for key, block in theta.items()}, self.truncation.max_bond, 0.0)
-        lefts = [self._signed(k, site) for k, site in enumerate(blocks[:j])] if jump.string else list(blocks[:j])
+        if not jump.string and workspace.replace_pair(j, split.left, split.right, change):
+            workspace.log_norm = 0.0
+            return workspace, split.discarded
+        blocks = workspace.view()
+        lefts = [self._signed(k, site) for k, site in enumerate(blocks[:j])] if jump.string else blocks[:j]
         rights = [{(q + change, c): block for (q, c), block in site.items()} for site in blocks[j + 2 :]]
-        return workspace.like(
-            [*lefts, split.left, split.right, *_reached(split.right, rights)], j + 1, self.truncation.max_bond
-        ), split.discarded
+        tensors = [*lefts, split.left, split.right, *_reached(split.right, rights)]
+        return workspace.like(tensors, j + 1, self.truncation.max_bond), split.discarded
 
     def _signed(self, site: int, blocks: Blocks) -> Blocks:
         """Return a tensor times the parity of its site."""

@@ -16,6 +16,7 @@ from mpsnh.kernels.tebd.gate import apply_layer
 from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace
 from mpsnh.kernels.tebd.move import move_to
 from mpsnh.language.circuit import Layer
+from mpsnh.operators.sector import joint_charges
 from mpsnh.states.blocks import Array, Blocks, Charges, bond_dimensions, local_states, schmidt_values
 from mpsnh.states.memory import sparse_memory, tensor_sizes
 from mpsnh.states.protocol import Workspace, require_conserving
@@ -72,7 +73,6 @@ class BlockState(Workspace):
         lows = [min(site) for site in self.charges]
         self._unit = math.gcd(*(q - low for site, low in zip(self.charges, lows, strict=True) for q in site)) or 1
         self._low = np.concatenate([[0], np.cumsum(lows)])
-        self._order = [np.argsort(site, kind="stable") for site in self.charges]
         counted = [(np.sort(site) - low) // self._unit for site, low in zip(self.charges, lows, strict=True)]
         self._pad = max(int(site[-1]) for site in counted)
         L = len(self.charges)
@@ -149,6 +149,16 @@ class BlockState(Workspace):
     def like(self, blocks: Sequence[Blocks], centre: int, max_bond: int) -> Self:
         return type(self)(blocks, self.charges, centre, max_bond, self.dtype)
 
+    def blocks(self, begin: int, end: int) -> list[Blocks]:
+        """Return the blocks of a few sites, which change with the state.
+
+        Parameters
+        ----------
+        begin, end : int
+            The first site, and the one after the last.
+        """
+        return [self._site_blocks(self._chain.store, j) for j in range(begin, end)]
+
     @override
     def view(self) -> list[Blocks]:
         # A view of `lease` keeps it alive, whereas it would not keep alive a view of the store.
@@ -196,6 +206,46 @@ class BlockState(Workspace):
         self._chain = chain.replace(store=store)
         self._lease = _nobody
 
+    def replace_pair(self, site: int, left: Blocks, right: Blocks, change: int) -> bool:
+        """Put other tensors on two sites around the centre, the second of which becomes the centre, if there is room.
+
+        Parameters
+        ----------
+        site : int
+            The first of the two.
+        left, right : dict
+            Their blocks: `left` is left-isometric, and both together have unit norm.
+        change : int
+            What is added to the charge of the state, and so to that of all bonds after the two.
+
+        Returns
+        -------
+        bool
+            Whether it was done; else nothing has changed.
+        """
+        chain, shift = self._chain, change // self._unit
+        dims = chain.dims.copy()
+        dims[site + 2 :] = np.roll(dims[site + 2 :], shift, axis=1)
+        wrapped = dims[site + 2 :, :shift] if shift > 0 else dims[site + 2 :, dims.shape[1] + shift :]
+        if shift and wrapped.any():
+            return False
+        dims[site + 1] = 0
+        for (q, c), block in left.items():
+            dims[site + 1, self._index(site + 1, q + c)] = block.shape[2]
+        self._own()
+        chain = self._chain
+        chain.dims[...] = dims
+        for bond in range(site + 1, len(dims)):
+            chain.span[bond] = np.flatnonzero(dims[bond])[[0, -1]]
+        chain.centre[:] = site + 1, 1
+        chain.reference[:], chain.age[:], chain.patience[:] = -1.0, 0, 2
+        for j, blocks in ((site, left), (site + 1, right)):
+            chain.store[chain.start[j] :][: self._size(j)] = 0
+            target = self._site_blocks(chain.store, j)
+            for key, block in blocks.items():
+                target[key][...] = block
+        return True
+
     @override
     def apply(self, layer: Layer, truncation: Truncation, pairs: Array | None = None) -> NDArray[np.float64]:
         max_bond, excess = truncation.max_bond, truncation.excess
@@ -234,18 +284,20 @@ class BlockState(Workspace):
         where = np.array([(gate.where[0], gate.where[-1]) for gate in gates], dtype=np.int64).reshape(-1, 2)
         largest = max((len(gate.matrix) for gate in gates), default=1)
         matrices = np.zeros((len(gates), largest, largest), dtype=complex)
-        for packed, gate in zip(matrices, gates, strict=True):
-            order = self._pair_order(gate.where)
-            packed[: len(order), : len(order)] = gate.matrix[np.ix_(order, order)]
-            require_conserving(gate, self.charges)
+        alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}  # most gates, which are then treated at once
+        for k, gate in enumerate(gates):
+            alike.setdefault(tuple(self.charges[j] for j in gate.where), []).append(k)
+        for charges, numbers in alike.items():
+            order, joint = _pair_order(charges), joint_charges(charges)
+            stack = np.stack([gates[k].matrix for k in numbers])
+            matrices[numbers, : len(order), : len(order)] = stack[:, order[:, None], order]
+            if stack[:, joint[:, None] != joint].any():
+                for k in numbers:
+                    require_conserving(gates[k], self.charges)
         if len(self._layers) == _LAYERS_KEPT:
             self._layers.clear()
         self._layers[id(layer)] = layer, where, matrices
         return where, matrices
-
-    def _pair_order(self, where: tuple[int, ...]) -> NDArray[np.intp]:
-        first, *second = (self._order[j] for j in where)
-        return (first[:, None] * len(second[0]) + second[0]).ravel() if second else first
 
     @override
     def move_to(self, site: int) -> None:
@@ -325,6 +377,12 @@ class BlockState(Workspace):
         for begin, part in zip(own["start"], np.split(elements, np.cumsum(sizes)[:-1]), strict=True):
             self._chain.store[begin : begin + part.size] = part
         return True
+
+
+def _pair_order(charges: Charges) -> NDArray[np.intp]:
+    """Return the joint states of one site or two, with those of each site in order of charge."""
+    first, *second = (np.argsort(site, kind="stable") for site in charges)
+    return (first[:, None] * len(second[0]) + second[0]).ravel() if second else first
 
 
 _MEMORY = ("reference", "age", "patience")
