@@ -6,34 +6,25 @@ import itertools
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from mpsnh.algorithms.block_path import BlockPath
 from mpsnh.base.clicks import ClickSnapshot
-from mpsnh.base.model import Model
 from mpsnh.base.open_model import OpenModel
-from mpsnh.checks import require
-from mpsnh.language.circuit import Gate, Layer, schedule
+from mpsnh.language.circuit import merged
 from mpsnh.operators.bonds import bond_hamiltonians
 from mpsnh.operators.jumps import PairJump
+from mpsnh.operators.parts import PartialSteps
 from mpsnh.operators.steps import Steps
 from mpsnh.states.blocks import Blocks, local_states
+from mpsnh.states.doubled import identities
 from mpsnh.states.mps import MPS
 from mpsnh.states.pair import Pair
-from mpsnh.states.symmetric import SymmetricMPS, from_blocks, require_charge, symmetric
+from mpsnh.states.symmetric import require_charge, symmetric
 from mpsnh.states.truncation import Truncation
 from mpsnh.states.workspace import BlockState
-
-CLOSE = 1e-10
-"""Difference of the logarithm of a norm from where a click is that is as good as none, beside errors of time steps."""
-
-TRIES = 50
-"""Parts of a step that are tried for one click; four are usual."""
-
-SAME = 1e-9
-"""Relative difference of times that is rounding."""
 
 TWICE = 0.05
 """Probability of two clicks of one jump in a step above which the step does not resolve what happens between them."""
@@ -42,62 +33,51 @@ TINY = 1e-13
 """Rate, relative to the largest one, that is rounding."""
 
 
-class Evolution(Protocol):
-    """What is used of `NHTEBD`."""
-
-    precision: str
-
-    @property
-    def unit(self) -> float:
-        """Time that the user calls a step."""
-        ...
-
-    @property
-    def truncation(self) -> Truncation:
-        """What is kept of a bond."""
-        ...
-
-    def plan(self, model: Model) -> Steps:
-        """Return the gates."""
-        ...
-
-
 class BlockPaths:
     """The evolution of an open system between clicks by gates on blocks of charge.
 
     Parameters
     ----------
-    inner : NHTEBD
-        What makes the gates, and truncates.
     model : OpenModel
         The open system.
-
-    Raises
-    ------
-    ValueError
-        If a jump acts on other sites than two neighbours.
+    jumps : sequence of PairJump
+        Its jumps.
+    plan : Steps
+        The gates of its steps without clicks.
+    length : float
+        That of a step.
+    truncation : Truncation
+        What is kept of each bond.
+    dtype : dtype
+        Of the tensors.
 
     Examples
     --------
     >>> chain, inner = models.OpenXXZ(L=4, gamma=0.5), algorithms.NHTEBD(dt=0.1, t_max=1.0)
-    >>> path = BlockPaths(inner, chain).begin(inner.initial_state(chain))
-    >>> path.rates().round(12).tolist(), path.until(0.0, 1.0, -0.5) < 1.0, round(path.log_norm, 9)
+    >>> path = inner.paths(chain).begin(inner.initial_state(chain))
+    >>> path.rates().round(12).tolist(), path.until(0.0, 1.0, -0.5) < 1.0, round(path.log_norm, 8)
     ([0.5, 0.5, 0.5], True, -0.5)
     """
 
-    def __init__(self, inner: Evolution, model: OpenModel) -> None:
-        self.sites, self.charge = model.sites, model.charge
-        self.truncation = inner.truncation
-        self.dtype = np.dtype(np.complex128 if inner.precision == "double" else np.complex64)
-        self.jumps = [_pair_jump(number, op, model) for number, op in enumerate(model.generator.jumps)]
-        no_click = model.no_click()
-        self._plan = inner.plan(no_click)
-        self.step, self.length = self._plan.step, inner.unit / self._plan.number
-        self._bonds = _stacked(bond_hamiltonians(no_click.generator.terms, self.sites))
-        self._schedule = schedule(self._plan.order)
-        self.by_charge = self._plan.conserves and self._definite()
+    def __init__(
+        self,
+        model: OpenModel,
+        jumps: Sequence[PairJump],
+        plan: Steps,
+        length: float,
+        truncation: Truncation,
+        dtype: DTypeLike,
+    ) -> None:
+        self.sites, self.charge, self.jumps = model.sites, model.charge, jumps
+        self.length, self.truncation, self._dtype = length, truncation, dtype
+        self.parts = PartialSteps(bond_hamiltonians(model.no_click().generator.terms, self.sites), plan.order)
+        step = plan.step
+        # a step is an opening, a body and a closing, which joins the opening of the next one in a seam
+        self.opening, self.body, self.closing = (step[:1], step[1:-1], step[-1:]) if len(step) > 2 else ([], step, [])
+        self.seam = merged([*self.closing, *self.opening])
+        self.by_charge = plan.conserves and self._definite()
         self.pairs = [Pair(*pair) for pair in itertools.pairwise(self.charges)]
-        self._look = [_identities([site.dim for site in self.sites], first) for first in (0, 1)]
+        self._look = [identities([site.dim for site in self.sites], first) for first in (0, 1)]
         self._decays = self._decay_matrices()
         self._require_fine()
 
@@ -151,7 +131,7 @@ class BlockPaths:
             On the sites of the model.
         """
         require_charge(state, self.charge)
-        workspace = self.workspace(state)
+        workspace = self._workspace(state)
         workspace.move_to(0)
         workspace.log_norm = 0.0
         return BlockPath(self, workspace)
@@ -167,42 +147,15 @@ class BlockPaths:
         state = after.state
         if not isinstance(state, MPS):
             raise TypeError(f"a trajectory by NHTEBD continues an MPS, not {type(state).__name__}")
-        workspace = self.workspace(state.on_sites(self.sites, "the state", "the model"))
+        workspace = self._workspace(state.on_sites(self.sites, "the state", "the model"))
         workspace.log_norm = after.log_norm or 0.0
         workspace.recall(after.carry)
         return BlockPath(self, workspace, after.discarded)
 
-    def workspace(self, state: MPS) -> BlockState:
-        """Return memory with a state in it.
-
-        Parameters
-        ----------
-        state : MPS
-            On the sites of the model.
-        """
+    def _workspace(self, state: MPS) -> BlockState:
+        """Return memory with a state in it."""
         suited = symmetric(state) if self.by_charge else state.to_mps()
-        return suited.workspace(self.truncation.max_bond, self.dtype)
-
-    def part(self, time: float) -> list[Layer]:
-        """Return the gates of a part of a step.
-
-        Parameters
-        ----------
-        time : float
-            Its length.
-        """
-        layers = []
-        for fraction in {fraction for _, fraction in self._schedule}:
-            for which, stack in self._bonds:
-                for place, gate in zip(which, _exponentials(-1j * time * fraction * stack), strict=True):
-                    layers.append((fraction, place, gate))
-        gates = {(fraction, place): Gate(gate, (place, place + 1)) for fraction, place, gate in layers}
-        bonds = len(self.sites) - 1
-        return [
-            tuple(gates[fraction, j] for j in range(parity, bonds, 2))
-            for parity, fraction in self._schedule
-            if parity < bonds
-        ]
+        return suited.workspace(self.truncation.max_bond, self._dtype)
 
     def rates(self, workspace: BlockState) -> tuple[NDArray[np.float64], float]:
         """Return ⟨L† L⟩ of each jump, and the weight that looking at all bonds discards.
@@ -257,14 +210,34 @@ class BlockPaths:
         return Blocks({(q, c): block * parities[states[c]][:, None] for (q, c), block in blocks.items()})
 
 
-def _pair_jump(number: int, op: object, model: OpenModel) -> PairJump:
-    jump = PairJump.of(model.generator.jumps[number], model.sites)
-    if jump is None:
-        raise ValueError(
-            f"jump {number}, {op}, acts on other sites than two neighbours of the open chain; Trajectories with "
-            "NHTEBD needs such jumps, and takes any with inner=ExactEvolution(…)"
-        )
-    return jump
+def pair_jumps(model: OpenModel) -> list[PairJump]:
+    """Return the jumps of a model as operators on two neighbours.
+
+    Parameters
+    ----------
+    model : OpenModel
+        An open chain.
+
+    Raises
+    ------
+    ValueError
+        If one acts on other sites.
+
+    Examples
+    --------
+    >>> [jump.first for jump in pair_jumps(models.OpenXXZ(L=4, gamma=0.5))]
+    [0, 1, 2]
+    """
+    made = []
+    for number, op in enumerate(model.generator.jumps):
+        jump = PairJump.of(op, model.sites)
+        if jump is None:
+            raise ValueError(
+                f"jump {number}, {op}, acts on other sites than two neighbours of the open chain, which NHTEBD needs "
+                "for trajectories; inner=ExactEvolution(…) takes any"
+            )
+        made.append(jump)
+    return made
 
 
 def _reached(before: Blocks, sites: Sequence[Blocks]) -> list[Blocks]:
@@ -275,152 +248,3 @@ def _reached(before: Blocks, sites: Sequence[Blocks]) -> list[Blocks]:
         before = Blocks({key: block for key, block in site.items() if key[0] in there})
         left.append(before)
     return left
-
-
-def _identities(dims: Sequence[int], first: int) -> Layer:
-    """Return gates on every second bond that do nothing."""
-    bonds = range(first, len(dims) - 1, 2)
-    return tuple(Gate(np.eye(dims[j] * dims[j + 1], dtype=complex), (j, j + 1)) for j in bonds)
-
-
-def _stacked(bonds: Sequence[NDArray[np.complex128]]) -> list[tuple[list[int], NDArray[np.complex128]]]:
-    """Put the matrices of the same size together, with their places."""
-    sizes = sorted({len(bond) for bond in bonds})
-    places = [[j for j, bond in enumerate(bonds) if len(bond) == size] for size in sizes]
-    return [(which, np.stack([bonds[j] for j in which])) for which in places]
-
-
-def _exponentials(stack: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Return the exponentials of small matrices, all at once, by scaling, a Taylor series and squaring."""
-    norm = float(np.abs(stack).sum(axis=2).max(initial=0.0))
-    halvings = max(0, math.ceil(math.log2(norm / 0.25))) if norm > 0 else 0
-    scaled = stack / 2**halvings
-    result = power = np.broadcast_to(np.eye(stack.shape[1], dtype=complex), stack.shape)
-    for k in range(1, 13):
-        power = power @ scaled / k
-        result = result + power
-    for _ in range(halvings):
-        result = result @ result
-    return result
-
-
-class BlockPath:
-    """A matrix-product state on its way from click to click (`mpsnh.base.clicks.Path`).
-
-    Parameters
-    ----------
-    paths : BlockPaths
-        Of its model.
-    workspace : BlockState
-        The state, which is changed in place.
-    discarded : float
-        Weight that was discarded before.
-
-    Examples
-    --------
-    >>> chain, inner = models.OpenXXZ(L=4, gamma=0.5), algorithms.NHTEBD(dt=0.1, t_max=1.0)
-    >>> path = BlockPaths(inner, chain).begin(inner.initial_state(chain))
-    >>> path.jump(0)
-    >>> path.record(0.0, np.zeros(1), np.zeros(1, int)).state.expect_each("Sz").real.round(12).tolist()
-    [-0.5, -0.5, 0.5, -0.5]
-    """
-
-    def __init__(self, paths: BlockPaths, workspace: BlockState, discarded: float = 0.0) -> None:
-        self._paths, self._workspace, self._discarded = paths, workspace, discarded
-
-    @property
-    def log_norm(self) -> float:
-        """Logarithm of the norm since the last click."""
-        return self._workspace.log_norm
-
-    def until(self, begin: float, end: float, log_norm: float) -> float | None:
-        """Evolve between two times of an interval, but only until the norm has fallen so far; return when, or None.
-
-        Parameters
-        ----------
-        begin, end : float
-            Counted from the last record.
-        log_norm : float
-            Where `log_norm` is to stop.
-        """
-        state, length, t = self._workspace, self._paths.length, begin
-        while t < end:
-            rest = end - t
-            whole = rest > length * (1 - SAME)
-            step = length if whole else rest
-            kept, before = state.packed(), state.log_norm
-            lost = self._apply(self._paths.step if whole else self._paths.part(step))
-            if state.log_norm > log_norm:
-                self._discarded += lost
-                t = end if rest < length * (1 + SAME) else t + length
-                continue
-            return t + self._crossing(kept, before, step, log_norm)
-        state.move_to(len(self._paths.sites) // 2)  # as NHTEBD does at records
-        return None
-
-    def _apply(self, layers: Sequence[Layer]) -> float:
-        return sum(float(self._workspace.apply(layer, self._paths.truncation).sum()) for layer in layers)
-
-    def _crossing(self, kept: dict[str, NDArray[np.generic]], before: float, step: float, log_norm: float) -> float:
-        """Bring the state to the time within a step where the norm has fallen so far; return this time."""
-        state = self._workspace
-        times, values = [0.0, step], [before - log_norm, state.log_norm - log_norm]
-        low, high = 0.0, step
-        for _ in range(TRIES):
-            time = _inverse(times, values)
-            if not low < time < high:
-                time = (low + high) / 2
-            state.unpack(kept)
-            state.log_norm = before
-            lost = self._apply(self._paths.part(time))
-            value = state.log_norm - log_norm
-            times, values = [*times, time], [*values, value]
-            low, high = (time, high) if value > 0 else (low, time)
-            if abs(value) < CLOSE or high - low < SAME * step:
-                break
-        self._discarded += lost
-        return time
-
-    def rates(self) -> NDArray[np.float64]:
-        """Return ⟨L_k† L_k⟩ of each jump."""
-        before = self._workspace.log_norm
-        rates, lost = self._paths.rates(self._workspace)
-        self._workspace.log_norm = before
-        self._discarded += lost
-        return rates
-
-    def jump(self, number: int) -> None:
-        """Let a jump act, and begin with `log_norm` = 0 again.
-
-        Parameters
-        ----------
-        number : int
-            Which one.
-        """
-        self._workspace, lost = self._paths.jumped(self._workspace, number)
-        self._discarded += lost
-
-    def record(self, t: float, times: NDArray[np.float64], which: NDArray[np.int64]) -> ClickSnapshot:
-        """Return a snapshot with the clicks so far.
-
-        Parameters
-        ----------
-        t : float
-            The time.
-        times, which : ndarray
-            Of the clicks.
-        """
-        now = self._workspace
-        state = from_blocks(now.view(), self._paths.sites, (now.centre, now.centre + 1))
-        return ClickSnapshot(t, state, now.log_norm, now.carry(), times=times, which=which, discarded=self._discarded)
-
-
-def _inverse(times: Sequence[float], values: Sequence[float]) -> float:
-    """Interpolate times as a polynomial of the values, and return it at zero."""
-    total = 0.0
-    for k, (time, value) in enumerate(zip(times, values, strict=True)):
-        weight = 1.0
-        for other in (other for j, other in enumerate(values) if j != k):
-            weight *= other / (other - value) if other != value else math.inf
-        total += weight * time
-    return total

@@ -15,7 +15,7 @@ from mpsnh.checks import require, require_memory
 from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.propagator import Evolving, normalise
-from mpsnh.linalg.stretch import Stretches
+from mpsnh.linalg.stretch import Stretch, Stretches
 from mpsnh.operators.jumps import between, charge_change
 from mpsnh.operators.lindblad import on_supports
 from mpsnh.operators.matrix import matrix
@@ -247,9 +247,9 @@ class ExactPath:
                 self._take(stretch.at(length))
                 t = end if length == rest else t + length
                 continue
-            fallen = scipy.optimize.brentq(lambda s: stretch.squared_norm(s) - least, 0.0, length, xtol=1e-300)
+            fallen = _fallen(stretch, least, length)
             self._take(stretch.at(fallen))
-            return float(t + fallen)
+            return t + fallen
         return None
 
     def _take(self, pair: NDArray[np.complex128]) -> None:
@@ -292,3 +292,8 @@ class ExactPath:
         state = ExactState(now.vector.copy(), self._room.sector)
         carry = {"sample": now.pair[:, 1].copy(), "slack": np.array(now.slack)}
         return ClickSnapshot(t, state, now.log_norm, carry, times=times, which=which, error=now.errors[0])
+
+
+def _fallen(stretch: Stretch, least: float, length: float) -> float:
+    """Return when the squared norm has fallen so far."""
+    return float(scipy.optimize.brentq(lambda t: stretch.squared_norm(t) - least, 0.0, length, xtol=1e-300))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.algorithms.block_paths import BlockPaths
+from mpsnh.algorithms.block_paths import BlockPaths, pair_jumps
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
@@ -214,16 +214,6 @@ class NHTEBD(TimeEvolution["Sweep"]):
             return self.order, 1
         return time_step(model.generator, model.sites, self.every, (self.tolerance or TOLERANCE) / STEPS_SHARE)
 
-    def plan(self, model: Model) -> Steps:
-        """Return the gates of a model, which are made once.
-
-        Parameters
-        ----------
-        model : Model
-            What is evolved.
-        """
-        return self._plans.of(model)
-
     def paths(self, model: OpenModel) -> BlockPaths:
         """Return what trajectories of an open system need of this evolution.
 
@@ -233,7 +223,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
             The open system.
         """
         require(self.device == "cpu", "device", self.device, "'cpu' for trajectories")
-        return BlockPaths(self, model)
+        jumps, plan = pair_jumps(model), self._plans.of(model.no_click())
+        return BlockPaths(model, jumps, plan, self.unit / plan.number, self.truncation, self._dtype)
 
     def _planned(self, model: Model) -> Steps:
         order, number = self.steps_between(model)

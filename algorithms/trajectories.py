@@ -14,7 +14,7 @@ from typing_extensions import override
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability
 from mpsnh.base.clicks import Clicking, ClickSnapshot, Kept, Path, Paths
-from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
+from mpsnh.base.evolution import PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.open_model import OpenModel
 from mpsnh.base.records import Diagnostic
@@ -148,9 +148,10 @@ class Trajectories(Algorithm[ClickSnapshot]):
 
     def _made(self, model: OpenModel) -> Paths:
         model.check()
-        self.inner.check(model.no_click())
         assert isinstance(self.inner, Clicking)
-        return self.inner.paths(model)
+        paths = self.inner.paths(model)  # which names jumps that it can't treat
+        self.inner.check(model.no_click())
+        return paths
 
     @override
     def records(self, model: Model, after: ClickSnapshot | None = None) -> Iterator[ClickSnapshot]:

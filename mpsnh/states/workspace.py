@@ -16,10 +16,10 @@ from mpsnh.kernels.tebd.gate import apply_layer
 from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace
 from mpsnh.kernels.tebd.move import move_to
 from mpsnh.language.circuit import Layer
-from mpsnh.operators.sector import joint_charges
 from mpsnh.states.blocks import Array, Blocks, Charges, bond_dimensions, local_states, schmidt_values
 from mpsnh.states.memory import sparse_memory, tensor_sizes
-from mpsnh.states.protocol import Workspace, require_conserving
+from mpsnh.states.packing import packed
+from mpsnh.states.protocol import Workspace
 from mpsnh.states.truncation import Truncation
 
 _NORMALISED = 1000
@@ -189,10 +189,15 @@ class BlockState(Workspace):
             s += degeneracy
         return blocks
 
-    def _size(self, j: int) -> int:
-        """Return how many elements a tensor has."""
-        dims, steps = self._chain.dims, self._chain.charges[j, : self._chain.local[j]].tolist()
-        return int(sum(dims[j, : dims.shape[1] - step] @ dims[j + 1, step:] for step in steps))
+    def _sizes(self) -> list[int]:
+        """Return how many elements the tensors have."""
+        chain, sizes = self._chain, np.zeros(len(self.charges), dtype=np.int64)
+        for s, steps in enumerate(chain.charges.T):
+            for step in set(steps[chain.local > s].tolist()):
+                sites = np.flatnonzero((steps == step) & (chain.local > s))
+                products = chain.dims[sites, : chain.dims.shape[1] - step] * chain.dims[sites + 1, step:]
+                sizes[sites] += products.sum(axis=1)
+        return [int(size) for size in sizes]
 
     def _own(self) -> None:
         """Move to other memory if views of this one are in use."""
@@ -200,8 +205,7 @@ class BlockState(Workspace):
             return
         chain = self._chain
         store = sparse_memory(chain.store.size, self.dtype)
-        for j, begin in enumerate(chain.start):
-            size = self._size(j)
+        for begin, size in zip(chain.start, self._sizes(), strict=True):
             store[begin : begin + size] = chain.store[begin : begin + size]
         self._chain = chain.replace(store=store)
         self._lease = _nobody
@@ -239,8 +243,9 @@ class BlockState(Workspace):
             chain.span[bond] = np.flatnonzero(dims[bond])[[0, -1]]
         chain.centre[:] = site + 1, 1
         chain.reference[:], chain.age[:], chain.patience[:] = -1.0, 0, 2
+        sizes = self._sizes()
         for j, blocks in ((site, left), (site + 1, right)):
-            chain.store[chain.start[j] :][: self._size(j)] = 0
+            chain.store[chain.start[j] :][: sizes[j]] = 0
             target = self._site_blocks(chain.store, j)
             for key, block in blocks.items():
                 target[key][...] = block
@@ -280,20 +285,7 @@ class BlockState(Workspace):
         """
         if id(layer) in self._layers:
             return self._layers[id(layer)][1:]
-        gates = sorted(layer, key=lambda gate: gate.where)
-        where = np.array([(gate.where[0], gate.where[-1]) for gate in gates], dtype=np.int64).reshape(-1, 2)
-        largest = max((len(gate.matrix) for gate in gates), default=1)
-        matrices = np.zeros((len(gates), largest, largest), dtype=complex)
-        alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}  # most gates, which are then treated at once
-        for k, gate in enumerate(gates):
-            alike.setdefault(tuple(self.charges[j] for j in gate.where), []).append(k)
-        for charges, numbers in alike.items():
-            order, joint = _pair_order(charges), joint_charges(charges)
-            stack = np.stack([gates[k].matrix for k in numbers])
-            matrices[numbers, : len(order), : len(order)] = stack[:, order[:, None], order]
-            if stack[:, joint[:, None] != joint].any():
-                for k in numbers:
-                    require_conserving(gates[k], self.charges)
+        where, matrices = packed(layer, self.charges)
         if len(self._layers) == _LAYERS_KEPT:
             self._layers.clear()
         self._layers[id(layer)] = layer, where, matrices
@@ -354,7 +346,7 @@ class BlockState(Workspace):
 
     @override
     def packed(self) -> dict[str, NDArray[Any]]:
-        parts = [self._chain.store[begin:][: self._size(j)] for j, begin in enumerate(self._chain.start)]
+        parts = [self._chain.store[begin:][:size] for begin, size in zip(self._chain.start, self._sizes(), strict=True)]
         places = {name: getattr(self._chain, name).copy() for name in _PLACES}
         return places | self.carry() | {"elements": np.concatenate(parts)}
 
@@ -367,7 +359,7 @@ class BlockState(Workspace):
         before = {name: own[name].copy() for name in names}
         for name in names:
             own[name][...] = arrays[name]
-        sizes = [self._size(j) for j in range(len(self.charges))]
+        sizes = self._sizes()
         narrow = max(self.bond_dimensions()) <= self.max_bond and own["dims"].min() >= 0
         if not (narrow and elements.shape == (sum(sizes),) and elements.dtype == self.dtype):
             for name in names:
@@ -377,12 +369,6 @@ class BlockState(Workspace):
         for begin, part in zip(own["start"], np.split(elements, np.cumsum(sizes)[:-1]), strict=True):
             self._chain.store[begin : begin + part.size] = part
         return True
-
-
-def _pair_order(charges: Charges) -> NDArray[np.intp]:
-    """Return the joint states of one site or two, with those of each site in order of charge."""
-    first, *second = (np.argsort(site, kind="stable") for site in charges)
-    return (first[:, None] * len(second[0]) + second[0]).ravel() if second else first
 
 
 _MEMORY = ("reference", "age", "patience")

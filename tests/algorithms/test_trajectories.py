@@ -94,7 +94,12 @@ def fermions(L=4):
     H = sum(c[j].T @ c[j + 1] + c[j + 1].T @ c[j] for j in range(L - 1)) + 0.7 * c[1].T @ c[1] @ c[2].T @ c[2]
     hops = [term for j in range(L - 1) for term in ((1.0, "cdag", j, "c", j + 1), (1.0, "cdag", j + 1, "c", j))]
     terms = OpSum([*hops, (0.7, "n", 1, "n", 2)])
-    jumps = [*(0.6 * c[j] + 0.2j * c[j + 1] for j in range(L - 1)), 0.5 * c[2].T, 0.8 * c[1] @ c[2], 0.4 * c[3].T @ c[3]]
+    jumps = [
+        *(0.6 * c[j] + 0.2j * c[j + 1] for j in range(L - 1)),
+        0.5 * c[2].T,
+        0.8 * c[1] @ c[2],
+        0.4 * c[3].T @ c[3],
+    ]
     named = [OpSum([(0.6, "c", j), (0.2j, "c", j + 1)]) for j in range(L - 1)]
     named += [OpSum([(0.5, "cdag", 2)]), OpSum([(0.8, "c", 1, "c", 2)]), OpSum([(0.4, "n", 3)])]
     model = models.OpenChain(L=L, hamiltonian=terms, jump_operators=named, site=nh.Fermion())
