@@ -118,6 +118,7 @@ class ExactEvolution(TimeEvolution[Vector]):
         model : OpenModel
             The open system.
         """
+        super().check(model.no_click())
         return ExactPaths(model)
 
     @override

@@ -296,4 +296,6 @@ class ExactPath:
 
 def _fallen(stretch: Stretch, least: float, length: float) -> float:
     """Return when the squared norm has fallen so far."""
+    if stretch.squared_norm(0.0) <= least:  # by rounding
+        return 0.0
     return float(scipy.optimize.brentq(lambda t: stretch.squared_norm(t) - least, 0.0, length, xtol=1e-300))

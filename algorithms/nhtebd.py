@@ -215,15 +215,11 @@ class NHTEBD(TimeEvolution["Sweep"]):
         return time_step(model.generator, model.sites, self.every, (self.tolerance or TOLERANCE) / STEPS_SHARE)
 
     def paths(self, model: OpenModel) -> BlockPaths:
-        """Return what trajectories of an open system need of this evolution.
-
-        Parameters
-        ----------
-        model : OpenModel
-            The open system.
-        """
+        """Return what trajectories of an open model need of this evolution (`mpsnh.base.clicks.Clicking`)."""
         require(self.device == "cpu", "device", self.device, "'cpu' for trajectories")
-        jumps, plan = pair_jumps(model), self._plans.of(model.no_click())
+        jumps = pair_jumps(model)
+        self.check(no_click := model.no_click())
+        plan = self._plans.of(no_click)
         return BlockPaths(model, jumps, plan, self.unit / plan.number, self.truncation, self._dtype)
 
     def _planned(self, model: Model) -> Steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,11 +14,12 @@ from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability
-from mpsnh.base.clicks import Clicking, ClickSnapshot, Kept, Path, Paths
+from mpsnh.base.clicks import Clicking, ClickSnapshot, Kept, Path, Prepared
 from mpsnh.base.evolution import PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.open_model import OpenModel
 from mpsnh.base.records import Diagnostic
+from mpsnh.base.remembered import Remembered
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require
 
@@ -27,7 +29,7 @@ STREAM = 7
 GROWTH = 1e-6
 """Logarithm by which rounding and Trotter errors may make a norm grow that can only fall."""
 
-_KEPT = Kept[Paths](most=16)
+_KEPT = Kept(most=1e9)
 """What was made of the models of the last trajectories."""
 
 
@@ -131,14 +133,18 @@ class Trajectories(Algorithm[ClickSnapshot]):
 
     @override
     def check(self, model: Model) -> None:
-        self._paths(model)
+        self._prepared.of(model)
 
     @override
     def bytes_needed(self, model: Model) -> float:
-        return self.inner.bytes_needed(model.no_click() if isinstance(model, OpenModel) else model)
+        return self._prepared.of(model).size
 
-    def _paths(self, model: Model) -> Paths:
-        """Return what is made of a model once, after it was checked."""
+    @functools.cached_property
+    def _prepared(self) -> Remembered[Prepared]:
+        """What is made of a model once, after it was checked."""
+        return Remembered(self._known)
+
+    def _known(self, model: Model) -> Prepared:
         if not isinstance(model, OpenModel):
             raise TypeError(
                 f"Trajectories needs an mpsnh.OpenModel, which has jumps, not {type(model).__name__}; "
@@ -146,12 +152,12 @@ class Trajectories(Algorithm[ClickSnapshot]):
             )
         return _KEPT.of(model, self.inner, lambda: self._made(model))
 
-    def _made(self, model: OpenModel) -> Paths:
+    def _made(self, model: OpenModel) -> Prepared:
         model.check()
         assert isinstance(self.inner, Clicking)
-        paths = self.inner.paths(model)  # which names jumps that it can't treat
-        self.inner.check(model.no_click())
-        return paths
+        paths = self.inner.paths(model)
+        paths.begin(self.inner.initial_state(model))  # which may not fit
+        return Prepared(paths, self.inner.bytes_needed(model.no_click()))
 
     @override
     def records(self, model: Model, after: ClickSnapshot | None = None) -> Iterator[ClickSnapshot]:
@@ -177,7 +183,7 @@ class Trajectories(Algorithm[ClickSnapshot]):
         after : ClickSnapshot or None
             Where to go on.
         """
-        paths = self._paths(model)
+        paths = self._prepared.of(model).paths
         if after is None:
             trajectory = Trajectory(paths.begin(self.inner.initial_state(model)), self._seeds)
         elif isinstance(after, ClickSnapshot):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from mpsnh.base.snapshot import Snapshot
 from mpsnh.operators.sector import sector
 from mpsnh.states.mps import MPS
 from mpsnh.states.vector import ExactState
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -132,33 +130,46 @@ class Clicking(Protocol):
     """An evolution of pure states that can stop at any time within a step, jump, and go on."""
 
     def paths(self, model: OpenModel) -> Paths:
-        """Return what is made of a model once, for all of its trajectories; raise if it can't be evolved."""
+        """Return what is made of a model once, for all of its trajectories; raise if it or a jump can't be treated."""
         ...
 
 
-class Kept(Generic[T]):
+class Prepared(NamedTuple):
+    """What is made of a model once, and the bytes that a run needs.
+
+    Examples
+    --------
+    >>> Prepared(paths=None, size=8.0).size
+    8.0
+    """
+
+    paths: Paths
+    size: float
+
+
+class Kept:
     """What was made of the last few open models and settings, for all that are the same.
 
     Trajectories are points of a sweep, each with a model of its own, so that models are compared by what they are.
 
     Parameters
     ----------
-    most : int
-        How many are kept.
+    most : float
+        Bytes that all together may need; the last one is kept whatever it needs.
 
     Examples
     --------
-    >>> kept = Kept[float](most=2)
+    >>> kept = Kept(most=2.0)
     >>> one, other = (models.OpenXXZ(L=4, gamma=0.1) for _ in range(2))
-    >>> kept.of(one, "a", lambda: 1.0), kept.of(other, "a", lambda: 2.0), kept.of(other, "b", lambda: 3.0)
-    (1.0, 1.0, 3.0)
+    >>> kept.of(one, "a", lambda: Prepared(None, 1.0)).size, kept.of(other, "a", lambda: Prepared(None, 2.0)).size
+    (1.0, 1.0)
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: float) -> None:
         self._most = most
-        self._made: dict[Any, T] = {}
+        self._made: dict[Any, Prepared] = {}
 
-    def of(self, model: OpenModel, settings: Any, make: Any) -> T:
+    def of(self, model: OpenModel, settings: Any, make: Callable[[], Prepared]) -> Prepared:
         """Return what is made of a model and settings.
 
         Parameters
@@ -174,7 +185,7 @@ class Kept(Generic[T]):
         key = type(model), model.sites, model.charge, generator.hamiltonian, tuple(generator.jumps), settings
         if key not in self._made:
             made = make()
-            while len(self._made) >= self._most:
-                self._made.pop(next(iter(self._made)), None)
+            while self._made and made.size + sum(other.size for other in self._made.values()) > self._most:
+                del self._made[next(iter(self._made))]
             self._made[key] = made
         return self._made[key]
