@@ -42,7 +42,7 @@ class Trajectory:
     >>> algorithm = Trajectories(inner=algorithms.ExactEvolution(dt=1.0, t_max=1.0), seed=3)
     >>> trajectory = algorithm.init(models.OpenXXZ(L=4, gamma=0.5), None)
     >>> trajectory.times, round(trajectory.threshold, 3), 0 < trajectory.choice < 1
-    ([], -0.082, True)
+    ([], -0.474, True)
     """
 
     path: Path
@@ -98,7 +98,7 @@ class Trajectories(Algorithm[ClickSnapshot]):
     >>> chain = models.OpenXXZ(L=6, gamma=0.2)
     >>> *_, last = Trajectories(inner=algorithms.ExactEvolution(dt=1.0, t_max=4.0), seed=2).records(chain)
     >>> last.clicks, last.times.round(3).tolist(), last.which.tolist()
-    (0, [], [])
+    (2, [1.369, 3.871], [2, 0])
     """
 
     yields = ClickSnapshot
