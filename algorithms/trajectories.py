@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability
-from mpsnh.base.clicks import Clicking, ClickSnapshot, Kept, Path, Prepared
+from mpsnh.base.clicks import Clicking, ClickSnapshot, Kept, Path, Paths, Prepared
 from mpsnh.base.evolution import PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.open_model import OpenModel
@@ -29,7 +29,7 @@ STREAM = 7
 GROWTH = 1e-6
 """Logarithm by which rounding and Trotter errors may make a norm grow that can only fall."""
 
-_KEPT = Kept(most=1e9)
+_KEPT = Kept[Paths](most=1e9)
 """What was made of the models of the last trajectories."""
 
 
@@ -140,11 +140,11 @@ class Trajectories(Algorithm[ClickSnapshot]):
         return self._prepared.of(model).size
 
     @functools.cached_property
-    def _prepared(self) -> Remembered[Prepared]:
+    def _prepared(self) -> Remembered[Prepared[Paths]]:
         """What is made of a model once, after it was checked."""
         return Remembered(self._known)
 
-    def _known(self, model: Model) -> Prepared:
+    def _known(self, model: Model) -> Prepared[Paths]:
         if not isinstance(model, OpenModel):
             raise TypeError(
                 f"Trajectories needs an mpsnh.OpenModel, which has jumps, not {type(model).__name__}; "
@@ -152,7 +152,7 @@ class Trajectories(Algorithm[ClickSnapshot]):
             )
         return _KEPT.of(model, self.inner, lambda: self._made(model))
 
-    def _made(self, model: OpenModel) -> Prepared:
+    def _made(self, model: OpenModel) -> Prepared[Paths]:
         model.check()
         assert isinstance(self.inner, Clicking)
         paths = self.inner.paths(model)
@@ -183,7 +183,7 @@ class Trajectories(Algorithm[ClickSnapshot]):
         after : ClickSnapshot or None
             Where to go on.
         """
-        paths = self._prepared.of(model).paths
+        paths = self._prepared.of(model).made
         if after is None:
             trajectory = Trajectory(paths.begin(self.inner.initial_state(model)), self._seeds)
         elif isinstance(after, ClickSnapshot):

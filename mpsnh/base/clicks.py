@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from mpsnh.base.snapshot import Snapshot
 from mpsnh.operators.sector import sector
 from mpsnh.states.mps import MPS
 from mpsnh.states.vector import ExactState
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -134,20 +136,20 @@ class Clicking(Protocol):
         ...
 
 
-class Prepared(NamedTuple):
+class Prepared(NamedTuple, Generic[T]):
     """What is made of a model once, and the bytes that a run needs.
 
     Examples
     --------
-    >>> Prepared(paths=None, size=8.0).size
+    >>> Prepared("gates", size=8.0).size
     8.0
     """
 
-    paths: Paths
+    made: T
     size: float
 
 
-class Kept:
+class Kept(Generic[T]):
     """What was made of the last few open models and settings, for all that are the same.
 
     Trajectories are points of a sweep, each with a model of its own, so that models are compared by what they are.
@@ -159,17 +161,17 @@ class Kept:
 
     Examples
     --------
-    >>> kept = Kept(most=2.0)
+    >>> kept = Kept[str](most=2.0)
     >>> one, other = (models.OpenXXZ(L=4, gamma=0.1) for _ in range(2))
-    >>> kept.of(one, "a", lambda: Prepared(None, 1.0)).size, kept.of(other, "a", lambda: Prepared(None, 2.0)).size
+    >>> kept.of(one, "a", lambda: Prepared("", 1.0)).size, kept.of(other, "a", lambda: Prepared("", 2.0)).size
     (1.0, 1.0)
     """
 
     def __init__(self, most: float) -> None:
         self._most = most
-        self._made: dict[Any, Prepared] = {}
+        self._made: dict[Any, Prepared[T]] = {}
 
-    def of(self, model: OpenModel, settings: Any, make: Callable[[], Prepared]) -> Prepared:
+    def of(self, model: OpenModel, settings: Any, make: Callable[[], Prepared[T]]) -> Prepared[T]:
         """Return what is made of a model and settings.
 
         Parameters
