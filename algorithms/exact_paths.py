@@ -136,6 +136,7 @@ class ExactPaths:
         )
         self._changes = known if self._by_charge else [0] * len(changes)
         self._rooms: dict[int | None, Room] = {}
+        self._begun: tuple[MPS, Room, Evolving] | None = None
 
     def room(self, charge: int | None) -> Room:
         """Return what there is of a charge.
@@ -158,14 +159,16 @@ class ExactPaths:
         state : MPS
             On the sites of the model.
         """
-        charge = self._model.charge
-        if charge is None and self._by_charge:
-            by_charge = symmetric(state)
-            if isinstance(by_charge, SymmetricMPS):
-                charge = next(iter(bond_charges(by_charge.blocks()[0])[-1]))
-        room = self.room(charge)
-        vector = ExactState.from_mps(state, room.sector).vector
-        return ExactPath(self, room, Evolving.of(vector, exact=state.max_bond() == 1))
+        if self._begun is None or self._begun[0] is not state:
+            charge = self._model.charge
+            if charge is None and self._by_charge:
+                by_charge = symmetric(state)
+                if isinstance(by_charge, SymmetricMPS):
+                    charge = next(iter(bond_charges(by_charge.blocks()[0])[-1]))
+            room = self.room(charge)
+            vector = ExactState.from_mps(state, room.sector).vector
+            self._begun = state, room, Evolving.of(vector, exact=state.max_bond() == 1)
+        return ExactPath(self, *self._begun[1:])
 
     def resume(self, after: ClickSnapshot) -> ExactPath:
         """Return a state as it was.

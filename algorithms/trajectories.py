@@ -156,8 +156,11 @@ class Trajectories(Algorithm[ClickSnapshot]):
         model.check()
         assert isinstance(self.inner, Clicking)
         paths = self.inner.paths(model)
-        paths.begin(self.inner.initial_state(model))  # which may not fit
-        return Prepared(paths, self.inner.bytes_needed(model.no_click()))
+        state = self.inner.initial_state(model)
+        paths.begin(state)  # which may not fit
+        size = self.inner.bytes_needed(model.no_click())
+        # a function may make another state of a model that evolves alike
+        return Prepared(paths, size, None if callable(self.inner.initial) else state)
 
     @override
     def records(self, model: Model, after: ClickSnapshot | None = None) -> Iterator[ClickSnapshot]:
@@ -183,9 +186,10 @@ class Trajectories(Algorithm[ClickSnapshot]):
         after : ClickSnapshot or None
             Where to go on.
         """
-        paths = self._prepared.of(model).made
+        paths, _, state = self._prepared.of(model)
         if after is None:
-            trajectory = Trajectory(paths.begin(self.inner.initial_state(model)), self._seeds)
+            state = self.inner.initial_state(model) if state is None else state
+            trajectory = Trajectory(paths.begin(state), self._seeds)
         elif isinstance(after, ClickSnapshot):
             trajectory = Trajectory(paths.resume(after), self._seeds, after.times.tolist(), after.which.tolist())
         else:

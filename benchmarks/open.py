@@ -145,9 +145,10 @@ def throughput(T: float = 8.0) -> None:
         (10, "NHTEBD, χ = 32", algorithms.NHTEBD(dt=0.1, t_max=T, every=10, max_bond=32, tolerance=None), 40),
         (40, "NHTEBD, χ = 32", algorithms.NHTEBD(dt=0.1, t_max=T, every=10, max_bond=32, tolerance=None), 12),
     ]:
+        model = chain(N)
 
-        def run(seed: int, N: int = N, inner: Any = inner) -> list[Array]:
-            records = algorithms.Trajectories(inner=inner, seed=seed).records(chain(N))
+        def run(seed: int, model: models.OpenXXZ = model, inner: Any = inner) -> list[Array]:
+            records = algorithms.Trajectories(inner=inner, seed=seed).records(model)
             return [record.state.expect_each("Sz").real for record in records]
 
         run(0)  # what is made once

@@ -137,7 +137,7 @@ class Clicking(Protocol):
 
 
 class Prepared(NamedTuple, Generic[T]):
-    """What is made of a model once, and the bytes that a run needs.
+    """What is made of a model once, the bytes that a run needs, and the state at time 0 if it is always the same.
 
     Examples
     --------
@@ -147,6 +147,7 @@ class Prepared(NamedTuple, Generic[T]):
 
     made: T
     size: float
+    state: MPS | None = None
 
 
 class Kept(Generic[T]):

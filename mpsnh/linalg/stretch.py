@@ -9,6 +9,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from mpsnh.kernels.multivector import BlockOperator
+from mpsnh.kernels.series import chebyshev_vectors
 from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.chebyshev import ROUNDING, Expansion, bessel_coefficients
 from mpsnh.linalg.matrix import Matrix
@@ -61,13 +62,7 @@ class Stretches:
             The two.
         """
         terms, radius = len(self._expansion.coefficients), self._expansion.radius
-        vectors = np.empty((terms, *pair.shape), dtype=complex)
-        vectors[0] = pair
-        if terms > 1:
-            self._operator.apply(vectors[0], vectors[1], 1 / radius)
-        for k in range(2, terms):
-            vectors[k] = vectors[k - 2]
-            self._operator.apply(vectors[k - 1], vectors[k], 2 / radius, keep=-1.0)
+        vectors = chebyshev_vectors(self._operator, terms, pair, radius)
         # one term alone is that of a multiple of the identity
         return Stretch(vectors, radius if terms > 1 else 0.0, self._centre, self._noise)
 
@@ -118,7 +113,7 @@ class Stretch:
             Since the beginning of the stretch.
         """
         series = self._coefficients(time)
-        pair = np.tensordot(series, self._vectors, 1)
+        pair = (series @ self._vectors.reshape(len(series), -1)).reshape(-1, 2)
         squares = (np.abs(series) ** 2) @ (np.abs(self._vectors[:, :, 0]) ** 2)
         pair[:, 1] += self._noise * np.sqrt(squares)
         return pair
