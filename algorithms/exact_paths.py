@@ -20,8 +20,9 @@ from mpsnh.operators.jumps import between, charge_change
 from mpsnh.operators.lindblad import on_supports
 from mpsnh.operators.matrix import matrix
 from mpsnh.operators.sector import LEAK, Sector, joint_charges, sector
+from mpsnh.states.blocks import bond_charges
 from mpsnh.states.mps import MPS
-from mpsnh.states.symmetric import SymmetricMPS, bond_charges, symmetric
+from mpsnh.states.symmetric import SymmetricMPS, symmetric
 from mpsnh.states.vector import ExactState
 
 TINY = 1e-14
