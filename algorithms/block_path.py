@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.base.clicks import ClickSnapshot
+from mpsnh.base.clicks import GROWTH, ClickSnapshot
 from mpsnh.language.circuit import Layer
 from mpsnh.states.symmetric import from_blocks
 from mpsnh.states.workspace import BlockState
@@ -61,6 +61,9 @@ class BlockPath:
 
     def __init__(self, paths: BlockPaths, workspace: BlockState, discarded: float = 0.0) -> None:
         self._paths, self._workspace, self._discarded = paths, workspace, discarded
+        rounding = float(np.finfo(workspace.dtype).eps)
+        self.growth = max(GROWTH, 1e4 * rounding)
+        self._close = max(CLOSE, 10 * rounding)
 
     @property
     def log_norm(self) -> float:
@@ -136,7 +139,7 @@ class BlockPath:
                 return None
         times, values = [0.0, step], [kept.log_norm - log_norm, at_end - log_norm]
         low, high, time = 0.0, step, step
-        while abs(values[-1]) > CLOSE and high - low > SAME * step:
+        while abs(values[-1]) > self._close and high - low > SAME * step:
             time = _inverse(times, values)
             if not low < time < high:
                 time = (low + high) / 2

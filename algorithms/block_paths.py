@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import warnings
@@ -14,9 +15,11 @@ from mpsnh.algorithms.block_path import BlockPath
 from mpsnh.base.clicks import ClickSnapshot
 from mpsnh.base.open_model import OpenModel
 from mpsnh.language.circuit import merged
+from mpsnh.language.site import Site
 from mpsnh.operators.bonds import bond_hamiltonians
 from mpsnh.operators.jumps import PairJump
 from mpsnh.operators.parts import PartialSteps
+from mpsnh.operators.sector import joint_charges
 from mpsnh.operators.steps import Steps
 from mpsnh.states.blocks import Blocks, local_states
 from mpsnh.states.doubled import identities
@@ -76,15 +79,9 @@ class BlockPaths:
         self.opening, self.body, self.closing = (step[:1], step[1:-1], step[-1:]) if len(step) > 2 else ([], step, [])
         self.seam = merged([*self.closing, *self.opening])
         self.by_charge = plan.conserves and self._definite()
-        self.pairs = [Pair(*pair) for pair in itertools.pairwise(self.charges)]
+        self._decays = functools.lru_cache(maxsize=2)(self._decay_matrices)
         self._look = [identities([site.dim for site in self.sites], first) for first in (0, 1)]
-        self._decays = self._decay_matrices()
         self._require_fine()
-
-    @property
-    def charges(self) -> list[tuple[int, ...]]:
-        """Charge of each local state of each site, by which states are stored."""
-        return [site.charges if self.by_charge else (0,) * site.dim for site in self.sites]
 
     def _definite(self) -> bool:
         """Tell whether all jumps change the charge by definite numbers; warn if states must be dense since not."""
@@ -111,12 +108,12 @@ class BlockPaths:
                 )
                 return
 
-    def _decay_matrices(self) -> NDArray[np.complex128]:
-        """Return (L† L)ᵀ of each jump, with the states of each site in order of charge."""
-        largest = max(len(a) * len(b) for a, b in itertools.pairwise(self.charges))
+    def _decay_matrices(self, charges: tuple[tuple[int, ...], ...]) -> NDArray[np.complex128]:
+        """Return (L† L)ᵀ of each jump, with the states of each site in order of charge, if they are stored by these."""
+        largest = max(len(a) * len(b) for a, b in itertools.pairwise(charges))
         decays = np.zeros((len(self.jumps), largest, largest), dtype=complex)
         for decay, jump in zip(decays, self.jumps, strict=True):
-            first, second = (np.argsort(self.charges[j], kind="stable") for j in (jump.first, jump.first + 1))
+            first, second = (np.argsort(charges[j], kind="stable") for j in (jump.first, jump.first + 1))
             order = (first[:, None] * len(second) + second).ravel()
             product = (jump.matrix.conj().T @ jump.matrix)[np.ix_(order, order)]
             decay[: len(order), : len(order)] = product.T
@@ -165,12 +162,13 @@ class BlockPaths:
         workspace : BlockState
             The state, of which at most what is below the cutoff is lost.
         """
-        size = self._decays.shape[1]
+        decays = self._decays(tuple(workspace.charges))
+        size = decays.shape[1]
         pairs = np.zeros((len(self.sites) + 1, size, size), dtype=complex)
         lost = sum(float(workspace.apply(look, self.truncation, pairs).sum()) for look in self._look if look)
         traces = np.trace(pairs, axis1=1, axis2=2).real
         places = [jump.first for jump in self.jumps]
-        rates = np.einsum("kab,kab->k", pairs[places], self._decays).real / traces[places]
+        rates = np.einsum("kab,kab->k", pairs[places], decays).real / traces[places]
         return np.where(rates > TINY * rates.max(initial=0.0), rates, 0.0), lost
 
     def jumped(self, workspace: BlockState, number: int) -> tuple[BlockState, float]:
@@ -184,10 +182,10 @@ class BlockPaths:
             Which jump.
         """
         jump = self.jumps[number]
-        j, pair = jump.first, self.pairs[jump.first]
+        j, charges = jump.first, workspace.charges  # all zero if the state has no definite one
         workspace.move_to(j)
-        change = (jump.change(self.sites) or 0) if any(map(any, self.charges)) else 0
-        joint = local_states([a + b for a in self.charges[j] for b in self.charges[j + 1]])
+        change = (jump.change(self.sites) or 0) if any(map(any, charges)) else 0
+        pair, joint = Pair(*charges[j : j + 2]), local_states(joint_charges(charges[j : j + 2]).tolist())
         theta = Blocks()
         for (q, c), block in pair.joined(*workspace.blocks(j, j + 2)).items():
             if c + change in joint:
@@ -199,15 +197,18 @@ class BlockPaths:
             workspace.log_norm = 0.0
             return workspace, split.discarded
         blocks = workspace.view()
-        lefts = [self._signed(k, site) for k, site in enumerate(blocks[:j])] if jump.string else blocks[:j]
+        lefts = (
+            [_signed(*one) for one in zip(blocks[:j], self.sites, charges, strict=False)] if jump.string else blocks[:j]
+        )
         rights = [{(q + change, c): block for (q, c), block in site.items()} for site in blocks[j + 2 :]]
         tensors = [*lefts, split.left, split.right, *_reached(split.right, rights)]
         return workspace.like(tensors, j + 1, self.truncation.max_bond), split.discarded
 
-    def _signed(self, site: int, blocks: Blocks) -> Blocks:
-        """Return a tensor times the parity of its site."""
-        parities, states = np.array(self.sites[site].parities), local_states(self.charges[site])
-        return Blocks({(q, c): block * parities[states[c]][:, None] for (q, c), block in blocks.items()})
+
+def _signed(blocks: Blocks, site: Site, charges: Sequence[int]) -> Blocks:
+    """Return a tensor times the parity of its site."""
+    parities, states = np.array(site.parities), local_states(charges)
+    return Blocks({(q, c): block * parities[states[c]][:, None] for (q, c), block in blocks.items()})
 
 
 def pair_jumps(model: OpenModel) -> list[PairJump]:

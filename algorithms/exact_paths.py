@@ -9,7 +9,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
-from mpsnh.base.clicks import ClickSnapshot
+from mpsnh.base.clicks import GROWTH, ClickSnapshot
 from mpsnh.base.open_model import OpenModel
 from mpsnh.checks import require, require_memory
 from mpsnh.linalg.bounds import EPS
@@ -160,7 +160,8 @@ class ExactPaths:
         state : MPS
             On the sites of the model.
         """
-        if self._begun is None or self._begun[0] is not state:
+        begun = self._begun
+        if begun is None or begun[0] is not state:
             charge = self._model.charge
             if charge is None and self._by_charge:
                 by_charge = symmetric(state)
@@ -168,8 +169,8 @@ class ExactPaths:
                     charge = next(iter(bond_charges(by_charge.blocks()[0])[-1]))
             room = self.room(charge)
             vector = ExactState.from_mps(state, room.sector).vector
-            self._begun = state, room, Evolving.of(vector, exact=state.max_bond() == 1)
-        return ExactPath(self, *self._begun[1:])
+            self._begun = begun = state, room, Evolving.of(vector, exact=state.max_bond() == 1)
+        return ExactPath(self, *begun[1:])
 
     def resume(self, after: ClickSnapshot) -> ExactPath:
         """Return a state as it was.
@@ -222,6 +223,8 @@ class ExactPath:
     >>> path.record(0.0, np.zeros(1), np.zeros(1, int)).state.sector.charge
     -2
     """
+
+    growth = GROWTH
 
     def __init__(self, paths: ExactPaths, room: Room, evolving: Evolving) -> None:
         self._paths, self._room, self._evolving = paths, room, evolving

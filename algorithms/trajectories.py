@@ -26,9 +26,6 @@ from mpsnh.checks import require
 STREAM = 7
 """Sets the random numbers of trajectories apart from those that models draw with the same seed; not zero."""
 
-GROWTH = 1e-6
-"""Logarithm by which rounding and Trotter errors may make a norm grow that can only fall."""
-
 _KEPT = Kept[Paths](most=1e9)
 """What was made of the models of the last trajectories."""
 
@@ -219,7 +216,7 @@ class Trajectories(Algorithm[ClickSnapshot]):
             carry.times.append(t + done)
             carry.which.append(number)
             carry.draw()
-        if path.log_norm > GROWTH:
+        if path.log_norm > path.growth:
             raise FloatingPointError(
                 f"the norm grew by a factor 1 + {math.expm1(path.log_norm):.2g} without a click until t = {t + end:g}, "
                 "but it can only fall: use a smaller dt"

@@ -18,6 +18,9 @@ from mpsnh.states.vector import ExactState
 
 T = TypeVar("T")
 
+GROWTH = 1e-6
+"""Logarithm by which errors may make a norm grow that can only fall, in double precision."""
+
 
 @dataclass(frozen=True)
 class ClickSnapshot(Snapshot):
@@ -84,11 +87,16 @@ class Path(Protocol):
 
     Attributes
     ----------
-    log_norm : float
-        Logarithm of the norm of the un-normalised state since the last click.
+    growth : float
+        Logarithm by which rounding and time steps may make a norm grow that can only fall.
     """
 
-    log_norm: float
+    growth: float
+
+    @property
+    def log_norm(self) -> float:
+        """Logarithm of the norm of the un-normalised state since the last click."""
+        ...
 
     def until(self, begin: float, end: float, log_norm: float) -> float | None:
         """Evolve between two times of an interval, but only until the norm has fallen so far; return when, or None.
@@ -186,9 +194,12 @@ class Kept(Generic[T]):
         """
         generator = model.generator
         key = type(model), model.sites, model.charge, generator.hamiltonian, tuple(generator.jumps), settings
-        if key not in self._made:
-            made = make()
-            while self._made and made.size + sum(other.size for other in self._made.values()) > self._most:
-                del self._made[next(iter(self._made))]
-            self._made[key] = made
-        return self._made[key]
+        known = self._made.get(key)
+        if known is not None:
+            return known
+        made = make()
+        for oldest, _ in list(self._made.items()):  # of a copy, as other threads may do so at once
+            if made.size + sum(other.size for other in list(self._made.values())) > self._most:
+                self._made.pop(oldest, None)
+        self._made[key] = made
+        return made

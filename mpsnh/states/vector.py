@@ -99,11 +99,12 @@ class ExactState(Pure):
     @override
     def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
         names = tuple(name for name in operators if isinstance(name, str))
-        ops = each_operator(operators, len(self.sector.sites))
-        if len(names) == len(operators) and len(ops) * self.sector.dim <= SMALL:
+        places = len(self.sector.sites) + 1 - len(names)
+        if len(names) == len(operators) in (1, 2) and places * self.sector.dim <= SMALL:
             unit = self.vector / self.norm()
-            images = (_stacked(self.sector, names) @ unit).reshape(len(ops), -1)
+            images = (_stacked(self.sector, names) @ unit).reshape(places, -1)
             return np.asarray(images @ unit.conj() / np.vdot(unit, unit).real, dtype=complex)
+        ops = each_operator(operators, len(self.sector.sites))
         return np.array([self.expect(op) for op in ops], dtype=complex)
 
     def norm(self) -> float:

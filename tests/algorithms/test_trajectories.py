@@ -19,12 +19,13 @@ def exact(t_max=2.0, dt=0.5, **options):
     return algorithms.ExactEvolution(dt=dt, t_max=t_max, **options)
 
 
-def ensemble(model, inner, runs, measured):
-    """What is measured in many trajectories, by trajectory and time."""
+def ensemble(model, inner, runs, operators):
+    """Expectation values of matrices of the whole space, by trajectory and time."""
     values = []
     for seed in range(runs):
-        way = algorithms.Trajectories(inner=inner, seed=seed)
-        values.append([record.state.expect_each(*measured).real for record in way.records(model)])
+        records = algorithms.Trajectories(inner=inner, seed=seed).records(model)
+        vectors = np.array([record.state.to_vector() for record in records])
+        values.append(np.einsum("ta,oab,tb->to", vectors.conj(), operators, vectors, optimize=True).real)
     return np.array(values)
 
 
@@ -56,13 +57,10 @@ def chain(L=4):
 def test_averages_are_those_of_the_master_equation():
     model, H, jumps, psi, sz, sm = chain()
     pairs = list(itertools.combinations(range(4), 2))
-    measured = [OpSum([(1.0, "Sz", j)]) for j in range(4)]
-    measured += [OpSum([(1.0, "Sz", i, "Sz", j)]) for i, j in pairs]
-    measured += [OpSum([(1.0, "Sp", i, "Sm", j), (1.0, "Sp", j, "Sm", i)]) for i, j in pairs]
     operators = [*sz, *(sz[i] @ sz[j] for i, j in pairs), *(sm[i].T @ sm[j] + sm[j].T @ sm[i] for i, j in pairs)]
     rho = master.densities(H, jumps, psi, TIMES)
     right = np.array([[np.trace(r @ o).real for o in operators] for r in rho])
-    z = deviations(ensemble(model, exact(), 300, measured), right)
+    z = deviations(ensemble(model, exact(), 300, np.array(operators)), right)
     assert np.abs(z).max() < 4
     assert 0.5 < np.mean(z**2) < 1.6
 
@@ -110,10 +108,9 @@ def test_fermions():
     model, H, jumps, c = fermions()
     psi = np.zeros(16)
     psi[int("0101", 2)] = 1  # full, empty, …
-    measured = [OpSum([(1.0, "n", j)]) for j in range(4)] + [OpSum([(1j, "cdag", 0, "c", 2), (-1j, "cdag", 2, "c", 0)])]
     operators = [*(a.T @ a for a in c), 1j * (c[0].T @ c[2] - c[2].T @ c[0])]
     right = np.array([[np.trace(r @ o).real for o in operators] for r in master.densities(H, jumps, psi, TIMES)])
-    z = deviations(ensemble(model, exact(), 300, measured), right)
+    z = deviations(ensemble(model, exact(), 300, np.array(operators)), right)
     assert np.abs(z).max() < 4
     assert 0.4 < np.mean(z**2) < 1.9
     assert alike(pathwise(model), "n", atol=2e-4) > 4
@@ -140,6 +137,28 @@ def test_jumps_without_a_definite_charge_make_the_tensors_dense():
     assert alike(pairs, "Sz", atol=2e-4) > 2
     assert pairs[0][0].state.sector.charge is None
     assert not isinstance(pairs[0][1].state, nh.SymmetricMPS)
+
+
+def test_states_without_a_definite_charge():
+    def spread(model):
+        return nh.MPS.from_vector(np.arange(1.0, 1 + 2**model.L), model.sites)
+
+    pairs = list(pathwise(chain()[0], initial=spread))
+    assert alike(pairs, "Sx", atol=2e-4) > 1
+    assert pairs[0][0].state.sector.charge is None
+    fermionic = list(pathwise(fermions()[0], initial=spread))
+    assert alike(fermionic, "n", atol=2e-4) > 2
+
+
+def test_single_precision_finds_the_same_clicks():
+    model = chain()[0]
+    given = {"dt": 0.05, "every": 10, "tolerance": None, "max_bond": 16}
+    ends = []
+    for precision in ("double", "single"):
+        inner = algorithms.NHTEBD(t_max=8.0, precision=precision, **given)  # at the end nothing is left to click
+        ends.append(list(algorithms.Trajectories(inner=inner, seed=1).records(model))[-1])
+    assert ends[0].which.tolist() == ends[1].which.tolist()
+    np.testing.assert_allclose(ends[0].times, ends[1].times, atol=1e-4)
 
 
 def test_waiting_times_of_a_driven_atom():
