@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points growth faint levels clean fuzz torture
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points growth faint levels open clean fuzz torture
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -31,6 +31,7 @@ help:
 	@echo "make estimates  what NHTEBD's estimates of its errors cost (five minutes)"
 	@echo "make points     what a point of an ensemble of small rings costs next to LAPACK (a minute)"
 	@echo "make growth     exponents of time and memory of each algorithm (ten minutes)"
+	@echo "make open       trajectories next to the master equation and QuTiP (five minutes; pip install qutip to compare)"
 	@echo "make avalanche  time a realisation of the avalanche model next to the plain route (three minutes)"
 	@echo "make memory     measure the memory of a chain of 560 sites with bond dimension 768 (some minutes, 8 GB)"
 	@echo "make overhead   measure what a sweep costs besides its simulations"
@@ -114,6 +115,9 @@ estimates: $(STAMP)
 
 points: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.points
+
+open: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.open
 
 growth: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.growth

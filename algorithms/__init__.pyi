@@ -6,4 +6,6 @@ from .exact_evolution import ExactEvolution as ExactEvolution
 from .nhdmrg import NHDMRG as NHDMRG
 from .nhtebd import NHTEBD as NHTEBD
 from .open_system import OpenSystem as OpenSystem
+from .state_diffusion import StateDiffusion as StateDiffusion
 from .steady_state import SteadyState as SteadyState
+from .trajectories import Trajectories as Trajectories

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from typing_extensions import override
 
+from mpsnh.algorithms.exact_paths import ExactPaths
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
+from mpsnh.base.open_model import OpenModel
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import ExactSnapshot, Snapshot
 from mpsnh.checks import require, require_memory
@@ -107,6 +109,17 @@ class ExactEvolution(TimeEvolution[Vector]):
         if model.generator.period is not None:  # gates act on vectors of the whole space
             return 4 * 16 * float(np.prod([site.dim for site in model.sites], dtype=float))
         return model.sector.matrix_bytes() + 8 * 16 * model.sector.dim  # and vectors to work with
+
+    def paths(self, model: OpenModel) -> ExactPaths:
+        """Return what trajectories of an open system need of this evolution.
+
+        Parameters
+        ----------
+        model : OpenModel
+            The open system.
+        """
+        super().check(model.no_click())
+        return ExactPaths(model)
 
     @override
     def init(self, model: Model, after: Snapshot | None) -> Vector:

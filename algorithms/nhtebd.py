@@ -11,11 +11,13 @@ from typing import Any, Literal, Self
 import numpy as np
 from typing_extensions import override
 
+from mpsnh.algorithms.block_paths import BlockPaths, pair_jumps
 from mpsnh.algorithms.folded_run import for_ladders, on_ladder, on_ring
 from mpsnh.algorithms.tebd_sweep import DOUBLED, LEFT_OUT, SHADOW, Sweep, carried, left_out, visible
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
+from mpsnh.base.open_model import OpenModel
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.ring import FoldedRing, closes
@@ -247,6 +249,17 @@ class NHTEBD(TimeEvolution["Sweep"]):
             ladder, algorithm = self._ladders.of(model)
             return algorithm.steps_between(ladder)
         return time_step(model.generator, model.sites, self.every, (self.tolerance or TOLERANCE) / STEPS_SHARE)
+
+    def paths(self, model: OpenModel) -> BlockPaths:
+        """Return what trajectories of an open model need of this evolution (`mpsnh.base.clicks.Clicking`)."""
+        require(self.device == "cpu", "device", self.device, "'cpu' for trajectories")
+        jumps = pair_jumps(model)
+        no_click = model.no_click()
+        if closes(no_click):
+            raise ValueError("trajectories by NHTEBD are for open chains; ExactEvolution takes rings")
+        self.check(no_click)
+        plan = self._plans.of(no_click)
+        return BlockPaths(model, jumps, plan, self.unit / plan.number, self.truncation, self._dtype)
 
     def _planned(self, model: Model) -> Steps:
         order, number = self.steps_between(model)

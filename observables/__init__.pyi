@@ -1,4 +1,6 @@
 from .bulk import Bulk as Bulk
+from .clicks import ClickNumbers as ClickNumbers
+from .clicks import ClickTimes as ClickTimes
 from .current import CurrentProfile as CurrentProfile
 from .current import MidCurrent as MidCurrent
 from .level_statistics import ComplexSpacingRatio as ComplexSpacingRatio

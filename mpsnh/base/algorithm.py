@@ -32,7 +32,8 @@ class Algorithm(Value, Generic[R]):
     yields : type of Record
         The kind of its records.
     extendable : tuple of str
-        Parameters that say where a run ends, so that one that is finished can go on with another value.
+        Parameters that say where a run ends, so that one that is finished can go on with another value; "inner.t_max"
+        is one of the parameter "inner".
     diagnostics : mapping of str to Diagnostic
         Numbers of each record that go into every dataset, because they tell how far it can be trusted.
     """

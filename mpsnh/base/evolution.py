@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from typing_extensions import override
 
@@ -33,6 +33,22 @@ LOG_NORM = {"log_norm": Diagnostic("log_norm", "logarithm of the norm of the un-
 
 C = TypeVar("C")
 """What an evolution carries from step to step, of any kind."""
+
+
+class Stepped(Protocol[C]):
+    """What goes by steps, as a `TimeEvolution` does, whose methods say more."""
+
+    def init(self, model: Model, after: Snapshot | None) -> C:
+        """Return what is carried from step to step."""
+        ...
+
+    def advance(self, carry: C, t: float, dt: float, steps: int) -> C:
+        """Return what is carried after some steps."""
+        ...
+
+    def record(self, carry: C, t: float) -> Snapshot:
+        """Return a snapshot of what is carried."""
+        ...
 
 
 def _meant(dt: float) -> Fraction:
@@ -198,6 +214,27 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
             If `after` is no snapshot, or its state is of another kind than this algorithm's.
         """
         self.check(model)
+        yield from self.along(self, model, after)
+
+    def along(self, stepped: Stepped[Any], model: Model, after: Snapshot | None) -> Iterator[Snapshot]:
+        """Yield the snapshots of whatever goes by steps, at the times of this evolution.
+
+        Parameters
+        ----------
+        stepped : Stepped
+            What has the methods `init`, `advance` and `record`.
+        model : Model
+            What to evolve.
+        after : Snapshot or None
+            Continue from here.
+
+        Raises
+        ------
+        ValueError
+            If `after` is not on the time grid or later than `t_max`.
+        TypeError
+            If `after` is no snapshot.
+        """
         if not isinstance(after, Snapshot | None):
             raise TypeError(f"after = {after!r}, but it must be a Snapshot, not {type(after).__name__}")
         reached = 0 if after is None else self._steps(after.time)
@@ -207,16 +244,16 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         done, first = reached or 0, after is None
         if done == total and not first:
             return
-        carry = self.init(model, after)
+        carry = stepped.init(model, after)
         del after  # whose memory is free once nobody else holds it
         if first:
-            yield self.record(carry, 0.0)
+            yield stepped.record(carry, 0.0)
         dt, every = _meant(self.unit), 1 if isinstance(self.dt, str) else round(self.every)
         while done < total:
             steps = min(every - done % every, total - done)
-            carry = self.advance(carry, float(done * dt), self.unit, steps)
+            carry = stepped.advance(carry, float(done * dt), self.unit, steps)
             done += steps
-            yield self.record(carry, float(done * dt))
+            yield stepped.record(carry, float(done * dt))
 
     def initial_state(self, model: Model) -> MPS:
         """Return the state at time 0.

@@ -150,7 +150,26 @@ _apply_to_columns: Any = intrinsic(prefer_literal=True)(_tile)
 
 
 @njit()
-def _apply(indptr, indices, values, x, out, scale, shift, keep):  # type: ignore[no-untyped-def]
+def apply_rows(indptr, indices, values, x, out, scale, shift, keep):  # type: ignore[no-untyped-def]
+    """Set `out` to scale * (A - shift) x + keep * out, given the rows of A; complex numbers are two columns.
+
+    Parameters
+    ----------
+    indptr, indices, values : ndarray
+        As `BlockOperator.rows`.
+    x, out : ndarray of float, shape (n, m)
+        Real and imaginary parts are columns of their own.
+    scale, shift, keep : float
+        Of their precision.
+
+    Examples
+    --------
+    >>> import scipy.sparse
+    >>> double, out = BlockOperator(scipy.sparse.diags([2.0]).tocsr()), np.zeros((1, 1))
+    >>> apply_rows(*double.rows, np.ones((1, 1)), out, 1.0, 0.0, 0.0)
+    >>> out.tolist()
+    [[2.0]]
+    """
     columns = out.shape[1]
     first = 0
     while columns - first >= 32:
@@ -178,9 +197,9 @@ def _chebyshev(indptr, indices, values, half, coefficients, block, other, even, 
     size = block.size
     for k in range(len(coefficients)):
         if k == 1:
-            _apply(indptr, indices, values, block, other, 1.0 / half, 0.0, 0.0)
+            apply_rows(indptr, indices, values, block, other, 1.0 / half, 0.0, 0.0)
         elif k > 1:
-            _apply(indptr, indices, values, block, other, 2.0 / half, 0.0, -1.0)
+            apply_rows(indptr, indices, values, block, other, 2.0 / half, 0.0, -1.0)
         if k > 0:
             block, other = other, block
         total, terms, sizes = (odd if k % 2 else even).ravel(), block.ravel(), squares.ravel()
@@ -271,6 +290,11 @@ class BlockOperator:
         return self.dim, self.dim
 
     @property
+    def rows(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Where rows begin, the columns of the elements, and the elements."""
+        return self._indptr, self._indices, self._values
+
+    @property
     def dim(self) -> int:
         """Dimension n of the space."""
         return len(self._indptr) - 1
@@ -322,7 +346,7 @@ class BlockOperator:
         for name, number in (("scale", scale), ("shift", shift), ("keep", keep)):
             require(isinstance(number, numbers.Real), name, number, "a real number")
         coefficients = [self._real.type(number) for number in (scale, shift, keep)]
-        _apply(self._indptr, self._indices, self._values, x.view(self._real), out.view(self._real), *coefficients)
+        apply_rows(*self.rows, x.view(self._real), out.view(self._real), *coefficients)
         return out
 
     def chebyshev_series(
@@ -365,8 +389,7 @@ class BlockOperator:
         start = np.array(x, order="C").view(np.float64)
         other, even, odd = np.empty_like(start), np.zeros_like(start), np.zeros_like(start)
         squares = np.zeros(start.shape if sizes else (0, 0))
-        rows = self._indptr, self._indices, self._values
-        _chebyshev(*rows, half, coefficients, start, other, even, odd, squares)
+        _chebyshev(*self.rows, half, coefficients, start, other, even, odd, squares)
         return even.view(self.dtype), odd.view(self.dtype), squares
 
     def __repr__(self) -> str:

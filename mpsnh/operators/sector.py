@@ -293,10 +293,10 @@ class Sector(Configurations):
         # for each hop an element and a few copies of it, while the parts are put together
         return self.dim * (200 + 200 * self.excitations())
 
-    def _moves(self, op: OpSum, projected: bool) -> Iterator[_Move]:
+    def _moves(self, op: OpSum, projected: bool, odd: bool = False) -> Iterator[_Move]:
         """Yield all elementary moves of a sum; if it is to be projected, without those that leave the sector."""
         digits = functools.lru_cache(maxsize=max(FEWEST, CACHED // (8 * self.dim)))(self.digits)
-        for term in localise(op, self.sites):
+        for term in localise(op, self.sites, odd):
             factors = [_monomials(self.sites[j], names) for j, names in term.matrices.items()]
             number = complex(term.term.coefficient)
             for choice in itertools.product(*factors):

@@ -158,10 +158,21 @@ class Code:
         value : Value
             Whose parameters count that `Value.parameters` names.
         free : collection of str
-            Those that don't count.
+            Those that don't count; "inner.t_max" is one of the parameter "inner".
         """
-        listed = ((name, plain) for name, plain in value.parameters().items() if name not in ("type", *free))
-        return ", ".join(f"{name}={self.follow(getattr(value, name, plain))}" for name, plain in listed)
+        texts = []
+        for name, plain in value.parameters().items():
+            if name in ("type", *free):
+                continue
+            member, within = (
+                getattr(value, name, plain),
+                [path.partition(".")[2] for path in free if path.startswith(f"{name}.")],
+            )
+            described = (
+                f"{self.methods(type(member))} {self.captured(member, within)}" if within else self.follow(member)
+            )
+            texts.append(f"{name}={described}")
+        return ", ".join(texts)
 
     def _is_library(self, thing: Any) -> bool:
         module = str(getattr(thing, "__module__", None) or "builtins")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import operator
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -253,7 +254,7 @@ class Simulation(Generic[R]):
 
     def _require_not_past_the_end(self, checkpoint: Checkpoint, run: Progress) -> None:
         for name in self.algorithm.extendable if run.labels else ():
-            reached, end = float(run.labels[-1]), getattr(self.algorithm, name)
+            reached, end = float(run.labels[-1]), operator.attrgetter(name)(self.algorithm)
             if reached > end * (1 + 1e-9):
                 raise ValueError(
                     f"checkpoint = {checkpoint.url!r} has reached {self.algorithm.yields.axis} = {reached:g}, past "

@@ -88,7 +88,7 @@ class DoubledSteps:
     def _distance(self, first: int, *states: Workspace) -> float:
         """Return how far two states are from each other on every second bond."""
         # not while gates act, which are not those of the other run, and change what stands elsewhere
-        look = _identities([len(site) for site in states[0].charges], first)
+        look = identities([len(site) for site in states[0].charges], first)
         pairs, own = (swept(state, [look], 1, self.truncation)[1] for state in states)
         return distance(pairs, own)
 
@@ -125,7 +125,20 @@ class DoubledSteps:
         return resumed
 
 
-def _identities(dims: Sequence[int], first: int) -> Layer:
-    """Return gates on every second bond that do nothing."""
+def identities(dims: Sequence[int], first: int) -> Layer:
+    """Return gates on every second bond that do nothing.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        Dimension of each site.
+    first : int
+        The first bond.
+
+    Examples
+    --------
+    >>> [gate.where for gate in identities([2] * 5, 1)]
+    [(1, 2), (3, 4)]
+    """
     bonds = range(first, len(dims) - 1, 2)
     return tuple(Gate(np.eye(dims[j] * dims[j + 1], dtype=complex), (j, j + 1)) for j in bonds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self, overload
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import DTypeLike, NDArray
 from typing_extensions import override
 
@@ -19,6 +21,9 @@ from mpsnh.operators.sector import Sector
 from mpsnh.states.chain import require_mps
 from mpsnh.states.mps import MPS
 from mpsnh.states.state import Pure, each_operator, entropy
+
+SMALL = 2**16
+"""Rows of all matrices up to which they are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +100,12 @@ class ExactState(Pure):
 
     @override
     def expect_each(self, *operators: str | OpSum) -> NDArray[np.complex128]:
+        names = tuple(name for name in operators if isinstance(name, str))
+        places = len(self.sector.sites) + 1 - len(names)
+        if len(names) == len(operators) in (1, 2) and places * self.sector.dim <= SMALL:
+            unit = self.vector / self.norm()
+            images = (_stacked(self.sector, names) @ unit).reshape(places, -1)
+            return np.asarray(images @ unit.conj() / np.vdot(unit, unit).real, dtype=complex)
         ops = each_operator(operators, len(self.sector.sites))
         return np.array([self.expect(op) for op in ops], dtype=complex)
 
@@ -132,6 +143,13 @@ class ExactState(Pure):
     @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         return replace(self, vector=arrays["vector"])
+
+
+@functools.lru_cache(maxsize=32)
+def _stacked(sector: Sector, names: tuple[str, ...]) -> scipy.sparse.csr_matrix:
+    """Return the matrices of a name on all sites, or two on all bonds, one below the other."""
+    ops = each_operator(names, len(sector.sites))
+    return scipy.sparse.vstack([sector.operator(op, projected=True) for op in ops], format="csr")
 
 
 def _entropy(blocks: Sequence[NDArray[Any]]) -> float:

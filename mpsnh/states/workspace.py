@@ -18,7 +18,8 @@ from mpsnh.kernels.tebd.move import move_to
 from mpsnh.language.circuit import Layer
 from mpsnh.states.blocks import Array, Blocks, Charges, bond_dimensions, local_states, schmidt_values
 from mpsnh.states.memory import sparse_memory, tensor_sizes
-from mpsnh.states.protocol import Workspace, require_conserving
+from mpsnh.states.packing import packed
+from mpsnh.states.protocol import Workspace
 from mpsnh.states.truncation import Truncation
 
 _NORMALISED = 1000
@@ -72,7 +73,6 @@ class BlockState(Workspace):
         lows = [min(site) for site in self.charges]
         self._unit = math.gcd(*(q - low for site, low in zip(self.charges, lows, strict=True) for q in site)) or 1
         self._low = np.concatenate([[0], np.cumsum(lows)])
-        self._order = [np.argsort(site, kind="stable") for site in self.charges]
         counted = [(np.sort(site) - low) // self._unit for site, low in zip(self.charges, lows, strict=True)]
         self._pad = max(int(site[-1]) for site in counted)
         L = len(self.charges)
@@ -149,6 +149,16 @@ class BlockState(Workspace):
     def like(self, blocks: Sequence[Blocks], centre: int, max_bond: int) -> Self:
         return type(self)(blocks, self.charges, centre, max_bond, self.dtype)
 
+    def blocks(self, begin: int, end: int) -> list[Blocks]:
+        """Return the blocks of a few sites, which change with the state.
+
+        Parameters
+        ----------
+        begin, end : int
+            The first site, and the one after the last.
+        """
+        return [self._site_blocks(self._chain.store, j) for j in range(begin, end)]
+
     @override
     def view(self) -> list[Blocks]:
         # A view of `lease` keeps it alive, whereas it would not keep alive a view of the store.
@@ -179,10 +189,15 @@ class BlockState(Workspace):
             s += degeneracy
         return blocks
 
-    def _size(self, j: int) -> int:
-        """Return how many elements a tensor has."""
-        dims, steps = self._chain.dims, self._chain.charges[j, : self._chain.local[j]].tolist()
-        return int(sum(dims[j, : dims.shape[1] - step] @ dims[j + 1, step:] for step in steps))
+    def _sizes(self) -> list[int]:
+        """Return how many elements the tensors have."""
+        chain, sizes = self._chain, np.zeros(len(self.charges), dtype=np.int64)
+        for s, steps in enumerate(chain.charges.T):
+            for step in set(steps[chain.local > s].tolist()):
+                sites = np.flatnonzero((steps == step) & (chain.local > s))
+                products = chain.dims[sites, : chain.dims.shape[1] - step] * chain.dims[sites + 1, step:]
+                sizes[sites] += products.sum(axis=1)
+        return [int(size) for size in sizes]
 
     def _own(self) -> None:
         """Move to other memory if views of this one are in use."""
@@ -190,11 +205,51 @@ class BlockState(Workspace):
             return
         chain = self._chain
         store = sparse_memory(chain.store.size, self.dtype)
-        for j, begin in enumerate(chain.start):
-            size = self._size(j)
+        for begin, size in zip(chain.start, self._sizes(), strict=True):
             store[begin : begin + size] = chain.store[begin : begin + size]
         self._chain = chain.replace(store=store)
         self._lease = _nobody
+
+    def replace_pair(self, site: int, left: Blocks, right: Blocks, change: int) -> bool:
+        """Put other tensors on two sites around the centre, the second of which becomes the centre, if there is room.
+
+        Parameters
+        ----------
+        site : int
+            The first of the two.
+        left, right : dict
+            Their blocks: `left` is left-isometric, and both together have unit norm.
+        change : int
+            What is added to the charge of the state, and so to that of all bonds after the two.
+
+        Returns
+        -------
+        bool
+            Whether it was done; else nothing has changed.
+        """
+        chain, shift = self._chain, change // self._unit
+        dims = chain.dims.copy()
+        dims[site + 2 :] = np.roll(dims[site + 2 :], shift, axis=1)
+        wrapped = dims[site + 2 :, :shift] if shift > 0 else dims[site + 2 :, dims.shape[1] + shift :]
+        if shift and wrapped.any():
+            return False
+        dims[site + 1] = 0
+        for (q, c), block in left.items():
+            dims[site + 1, self._index(site + 1, q + c)] = block.shape[2]
+        self._own()
+        chain = self._chain
+        chain.dims[...] = dims
+        for bond in range(site + 1, len(dims)):
+            chain.span[bond] = np.flatnonzero(dims[bond])[[0, -1]]
+        chain.centre[:] = site + 1, 1
+        chain.reference[:], chain.age[:], chain.patience[:] = -1.0, 0, 2
+        sizes = self._sizes()
+        for j, blocks in ((site, left), (site + 1, right)):
+            chain.store[chain.start[j] :][: sizes[j]] = 0
+            target = self._site_blocks(chain.store, j)
+            for key, block in blocks.items():
+                target[key][...] = block
+        return True
 
     @override
     def apply(self, layer: Layer, truncation: Truncation, pairs: Array | None = None) -> NDArray[np.float64]:
@@ -230,22 +285,11 @@ class BlockState(Workspace):
         """
         if id(layer) in self._layers:
             return self._layers[id(layer)][1:]
-        gates = sorted(layer, key=lambda gate: gate.where)
-        where = np.array([(gate.where[0], gate.where[-1]) for gate in gates], dtype=np.int64).reshape(-1, 2)
-        largest = max((len(gate.matrix) for gate in gates), default=1)
-        matrices = np.zeros((len(gates), largest, largest), dtype=complex)
-        for packed, gate in zip(matrices, gates, strict=True):
-            order = self._pair_order(gate.where)
-            packed[: len(order), : len(order)] = gate.matrix[np.ix_(order, order)]
-            require_conserving(gate, self.charges)
+        where, matrices = packed(layer, self.charges)
         if len(self._layers) == _LAYERS_KEPT:
             self._layers.clear()
         self._layers[id(layer)] = layer, where, matrices
         return where, matrices
-
-    def _pair_order(self, where: tuple[int, ...]) -> NDArray[np.intp]:
-        first, *second = (self._order[j] for j in where)
-        return (first[:, None] * len(second[0]) + second[0]).ravel() if second else first
 
     @override
     def move_to(self, site: int) -> None:
@@ -302,7 +346,7 @@ class BlockState(Workspace):
 
     @override
     def packed(self) -> dict[str, NDArray[Any]]:
-        parts = [self._chain.store[begin:][: self._size(j)] for j, begin in enumerate(self._chain.start)]
+        parts = [self._chain.store[begin:][:size] for begin, size in zip(self._chain.start, self._sizes(), strict=True)]
         places = {name: getattr(self._chain, name).copy() for name in _PLACES}
         return places | self.carry() | {"elements": np.concatenate(parts)}
 
@@ -315,7 +359,7 @@ class BlockState(Workspace):
         before = {name: own[name].copy() for name in names}
         for name in names:
             own[name][...] = arrays[name]
-        sizes = [self._size(j) for j in range(len(self.charges))]
+        sizes = self._sizes()
         narrow = max(self.bond_dimensions()) <= self.max_bond and own["dims"].min() >= 0
         if not (narrow and elements.shape == (sum(sizes),) and elements.dtype == self.dtype):
             for name in names:

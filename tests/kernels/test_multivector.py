@@ -153,7 +153,7 @@ def test_a_second_process_does_not_compile(tmp_path):
     code = (
         "import numpy as np, scipy.sparse; from mpsnh.kernels import multivector as block; x = np.ones((3, 4));"
         "block.BlockOperator(scipy.sparse.eye(3).tocsr()).apply(x, np.empty_like(x));"
-        "print(sum(block._apply.stats.cache_misses.values()))"
+        "print(sum(block.apply_rows.stats.cache_misses.values()))"
     )
     misses = []
     for _ in range(2):

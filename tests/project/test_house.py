@@ -26,6 +26,11 @@ SUBJECTS = {
     "algorithms/test_exact.py": ["algorithms/exact_diag.py", "algorithms/exact_evolution.py"],
     "algorithms/test_few_particles.py": ["algorithms/exact_evolution.py", "mpsnh/operators/configurations.py"],
     "algorithms/test_steady_state_complex.py": ["algorithms/steady_state.py", "mpsnh/linalg/subspace.py"],
+    "algorithms/test_trajectory_runs.py": [
+        "algorithms/trajectories.py",
+        "mpsnh/base/clicks.py",
+        "observables/clicks.py",
+    ],
     "algorithms/test_slow_mode.py": ["algorithms/open_system.py", "algorithms/degenerate_perturbation.py"],
     "kernels/test_orthonormal.py": ["mpsnh/kernels/tebd/move.py"],
     "observables/test_circuits.py": [
