@@ -32,6 +32,7 @@ from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.operators.matrix import require_closed
 from mpsnh.states.density import DensityMatrix
+from mpsnh.states.mps import MPS
 
 LARGEST = 64
 """Largest dimension of the system, of which the superoperator has the square: six spins 1/2."""
@@ -181,6 +182,8 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
             allowed = "left out, as the jumps of an OpenModel have their rates"
             require(self.gamma is None, "gamma", self.gamma, allowed)
             require(self.bath == Bath(), "bath", self.bath, allowed)
+            kept = model.charge is None or sum(model.lindbladian().weights) != 0
+            require(kept, "charge", model.charge, "None for a density matrix, as the jumps change it")
             require_memory(matrices_bytes(model), f"the density matrix of {model.L} sites")
             start = self._start(model)
             require_memory(bytes_needed(start.state, model), f"the Lindblad equation of {model.L} sites")
@@ -206,6 +209,8 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
         given = self.initial(model) if callable(self.initial) else None
         if isinstance(given, DensityMatrix):
             return Start.of(given, model.sector)
+        if given is not None and not isinstance(given, MPS):
+            raise TypeError(f"initial returned {type(given).__name__}, but it must return an MPS or a DensityMatrix")
         return Start.of(self.initial_state(model), model.sector)
 
     @override
