@@ -31,7 +31,14 @@ CONFIGURATION = 300.0
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """An initial density matrix, and which of its elements are known to rounding: all one by one, or the whole."""
+    """An initial density matrix, and which of its elements are known to rounding: all one by one, or the whole.
+
+    Examples
+    --------
+    >>> start = Start.of(nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"]), Sector([nh.Spin(0.5)] * 2, None))
+    >>> start.exact, start.state.matrix.real.diagonal().tolist()
+    (True, [0.0, 1.0, 0.0, 0.0])
+    """
 
     state: DensityMatrix
     exact: bool
@@ -59,7 +66,7 @@ class Start:
             state, exact = given, True
             require_sector(state, sector)
             state.probabilities()
-        require_even(state)
+        _require_even(state)
         return cls(replace(state, matrix=state.matrix / np.trace(state.matrix).real), exact)
 
 
@@ -72,12 +79,17 @@ def require_sector(state: DensityMatrix, sector: Sector) -> None:
         Any.
     sector : Sector
         That of the model.
+
+    Examples
+    --------
+    >>> basis = Sector([nh.Spin(0.5)] * 2, 0)
+    >>> require_sector(DensityMatrix(np.eye(2), basis), basis)
     """
     same = (state.sector.sites, state.sector.charge) == (sector.sites, sector.charge)
     require(same, "sector of the state", state.sector, f"{sector}, as the model has, on the same sites")
 
 
-def require_even(state: DensityMatrix) -> None:
+def _require_even(state: DensityMatrix) -> None:
     """Raise if a density matrix has coherences between even and odd numbers of fermions, which do not exist.
 
     Parameters
@@ -105,6 +117,12 @@ def charges_of(state: DensityMatrix, model: OpenModel, negligible: float = 0.0) 
         Says what is conserved.
     negligible : float
         Size of elements, relative to the largest one, that count as zero.
+
+    Examples
+    --------
+    >>> basis = Sector([nh.Spin(0.5)] * 2, None)
+    >>> charges_of(DensityMatrix(np.ones((4, 4)), basis), models.OpenXXZ(L=2))
+    [-4, -2, 0, 2, 4]
     """
     sector, (ket, bra) = state.sector, model.lindbladian().weights
     single = np.zeros(sector.dim, dtype=np.int64)
@@ -130,6 +148,11 @@ def bytes_needed(state: DensityMatrix, model: OpenModel) -> float:
         The initial one.
     model : OpenModel
         What evolves it.
+
+    Examples
+    --------
+    >>> bytes_needed(DensityMatrix(np.eye(8), Sector([nh.Spin(0.5)] * 3, None)), models.OpenXXZ(L=3))
+    26192.0
     """
     sites = model.lindbladian().sites
     dims = [float(Space(sites, charge).dim) for charge in charges_of(state, model, EPS)]
@@ -143,6 +166,11 @@ def matrices_bytes(model: OpenModel) -> float:
     ----------
     model : OpenModel
         Whose sector they are in.
+
+    Examples
+    --------
+    >>> matrices_bytes(models.OpenXXZ(L=3))
+    8192.0
     """
     return 8 * 16 * float(Space(model.sites, model.charge).dim) ** 2
 

@@ -141,7 +141,7 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
     --------
     A driven, decaying spin and another one that only decays:
 
-    >>> drive, decay = OpSum([(1.0, "Sx", 0)]), [OpSum([(1.0, "Sm", j)]) for j in range(2)]
+    >>> drive, decay = nh.OpSum([(1.0, "Sx", 0)]), [nh.OpSum([(1.0, "Sm", j)]) for j in range(2)]
     >>> atoms = models.OpenChain(L=2, hamiltonian=drive, jump_operators=decay)
     >>> *_, last = OpenSystem(dt=0.5, t_max=50).records(atoms)
     >>> last.state.expect_each("Sz").real.round(9)  # -1/2 + Ω²/(Γ² + 2 Ω²)

@@ -1,6 +1,7 @@
 from .bulk import Bulk as Bulk
 from .current import CurrentProfile as CurrentProfile
 from .current import MidCurrent as MidCurrent
+from .injected import InjectedCurrent as InjectedCurrent
 from .level_statistics import ComplexSpacingRatio as ComplexSpacingRatio
 from .level_statistics import GapRatio as GapRatio
 from .level_statistics import SingularValueGapRatio as SingularValueGapRatio

@@ -94,7 +94,7 @@ class Elements(NamedTuple):
     --------
     >>> one = nh.Fermion()
     >>> elements(Sector([DoubledSite(one)] * 2, None), Sector([one] * 2, None)).signs.tolist()[:3]
-    [1.0, 1.0, 1.0]
+    [1.0, -1.0, -1.0]
     """
 
     rows: NDArray[np.intp]
