@@ -89,6 +89,24 @@ def require_sector(state: DensityMatrix, sector: Sector) -> None:
     require(same, "sector of the state", state.sector, f"{sector}, as the model has, on the same sites")
 
 
+def require_charge(model: OpenModel) -> None:
+    """Raise if the jumps take density matrices out of the model's charge.
+
+    Parameters
+    ----------
+    model : OpenModel
+        Any.
+
+    Examples
+    --------
+    >>> require_charge(models.OpenXXZ(L=2, charge=0))
+    Traceback (most recent call last):
+    ValueError: charge = 0, but it must be None for a density matrix, as the jumps change it
+    """
+    kept = model.charge is None or sum(model.lindbladian().weights) != 0
+    require(kept, "charge", model.charge, "None for a density matrix, as the jumps change it")
+
+
 def _require_even(state: DensityMatrix) -> None:
     """Raise if a density matrix has coherences between even and odd numbers of fermions, which do not exist.
 

@@ -17,6 +17,7 @@ from mpsnh.algorithms.density_evolution import (
     Start,
     bytes_needed,
     matrices_bytes,
+    require_charge,
     require_sector,
 )
 from mpsnh.base.bath import Bath
@@ -182,8 +183,7 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
             allowed = "left out, as the jumps of an OpenModel have their rates"
             require(self.gamma is None, "gamma", self.gamma, allowed)
             require(self.bath == Bath(), "bath", self.bath, allowed)
-            kept = model.charge is None or sum(model.lindbladian().weights) != 0
-            require(kept, "charge", model.charge, "None for a density matrix, as the jumps change it")
+            require_charge(model)
             require_memory(matrices_bytes(model), f"the density matrix of {model.L} sites")
             start = self._start(model)
             require_memory(bytes_needed(start.state, model), f"the Lindblad equation of {model.L} sites")
