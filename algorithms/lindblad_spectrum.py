@@ -190,7 +190,10 @@ class LindbladSpectrum(Algorithm[Relaxation]):
         certain = _certain(spectrum, count, ZERO * size)
         errors, values = np.where(zero, np.fmax(errors, np.abs(values)), errors), np.where(zero, 0.0, -1j * values)
         places = elements(view.sector, model.sector)
-        right, left = ([Mode(state.vector, places) for state in side or ()] for side in (spectrum.right, spectrum.left))
+        right, left = (
+            [] if side is None else [Mode(column, places) for column in np.asarray(side).T]
+            for side in (spectrum.right, spectrum.left)
+        )
         states = list(_steady(model, [right[n] for n in np.flatnonzero(zero)])) if steady else []
         changes = [float(np.linalg.norm(matrix.array @ places.vector(state.matrix))) for state in states]
         missing = spectrum.missing if self.vectors == "both" and spectrum.left is None else ""

@@ -299,6 +299,7 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
         if after is None:
             state, error = self._start(model).state, EPS * model.sector.dim
         else:
+            assert isinstance(after.state, DensityMatrix)
             state, error = after.state, float(after.carry.get("error", EPS * model.sector.dim))
             require_sector(state, model.sector)
         return BathEvolution(state, self.superoperator(model), model.generator.period is None, {}, error)
