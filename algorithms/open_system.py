@@ -123,7 +123,7 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
     Parameters
     ----------
     dt, t_max, every, initial
-        The time grid and the initial state, as for `mpsnh.TimeEvolution`; steps between records are made at once. That
+        The time grid and the initial state, as for `mpsnh.TimeEvolution`; the time between records is one step. That
         of an open model may be mixed: a function may return a `DensityMatrix` in the model's sector.
     gamma : float, optional
         The coupling γ of a closed model and its bath, not negative.
@@ -161,6 +161,7 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
         "error": Diagnostic("error", "estimated error of the density matrix, trace norm"),
         "trace_deviation": Diagnostic("trace_deviation", "deviation of the trace from 1"),
     }
+    chooses_steps = True
     gamma: float | None = None
     bath: Bath = Bath()
 

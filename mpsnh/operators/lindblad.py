@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,9 @@ from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.localise import localise, product_matrix
 from mpsnh.operators.sector import Sector, joint_charges
+
+DENSE = 64
+"""Largest dimension of a few sites for which operators on them are made as dense matrices."""
 
 ROUNDING = 1e-13
 """Matrix elements, relative to the largest one on the same sites, that count as zero."""
@@ -168,11 +172,19 @@ def on_supports(op: OpSum, sites: Sequence[Site]) -> Iterator[tuple[tuple[int, .
     """
     sums: dict[tuple[int, ...], Any] = {}
     for local in localise(op, sites):
-        factors = (scipy.sparse.csr_matrix(product_matrix(sites[j], names)) for j, names in local.matrices.items())
-        matrix = local.term.coefficient * functools.reduce(scipy.sparse.kron, factors, scipy.sparse.identity(1))
         where = tuple(local.matrices)
+        matrix = local.term.coefficient * _product(tuple(sites[j] for j in where), tuple(local.matrices.values()))
         sums[where] = sums[where] + matrix if where in sums else matrix
     yield from ((where, scipy.sparse.csr_matrix(matrix)) for where, matrix in sums.items())
+
+
+@functools.lru_cache(maxsize=512)
+def _product(sites: tuple[Site, ...], names: tuple[tuple[str, ...], ...]) -> Any:
+    """Return a product of operators on some sites: a dense matrix if it is small, which is faster by far."""
+    factors = [product_matrix(site, of_site) for site, of_site in zip(sites, names, strict=True)]
+    if math.prod(site.dim for site in sites) <= DENSE:
+        return functools.reduce(np.kron, factors, np.eye(1))
+    return functools.reduce(scipy.sparse.kron, map(scipy.sparse.csr_matrix, factors), scipy.sparse.identity(1))
 
 
 def doubled_sites(hamiltonian: OpSum, jumps: Sequence[OpSum], sites: Sequence[Site]) -> tuple[DoubledSite, ...]:

@@ -167,8 +167,8 @@ def test_what_is_refused():
         nh.Simulation(model, algorithms.LindbladSpectrum(), {"I": observables.SteadyStateCurrent()})
     with pytest.raises(TypeError, match="LindbladSpectrum needs an OpenModel, which NonHermitianXXZ is not"):
         algorithms.LindbladSpectrum().check(models.NonHermitianXXZ(L=4))
-    with pytest.raises(MemoryError, match=r"the Lindblad equation of 30 sites needs .* GiB, but only"):
-        algorithms.LindbladSpectrum().check(models.OpenXXZ(L=30))
+    with pytest.raises(MemoryError, match=r"the Lindblad equation of 20 sites needs .* GiB, but only"):
+        algorithms.LindbladSpectrum().check(models.OpenXXZ(L=20))
     with pytest.raises(ValueError, match="charge = 0, but it must be None for a density matrix"):
         algorithms.LindbladSpectrum().check(models.OpenXXZ(L=4, charge=0))
     with pytest.raises(ValueError, match="k = 1, but it must be at least 2, for a gap"):
