@@ -87,7 +87,7 @@ class BathEvolution:
             )
         matrix = self.state.matrix
         evolved = (known[time] @ matrix.ravel()).reshape(matrix.shape)
-        # the exact map lengthens no matrix, so that what rounds each of its squarings adds up
+        # the exact map enlarges no trace norm, so that what rounds each of its squarings adds up
         size = float(np.abs(superoperator).sum(axis=0).max()) if self.continuous else 1.0
         error = self.error + EPS * len(superoperator) * (1 + size * time)
         return replace(self, state=replace(self.state, matrix=evolved), error=error)
@@ -115,7 +115,8 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
 
     A closed model has a bath at any coupling γ. One period of a Floquet model is that of the closed system followed by
     the bath; a Hamiltonian and the bath make a Lindblad equation. Both are written at `mpsnh.Bath`.
-    (Ha, Morningstar and Huse, PRL 130, 250405 (2023), Eqs. 1, 2.) These have one dense superoperator, the square of the
+    (Ha, Morningstar and Huse, PRL 130, 250405 (2023), Eqs. 1, 2.) Its jumps need only keep probability; infinite
+    temperature need not be what they lead to. These have one dense superoperator, the square of the
     dimension of the system, so that this is for up to six spins, where `modes` takes minutes; five take seconds.
 
     Each record says how far rounding may have led the density matrix astray (`mpsnh.base.snapshot.MixedSnapshot`).
@@ -191,7 +192,7 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
             self._begun[:] = [(weakref.ref(model), start)]
             return
         require(self.gamma is not None, "gamma", None, "a number, the coupling of the bath to a closed model")
-        self.bath.check(model)
+        self.bath.check_channel(model)
         dim = float(np.prod([site.dim for site in model.sites], dtype=float))
         if dim > LARGEST:
             raise ValueError(
@@ -252,7 +253,7 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
         return lindbladian
 
     def modes(self, model: Model, count: int = 2) -> Modes:
-        """Return the slowest modes besides the stationary identity.
+        """Return the slowest modes besides the stationary one.
 
         Parameters
         ----------

@@ -295,3 +295,35 @@ def test_errors_beside_a_bath_are_covered(hamiltonian):
         exact = vector.reshape(4, 4) / np.trace(vector.reshape(4, 4))
         assert np.linalg.norm(last.state.matrix - exact, "nuc") <= last.error < 1e-9
         assert abs(last.trace_deviation) < 1e-10
+
+
+class Hopping(nh.FloquetModel):
+    """Bosons of a hard core that hop from one site to the other."""
+
+    angle: float = 0.4
+
+    @property
+    def sites(self):
+        return (nh.Boson(1),) * self.L
+
+    def layers(self):
+        c, s = np.cos(self.angle), -1j * np.sin(self.angle)
+        gate = np.array([[1, 0, 0, 0], [0, c, s, 0], [0, s, c, 0], [0, 0, 0, 1]])
+        return [[nh.Gate(gate, (j, j + 1))] for j in range(self.L - 1)]
+
+
+def test_a_channel_that_is_not_unital():
+    """One that fills the last site of a Floquet chain, against its Kraus operators; at last all sites are full."""
+    model, bath, gamma = Hopping(L=3), nh.Bath(jumps=("n", "bdag")), 0.3
+    system = algorithms.OpenSystem(dt=1, t_max=400, every=2, gamma=gamma, bath=bath, initial=["0", "1", "0"])
+    snapshots = list(system.records(model))
+    unitary = model.matrix()
+    jumps = [reference.operator(OpSum([(1.0, name, 2)]), model.sites) for name in bath.jumps]
+    rho = snapshots[0].state.matrix
+    for _ in range(4):
+        rho = unitary @ rho @ unitary.conj().T
+        rho = (rho + gamma * sum(jump @ rho @ jump.conj().T for jump in jumps)) / (1 + gamma)
+    np.testing.assert_allclose(snapshots[2].state.matrix, rho, atol=1e-14)
+    np.testing.assert_allclose(snapshots[-1].state.expect_each("n").real, 1, atol=1e-9)
+    with pytest.raises(ValueError, match="operators with Σ EE† proportional to the identity"):
+        algorithms.DegeneratePerturbationSolver(bath=bath).check(model)
