@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -23,6 +24,7 @@ from mpsnh.base.records import Diagnostic
 from mpsnh.base.relaxation import Mode, Operators, Relaxation
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
+from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.degeneracy import by_growth
 from mpsnh.linalg.fixed_points import extremal_fixed_points
 from mpsnh.linalg.matrix import Matrix
@@ -30,14 +32,17 @@ from mpsnh.operators.configurations import Space
 from mpsnh.operators.lindblad import elements, on_supports
 from mpsnh.states.density import DensityMatrix
 
-ZERO = 1e-8
-"""Largest |λ|, relative to the norm of 𝓛, that counts as zero."""
+ROUNDING = 1e-13
+"""Error of an eigenvalue that is zero, relative to the norm of 𝓛 and the root of the dimension of kets."""
+
+DOUBT = 100.0
+"""Eigenvalues up to this times the error of zero are neither zero nor not."""
+
+ACCURATE = 1e-8
+"""Largest error of eigenvalues, relative to the norm of 𝓛, and of steady states that is certified."""
 
 SMALL = 256
 """Largest dimension of a sector in which all levels are found first."""
-
-RESIDUAL = 1e-8
-"""Largest ‖𝓛 ρ‖ of a steady state, in the same unit, that is certified."""
 
 
 class _Found(NamedTuple):
@@ -63,9 +68,9 @@ class LindbladSpectrum(Algorithm[Relaxation]):
     """Steady states of an `mpsnh.OpenModel`, and the eigenvalues λ of its Lindblad equation of largest Re λ.
 
     The levels of i𝓛 are found in each charge sector of doubled sites by `SteadyState`, or all of them by `ExactDiag`,
-    which certify them. Those with |λ| below 1e-8 of the norm of 𝓛 count as zero, and of these there are as many as are
-    there, whatever `k`: the steady states are made of them. The gap is that of `observables.SteadyStateGap`, and
-    `observables.OfLevel` measures any observable of states in the steady one.
+    which certify them. Of those that are zero within their errors there are as many as exist, whatever `k`: the steady
+    states are made of them. A mode that decays too slowly to tell is refused. The gap is that of
+    `observables.SteadyStateGap`, and `observables.OfLevel` measures any observable of states in the steady one.
 
     Parameters
     ----------
@@ -173,21 +178,12 @@ class LindbladSpectrum(Algorithm[Relaxation]):
     def _in_sector(self, model: OpenModel, charge: int, unit: float, *, steady: bool) -> _Found:
         """Find the levels of a sector: all that are zero, and `k` at least; `unit` is the size of matrix elements."""
         view = DoubledModel(L=model.L, charge=charge, of=model)
-        matrix, k = Matrix(view.matrix(), f"the matrix of {view!r}"), self.k or 2
+        matrix = Matrix(view.matrix(), f"the matrix of {view!r}")
         size = max(unit, matrix.range.width, matrix.range.height)
-        while True:
-            spectrum = self._solver(k, matrix.dim).spectrum(view, matrix)
-            if spectrum.right is None:
-                raise ArithmeticError(f"the modes of charge {charge} have no vectors: {spectrum.missing}")
-            count = len(spectrum.right)
-            values = spectrum.values[:count]
-            zero = np.abs(values) <= ZERO * size
-            if count == matrix.dim or not zero.all():
-                break
-            k *= 2
-        errors = spectrum.resolution()[:count]
+        spectrum, zero = self._levels(view, matrix, size)
+        count, complete = len(zero), len(zero) == matrix.dim
+        errors, values = spectrum.resolution()[:count], spectrum.values[:count]
         errors = np.fmax(errors, 0.0 if spectrum.residuals is None else spectrum.residuals)
-        certain = _certain(spectrum, count, ZERO * size)
         errors, values = np.where(zero, np.fmax(errors, np.abs(values)), errors), np.where(zero, 0.0, -1j * values)
         places = elements(view.sector, model.sector)
         right, left = (
@@ -196,9 +192,34 @@ class LindbladSpectrum(Algorithm[Relaxation]):
         )
         states = list(_steady(model, [right[n] for n in np.flatnonzero(zero)])) if steady else []
         changes = [float(np.linalg.norm(matrix.array @ places.vector(state.matrix))) for state in states]
+        slowest = np.abs(values[~zero]).min(initial=-values.real.min() if not complete else np.inf)
+        known = math.sqrt(model.sector.dim) * (max(changes, default=0.0) + EPS * size) <= ACCURATE * slowest
+        certified = known and _certain(spectrum, count, ACCURATE * size)
         missing = spectrum.missing if self.vectors == "both" and spectrum.left is None else ""
-        certified = certain and max(changes, default=0.0) <= RESIDUAL * size
-        return _Found(values, errors, right, left, missing, count == matrix.dim, certified, states, changes)
+        return _Found(values, errors, right, left, missing, complete, certified, states, changes)
+
+    def _levels(self, view: DoubledModel, matrix: Matrix, size: float) -> tuple[Spectrum, NDArray[np.bool_]]:
+        """Find levels of a sector, with vectors of the first ones, and say which of these are zero."""
+        k, root = self.k or 2, math.sqrt(view.of.sector.dim)
+        while True:
+            spectrum = self._solver(k, matrix.dim).spectrum(view, matrix)
+            if spectrum.right is None:
+                raise ArithmeticError(f"the modes of {view.sector} have no vectors: {spectrum.missing}")
+            sizes = np.abs(spectrum.values[: len(spectrum.right)])
+            residuals = 0.0 if spectrum.residuals is None else spectrum.residuals
+            # the projector on what never decays enlarges no trace norm, so that its norm is at most `root`
+            reach = root * np.fmax(10 * residuals, ROUNDING * size)
+            zero = sizes <= reach
+            doubtful = ~zero & (sizes <= DOUBT * reach)
+            if doubtful.any():
+                raise ArithmeticError(
+                    f"a mode decays or turns with λ = {-1j * spectrum.values[: len(zero)][doubtful][0]:.3g}, which is "
+                    f"too slow to be told from a steady state next to the norm of the Lindblad equation, {size:.3g}; "
+                    "a smaller tolerance, or larger rates, may help"
+                )
+            if len(zero) == matrix.dim or not zero.all():
+                return spectrum, zero
+            k *= 2
 
     def _record(self, model: OpenModel, found: list[_Found]) -> Relaxation:
         values, errors = (np.concatenate([getattr(one, name) for one in found]) for name in ("values", "errors"))
@@ -248,7 +269,7 @@ def _sectors(model: OpenModel) -> list[tuple[int, bool]]:
 def _steady(model: OpenModel, null: list[Mode]) -> Iterator[DensityMatrix]:
     """Yield the steady states among the modes that do not decay, of one sector."""
     if not null:
-        raise ArithmeticError(f"no eigenvalue of the Lindblad equation is below {ZERO:g} of its norm, as one must be")
+        raise ArithmeticError("no eigenvalue of the Lindblad equation is zero within its error, as one must be")
     dim = model.sector.dim
     kets = np.unique(null[0].places.rows)
     block = np.ix_(kets, kets)

@@ -181,9 +181,9 @@ def on_supports(op: OpSum, sites: Sequence[Site]) -> Iterator[tuple[tuple[int, .
 @functools.lru_cache(maxsize=512)
 def _product(sites: tuple[Site, ...], names: tuple[tuple[str, ...], ...]) -> Any:
     """Return a product of operators on some sites: a dense matrix if it is small, which is faster by far."""
-    factors = [product_matrix(site, of_site) for site, of_site in zip(sites, names, strict=True)]
+    factors: list[Any] = [product_matrix(site, of_site) for site, of_site in zip(sites, names, strict=True)]
     if math.prod(site.dim for site in sites) <= DENSE:
-        return functools.reduce(np.kron, factors, np.eye(1))
+        return functools.reduce(np.kron, [np.eye(1), *factors])
     return functools.reduce(scipy.sparse.kron, map(scipy.sparse.csr_matrix, factors), scipy.sparse.identity(1))
 
 

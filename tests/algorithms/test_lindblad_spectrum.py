@@ -7,9 +7,8 @@ import scipy.optimize
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
 from mpsnh.language.opsum import OpSum
-from mpsnh.linalg.fixed_points import extremal_fixed_points
 from tests.algorithms.test_open_system import currents, driven
-from tests.oracles import lindblad, reference
+from tests.oracles import lindblad
 
 every_symmetry = pytest.mark.parametrize("symmetry", ["none", "weak", "strong"])
 
@@ -98,23 +97,6 @@ def test_degenerate_steady_states(jumps, steady, zeros):
     assert record.count >= steady
 
 
-def test_fixed_points_that_are_no_mixtures():
-    """Two blocks, one of which is an algebra of 2 × 2 matrices times a density matrix."""
-    rng = np.random.default_rng(0)
-    rotation = np.linalg.qr(reference.gaussian(rng, 6, 6))[0]
-    inner = np.diag([0.75, 0.25])
-    space = []
-    for unit in np.eye(4).reshape(4, 2, 2):
-        space.append(np.zeros((6, 6), complex))
-        space[-1][:4, :4] = np.kron(unit, inner)
-    space.append(np.diag([0, 0, 0, 0, 0.9, 0.1]).astype(complex))
-    mixed = np.linalg.qr(reference.gaussian(rng, 5, 5))[0]
-    turned = [rotation @ sum(c * m for c, m in zip(row, space, strict=True)) @ rotation.conj().T for row in mixed]
-    points = extremal_fixed_points(turned)
-    spectra = sorted(tuple(np.linalg.eigvalsh(point).round(9)) for point in points)
-    assert spectra == [(0, 0, 0, 0, 0.1, 0.9), (0, 0, 0, 0, 0.25, 0.75), (0, 0, 0, 0, 0.25, 0.75)]
-
-
 @pytest.mark.parametrize(
     ("L", "delta", "kappa", "current"),
     [(4, 1.0, 0.0, 5 / 36), (5, 1.0, 0.0, 9 / 89)] + [(L, 0.0, 1.0, 1 / (4 + 2 * (L - 1))) for L in (2, 4, 6)],
@@ -175,3 +157,33 @@ def test_what_is_refused():
         algorithms.LindbladSpectrum(k=1)
     with pytest.raises(ValueError, match=r"level = 1, but it must be one of the 1 steady states; others have trace 0"):
         spectrum(model).state(1)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e-6, 1e-9])
+def test_slow_decay_is_no_steady_state(rate):
+    """Losses of any rate leave one steady state, and the gap of a slow one is first-order perturbation theory."""
+    model = models.OpenChain(
+        L=2,
+        hamiltonian=OpSum([(0.5, "Sp", 0, "Sm", 1), (0.5, "Sm", 0, "Sp", 1), (0.7, "Sz", 0)]),
+        jump_operators=[OpSum([(rate**0.5, "Sm", j)]) for j in range(2)],
+    )
+    record = spectrum(model)
+    assert (record.count, record.copies(0)) == (1, 1)
+    assert record.steady[0].expect_each("Sz").real == pytest.approx([-0.5, -0.5], abs=1e-6)
+    assert -record.values[1].real == pytest.approx(rate / 2, rel=1e-5)
+    faint = models.OpenChain(
+        L=2, hamiltonian=model.hamiltonian, jump_operators=[OpSum([(1e-6, "Sm", j)]) for j in range(2)]
+    )
+    with pytest.raises(ArithmeticError, match=r"too slow to be told from a steady state next to the norm"):
+        spectrum(faint)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_the_unit_of_energy_does_not_matter(unit):
+    model = driven(4, 1.0)
+    jumps = [unit**0.5 * jump for jump in model.jump_operators]
+    scaled = models.OpenChain(L=4, hamiltonian=unit * model.hamiltonian, jump_operators=jumps)
+    record = spectrum(scaled)
+    assert record.certified
+    np.testing.assert_allclose(record.steady[0].expect_each(*currents(4)), 5 / 36, atol=1e-10)
+    assert record.values[1].real / unit == pytest.approx(-0.0905001, abs=1e-6)
