@@ -217,7 +217,8 @@ class LindbladSpectrum(Algorithm[Relaxation]):
                     f"too slow to be told from a steady state next to the norm of the Lindblad equation, {size:.3g}; "
                     "a smaller tolerance, or larger rates, may help"
                 )
-            if len(zero) == matrix.dim or not zero.all():
+            # what oscillates without decay grows like what is zero, and may come before it
+            if len(zero) == matrix.dim or spectrum.values[len(zero) - 1].imag < -DOUBT * np.max(reach):
                 return spectrum, zero
             k *= 2
 

@@ -220,7 +220,11 @@ def _settings(rng: np.random.Generator, case: Case) -> tuple[tuple[str, Any], ..
     if case.algorithm == "ExactDiag" and rng.random() < 0.1:
         given["method"] = str(rng.choice(["dense", "filter"]))
     if case.model in OPEN:
-        return (*given.items(), ("k", None)) if case.algorithm == "LindbladSpectrum" else tuple(given.items())
+        return (
+            (*given.items(), ("k", (None, 2, 5)[int(rng.integers(3))]))
+            if case.algorithm == "LindbladSpectrum"
+            else tuple(given.items())
+        )
     if case.algorithm == "OpenSystem":
         given["gamma"] = float(rng.choice([0, 0.01, 0.5]))
     if case.algorithm in ("OpenSystem", "DegeneratePerturbationSolver") and rng.random() < 0.5:
