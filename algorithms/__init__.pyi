@@ -3,6 +3,7 @@ from .density_steady_state import DensitySteadyState as DensitySteadyState
 from .density_tebd import DensityTEBD as DensityTEBD
 from .exact_diag import ExactDiag as ExactDiag
 from .exact_evolution import ExactEvolution as ExactEvolution
+from .lindblad_spectrum import LindbladSpectrum as LindbladSpectrum
 from .nhdmrg import NHDMRG as NHDMRG
 from .nhtebd import NHTEBD as NHTEBD
 from .open_system import OpenSystem as OpenSystem

@@ -3,6 +3,7 @@ from .clicks import ClickNumbers as ClickNumbers
 from .clicks import ClickTimes as ClickTimes
 from .current import CurrentProfile as CurrentProfile
 from .current import MidCurrent as MidCurrent
+from .injected import InjectedCurrent as InjectedCurrent
 from .level_statistics import ComplexSpacingRatio as ComplexSpacingRatio
 from .level_statistics import GapRatio as GapRatio
 from .level_statistics import SingularValueGapRatio as SingularValueGapRatio

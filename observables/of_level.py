@@ -14,6 +14,7 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
+from mpsnh.observables.steady_state import require_vectors
 
 TOLD = ("dims", "coords", "long_name", "units", "infinite")
 """What an observable says of its result."""
@@ -67,6 +68,8 @@ class OfLevel(Observable[Spectrum]):
 
     @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        if Capability.PURE_STATE in self.observable.needs:
+            require_vectors(self.observable, model)
         self.observable.check(model, algorithm)
 
     @override

@@ -24,6 +24,7 @@ from mpsnh.observables.demixing import (
     require_spins,
     site_flips,
 )
+from mpsnh.observables.steady_state import require_vectors
 from mpsnh.operators.sector import Sector
 from mpsnh.states.vector import ExactState
 
@@ -283,6 +284,7 @@ class DemixingAngle(Observable[Spectrum | SlowMode]):
                     f"{algorithm.yields.__name__}: give the numbers of two eigenstates"
                 )
         else:
+            require_vectors(self, model)
             dim = model.sector.dim
             require(max(self.pair) < dim, "pair", self.pair, f"below {dim}, the number of eigenstates")
 

@@ -13,6 +13,7 @@ from mpsnh.base.capability import Capability
 from mpsnh.base.hamiltonian import CurrentModel
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
+from mpsnh.base.open_model import OpenModel
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
@@ -50,6 +51,8 @@ class GrowthRate(Observable[Spectrum]):
 
 class SteadyStateGap(Observable[Spectrum]):
     """The gap Δ = Im E₁ - Im E₂ between the two distinct levels that grow fastest.
+
+    That of a Lindblad equation is Re λ₁ - Re λ₂, the slowest decay (`algorithms.LindbladSpectrum`).
 
     Conjugate levels decay where these grow, so each pair counts once; levels that agree as complex numbers
     count as one, but levels that differ only in Re E have Δ = 0, as has an entirely real spectrum.
@@ -124,7 +127,8 @@ class SteadyStateCurrent(Observable[Spectrum]):
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         require_current(self, model)
         allowed = "that of a Hamiltonian, whose current is Im E / gamma"
-        require(model.generator.circle is None, "generator of the model", type(model.generator).__name__, allowed)
+        energies = model.generator.circle is None and not isinstance(model, OpenModel)
+        require(energies, "generator of the model", type(model.generator).__name__, allowed)
         gamma = getattr(model, "gamma", None)
         require(bool(gamma), "gamma", gamma, "not zero, since the current is Im E / gamma")
 
@@ -207,6 +211,7 @@ class SteadyStateEntropy(Observable[Spectrum]):
     @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         chosen_bond(self.bond, model)
+        require_vectors(self, model)
 
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:
@@ -240,6 +245,34 @@ class SteadyStateConditionNumber(Observable[Spectrum]):
         known = record.conditions is not None  # of a degenerate level that of the projector
         level = steady_level(record, model) if known else _one_level(record, model, "condition number")
         return float(record.condition_numbers()[level])
+
+
+def require_vectors(observable: Observable[Any], model: Model) -> None:
+    """Raise if the levels of a model are no pure states but density matrices.
+
+    Parameters
+    ----------
+    observable : Observable
+        Named in the message.
+    model : Model
+        The model.
+
+    Raises
+    ------
+    ValueError
+        Naming what works.
+
+    Examples
+    --------
+    >>> require_vectors(SteadyStateEntropy(), models.OpenXXZ(L=4))
+    Traceback (most recent call last):
+    ValueError: SteadyStateEntropy needs pure states, but the steady state of OpenXXZ is a density matrix: ...
+    """
+    if isinstance(model, OpenModel):
+        raise ValueError(
+            f"{type(observable).__name__} needs pure states, but the steady state of {type(model).__name__} is a "
+            "density matrix: measure its entropy() or log_negativity(bond), or the levels of model.no_click()"
+        )
 
 
 def _one_level(record: Spectrum, model: Model, quantity: str) -> int:

@@ -21,8 +21,8 @@ CHANNEL = 1e-12
 class Bath(Value):
     """Jump operators E_j that act on one site, with Σ_j E_j† E_j = κ.
 
-    They relax the density matrix towards the identity: once each period of a Floquet model,
-    ρ ↦ (ρ + γ Σ_j E_j ρ E_j†) / (1 + κγ), or all the time, dρ/dt = -i[H, ρ] + γ (Σ_j E_j ρ E_j† - κρ).
+    They change the density matrix once each period of a Floquet model, ρ ↦ (ρ + γ Σ_j E_j ρ E_j†) / (1 + κγ), or all
+    the time, dρ/dt = -i[H, ρ] + γ (Σ_j E_j ρ E_j† - κρ). If also Σ_j E_j E_j† = κ, it relaxes towards the identity.
     The coupling γ is no part of the bath, since the limit of small γ does not depend on it.
     (Ha, Morningstar and Huse, PRL 130, 250405 (2023), Eq. 1, where κ = 3.)
 
@@ -67,6 +67,30 @@ class Bath(Value):
         ValueError
             If there is no such site or operator, the model is restricted to one charge, or a condition fails.
         """
+        self.check_channel(model)
+        operators, strength = self.operators(model), self.strength(model)
+        dim = operators.shape[1]
+        back = np.einsum("jab,jcb->ac", operators, operators.conj())
+        superoperator = np.einsum("jab,jcd->acbd", operators, operators.conj()).reshape(dim**2, dim**2)
+        for deviation, allowed in (
+            (back - strength * np.eye(dim), "operators with Σ EE† proportional to the identity"),
+            (superoperator - superoperator.conj().T, "operators such that each jump is as likely as its reverse"),
+        ):
+            require(bool(np.abs(deviation).max() <= CHANNEL * strength), "jumps", self.jumps, allowed)
+
+    def check_channel(self, model: Model) -> None:
+        """Raise if the bath does not fit a model, or does not keep probability: Σ_j E_j† E_j = κ.
+
+        Parameters
+        ----------
+        model : Model
+            The closed system.
+
+        Raises
+        ------
+        ValueError
+            If there is no such site or operator, the model is restricted to one charge, or the condition fails.
+        """
         L = model.L
         require(-L <= self.site < L, "site of the bath", self.site, f"from {-L} to {L - 1}, as the chain has {L} sites")
         require(model.charge is None, "charge", model.charge, "None, since the bath changes the charge")
@@ -75,16 +99,11 @@ class Bath(Value):
         operators = self.operators(model)
         dim = operators.shape[1]
         forth = np.einsum("jba,jbc->ac", operators.conj(), operators)
-        back = np.einsum("jab,jcb->ac", operators, operators.conj())
         strength = np.trace(forth).real / dim
         require(strength > 0, "jumps", self.jumps, "operators of which one is not zero")
-        superoperator = np.einsum("jab,jcd->acbd", operators, operators.conj()).reshape(dim**2, dim**2)
-        for deviation, allowed in (
-            (forth - strength * np.eye(dim), "operators with Σ E†E proportional to the identity"),
-            (back - strength * np.eye(dim), "operators with Σ EE† proportional to the identity"),
-            (superoperator - superoperator.conj().T, "operators such that each jump is as likely as its reverse"),
-        ):
-            require(bool(np.abs(deviation).max() <= CHANNEL * strength), "jumps", self.jumps, allowed)
+        deviation = float(np.abs(forth - strength * np.eye(dim)).max())
+        allowed = "operators with Σ E†E proportional to the identity"
+        require(deviation <= CHANNEL * strength, "jumps", self.jumps, allowed)
 
     def place(self, model: Model) -> int:
         """Return the site, counted from 0.

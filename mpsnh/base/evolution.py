@@ -20,8 +20,9 @@ from mpsnh.checks import require
 from mpsnh.language.site import Spin
 from mpsnh.operators.sector import outside
 from mpsnh.states.mps import MPS
+from mpsnh.states.state import State
 
-InitialState = Literal["neel"] | Sequence[str] | Callable[[Model], MPS]
+InitialState = Literal["neel"] | Sequence[str] | Callable[[Model], State]
 """``"neel"``, the names of a state for each site, or a function that makes the initial state for a model."""
 
 

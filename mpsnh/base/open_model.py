@@ -186,6 +186,11 @@ class DoubledModel(_View):
     def sites(self) -> tuple[Site, ...]:
         return self.of._weak_sites if self.weak else self.of._doubled_sites
 
+    @property
+    def weights(self) -> tuple[int, int]:
+        """What the charges of ket and bra count in that of a doubled site (`mpsnh.language.doubled.DoubledSite`)."""
+        return self.of._doubled_sites[0].weights
+
     @override
     def terms(self) -> OpSum:
         """Return i 𝓛."""

@@ -97,7 +97,7 @@ def on_bras(op: OpSum) -> OpSum:
 
     With the parity 𝒫 of a density operator, ρ A = X_A 𝒫 ρ for a fermionic A, where X_A anticommutes with those of other
     sites and of kets. A density operator has 𝒫 = 1, so that only the order of X_A and 𝒫 gives signs. Its basis states
-    |k⟩⟨b| come with the signs of `signs`.
+    |k⟩⟨b| come with the signs of `mpsnh.operators.lindblad.elements`.
 
     Parameters
     ----------

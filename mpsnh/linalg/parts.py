@@ -164,7 +164,12 @@ class Part:
                 conditions = 1 / np.abs(np.einsum("ij,ij->j", left.conj(), right))
             return Solved(values.astype(complex), self._errors(conditions), right, left)
         if self.kind == "normal":
-            pairs = eigen_normal(array)
+            try:
+                pairs = eigen_normal(array)
+            except ArithmeticError:  # commutators vanish to second order in what the matrix lacks to be normal
+                self.kind = "general"
+                del self.frame
+                return self.solved(vectors=vectors, every=every)
             return Solved(pairs.values, errors, pairs.vectors)
         if not vectors:
             return Solved(scipy.linalg.eigvalsh(array, check_finite=False).astype(complex), errors)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from mpsnh.language.doubled import DoubledSite, on_bras, on_kets
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.localise import localise, product_matrix
-from mpsnh.operators.sector import joint_charges
+from mpsnh.operators.sector import Sector, joint_charges
 
 HERMITIAN = 1e-12
 """Largest relative deviation of a Hamiltonian from its adjoint that counts as rounding."""
@@ -68,6 +69,88 @@ def lindblad(hamiltonian: OpSum, jumps: Sequence[OpSum]) -> OpSum:
     return (on_kets(no_click) - on_bras(no_click.dag()) + OpSum.sum(clicks)).simplify()
 
 
+def dissipated(op: OpSum, jumps: Sequence[OpSum]) -> OpSum:
+    """Return what jumps change of an operator in unit time, 𝓓†(O) = Σ_k (L_k† O L_k - {L_k† L_k, O} / 2).
+
+    Jumps that share no site with the operator change nothing.
+
+    Parameters
+    ----------
+    op : OpSum
+        O, even in fermions.
+    jumps : sequence of OpSum
+        The jump operators L_k, rates included.
+
+    Examples
+    --------
+    >>> spins = nh.Sector([nh.Spin(0.5)] * 2, None)
+    >>> loss = dissipated(OpSum([(1.0, "Sz", 0)]), [OpSum([(2.0, "Sm", j)]) for j in range(2)])
+    >>> spins.operator(loss).diagonal()  # -4 (Sz + 1/2) on the first site
+    array([-4., -4.,  0.,  0.])
+    """
+    where = {j for term in op for _, j in term.factors}
+    near = [jump for jump in jumps if where & {j for term in jump for _, j in term.factors}]
+    rates = [(jump.dag() * jump, jump) for jump in near]
+    return OpSum.sum(jump.dag() * op * jump - 0.5 * (rate * op + op * rate) for rate, jump in rates).simplify()
+
+
+class Elements(NamedTuple):
+    """Which element of a density matrix each configuration of doubled sites is, and with which sign (`signs`).
+
+    Examples
+    --------
+    >>> one = nh.Fermion()
+    >>> elements(Sector([DoubledSite(one)] * 2, None), Sector([one] * 2, None)).signs.tolist()[:3]
+    [1.0, -1.0, -1.0]
+    """
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    signs: NDArray[np.float64]
+
+    def vector(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """Return a matrix as a vector of doubled sites, without the elements that are no configurations of it."""
+        vector: NDArray[Any] = self.signs * matrix[self.rows, self.columns]
+        return vector
+
+    def add(self, vector: NDArray[Any], matrix: NDArray[Any]) -> None:
+        """Add a vector of doubled sites to a matrix."""
+        matrix[self.rows, self.columns] += self.signs * vector
+
+
+def elements(doubled: Sector, kets: Sector) -> Elements:
+    """Return the element of a matrix of a sector of kets that each configuration of a sector of doubled sites is.
+
+    A doubled basis state is that of |k⟩⟨b| with the sign (-1)^{m(m-1)/2 + Σ_{i<j} b_i k_j}, where k_j and b_j are 1 for
+    fermions and m = Σ_j b_j: what it takes to order the operators of all kets and bras.
+
+    Parameters
+    ----------
+    doubled : Sector
+        Of doubled sites.
+    kets : Sector
+        In which all of its kets and bras lie.
+
+    Examples
+    --------
+    >>> spin = nh.Spin(0.5)
+    >>> places = elements(Sector([DoubledSite(spin)] * 2, 4), Sector([spin] * 2, None))
+    >>> places.rows.tolist(), places.columns.tolist()  # up up, down down
+    ([0], [3])
+    """
+    keys = [np.zeros(doubled.dim, dtype=np.int64) for _ in range(2)]
+    bras, exchanges = (np.zeros(doubled.dim, dtype=np.int64) for _ in range(2))
+    for j, site in enumerate(kets.sites):
+        states = np.divmod(doubled.digits(j), site.dim)
+        for key, state in zip(keys, states, strict=True):
+            key += state * np.int64(kets.weights[j])
+        odd_ket, odd_bra = ((np.array(site.parities)[state] < 0).astype(int) for state in states)
+        exchanges += bras * (odd_ket + odd_bra)
+        bras += odd_bra
+    rows, columns = (kets.find(key) for key in keys)
+    return Elements(rows, columns, np.where(exchanges % 2, -1.0, 1.0))
+
+
 def on_supports(op: OpSum, sites: Sequence[Site]) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Yield what an operator does to each set of sites on which it has terms.
 
@@ -92,9 +175,8 @@ def on_supports(op: OpSum, sites: Sequence[Site]) -> Iterator[tuple[tuple[int, .
     """
     sums: dict[tuple[int, ...], Any] = {}
     for local in localise(op, sites):
-        where, factors = tuple(local.matrices), [product_matrix(sites[j], n) for j, n in local.matrices.items()]
-        kron: Any = np.kron if math.prod(map(len, factors)) <= DENSE else scipy.sparse.kron
-        matrix: Any = local.term.coefficient * functools.reduce(kron, factors, np.eye(1))
+        where = tuple(local.matrices)
+        matrix = local.term.coefficient * _product(tuple(sites[j] for j in where), tuple(local.matrices.values()))
         sums[where] = sums[where] + matrix if where in sums else matrix
     yield from ((where, scipy.sparse.csr_matrix(matrix)) for where, matrix in sums.items())
 
@@ -118,6 +200,15 @@ def anti_hermitian(op: OpSum, sites: Sequence[Site]) -> tuple[float, bool]:
     gain = [abs(matrix).max() for _, matrix in on_supports(op - op.dag(), sites)]
     deviation = float(np.max(gain, initial=0.0))
     return deviation, deviation > HERMITIAN * float(np.max(sizes, initial=0.0))
+
+
+@functools.lru_cache(maxsize=512)
+def _product(sites: tuple[Site, ...], names: tuple[tuple[str, ...], ...]) -> Any:
+    """Return a product of operators on some sites: a dense matrix if it is small, which is faster by far."""
+    factors: list[Any] = [product_matrix(site, of_site) for site, of_site in zip(sites, names, strict=True)]
+    if math.prod(site.dim for site in sites) <= DENSE:
+        return functools.reduce(np.kron, [np.eye(1), *factors])
+    return functools.reduce(scipy.sparse.kron, map(scipy.sparse.csr_matrix, factors), scipy.sparse.identity(1))
 
 
 def doubled_sites(hamiltonian: OpSum, jumps: Sequence[OpSum], sites: Sequence[Site]) -> tuple[DoubledSite, ...]:

@@ -53,6 +53,9 @@ class Case:
 
 
 SPINS = ("1/2",)
+OPEN = ("open", "open xxz")
+"""Models with jumps, which only some algorithms take."""
+
 LARGEST = {"ExactEvolution": 1000, "NHTEBD": 260, "ExactDiag": 520, "SteadyState": 520, "OpenSystem": 9}
 """Largest dimension of the whole space for each algorithm; 130 for what is not listed."""
 
@@ -64,7 +67,8 @@ WEIGHTS = {
     "SteadyState": 2,
     "NHDMRG": 1,
     "DegeneratePerturbationSolver": 1,
-    "OpenSystem": 1,
+    "OpenSystem": 2,
+    "LindbladSpectrum": 1,
 }
 """How often the algorithms come; "state" measures the initial state only."""
 
@@ -77,6 +81,8 @@ def random_case(rng: np.random.Generator, algorithm: str | None = None) -> Case:
     model = _pick(rng, {"terms": 6, "circuit": 2, "xxz": 2, "noclick": 1, "random circuit": 0.5})
     if algorithm in ("SteadyState", "NHDMRG") and model in ("circuit", "random circuit") and rng.random() < 0.9:
         model = "terms"
+    if algorithm == "LindbladSpectrum" or (algorithm == "OpenSystem" and rng.random() < 0.6):
+        model = _pick(rng, {"open": 3, "open xxz": 1})
     kinds = _kinds(rng, model, algorithm)
     case = _model(rng, model, kinds, algorithm)
     initial = _initial(rng, case, algorithm)
@@ -97,13 +103,13 @@ def _pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
 
 
 def _kinds(rng: np.random.Generator, model: str, algorithm: str) -> tuple[str, ...]:
-    largest = LARGEST.get(algorithm, 130)
+    largest = 16 if model in OPEN else LARGEST.get(algorithm, 130)
     while True:
         L = int(rng.integers(2, 7))
-        bath = algorithm in ("DegeneratePerturbationSolver", "OpenSystem")  # of Pauli matrices
-        if model in ("xxz", "random circuit") or rng.random() < (0.8 if bath else 0.35):
+        bath = algorithm in ("DegeneratePerturbationSolver", "OpenSystem") and model not in OPEN  # of Pauli matrices
+        if model in ("xxz", "open xxz", "random circuit") or rng.random() < (0.8 if bath else 0.35):
             kinds = SPINS * (L + 3 * (model == "xxz" and rng.random() < 0.2))
-        elif model == "noclick" or rng.random() < 0.5:
+        elif model in ("noclick", "open") or rng.random() < 0.5:
             kinds = (str(rng.choice(KINDS)),) * L
         else:
             kinds = tuple(str(kind) for kind in rng.choice(KINDS, size=L))
@@ -127,6 +133,10 @@ def _model(rng: np.random.Generator, model: str, kinds: tuple[str, ...], algorit
             given["fields"] = tuple(float(x) for x in rng.normal(size=L).round(3))
         charge = int(rng.choice(charges)) if charge is None and rng.random() < 0.6 and not closed else charge
         return Case(model, kinds, parameters=tuple(given.items()), charge=charge)
+    if model == "open xxz":
+        given = {"gamma": float(rng.choice([0, 0.1, 0.7])), "theta": round(float(rng.normal()), 3), "h": 0.5}
+        given |= {"boundary": "periodic" if L > 2 and rng.random() < 0.5 else "open", "seed": int(rng.integers(1000))}
+        return Case(model, kinds, parameters=(("V", 1.1), *given.items()))
     if model == "random circuit":
         given = {"alpha": float(rng.choice([1, 5, 30])), "seed": int(rng.integers(0, 1000))}
         given["order"] = str(rng.choice(["random", "brickwork"]))
@@ -134,8 +144,12 @@ def _model(rng: np.random.Generator, model: str, kinds: tuple[str, ...], algorit
     if model == "circuit":
         return Case(model, kinds, layers=circuit(rng, kinds, conserving, closed, algorithm == "NHTEBD"), charge=charge)
     near = algorithm == "NHTEBD" and rng.random() < 0.93
-    flavour = "hermitian" if closed else str(rng.choice(FLAVOURS))
+    flavour = "hermitian" if closed or model == "open" else str(rng.choice(FLAVOURS))
     terms = local_terms(rng, kinds, flavour, conserving, near)
+    if model == "open":
+        conserving = rng.random() < 0.4
+        jumps = tuple(random_sum(rng, kinds, conserving=conserving, most=2) for _ in range(int(rng.integers(0, 4))))
+        return Case(model, kinds, terms=terms, jumps=jumps)
     if model == "noclick":
         terms = (*terms, *adjoint(terms))
         jumps = tuple(
@@ -153,7 +167,7 @@ def _few_sites(terms: tuple[tuple, ...], near: bool) -> bool:
 
 def _initial(rng: np.random.Generator, case: Case, algorithm: str) -> tuple | None:
     """A state: by names, by amplitudes, as a vector or as tensors, of the model's charge unless that is None."""
-    if algorithm in ("ExactDiag", "SteadyState", "NHDMRG", "DegeneratePerturbationSolver"):
+    if algorithm in ("ExactDiag", "SteadyState", "NHDMRG", "DegeneratePerturbationSolver", "LindbladSpectrum"):
         return None
     if rng.random() < 0.12:
         return None  # the default
@@ -205,6 +219,12 @@ def _settings(rng: np.random.Generator, case: Case) -> tuple[tuple[str, Any], ..
         given["leading"] = int(rng.integers(1, 4))
     if case.algorithm == "ExactDiag" and rng.random() < 0.1:
         given["method"] = str(rng.choice(["dense", "filter"]))
+    if case.model in OPEN:
+        return (
+            (*given.items(), ("k", (None, 2, 5)[int(rng.integers(3))]))
+            if case.algorithm == "LindbladSpectrum"
+            else tuple(given.items())
+        )
     if case.algorithm == "OpenSystem":
         given["gamma"] = float(rng.choice([0, 0.01, 0.5]))
     if case.algorithm in ("OpenSystem", "DegeneratePerturbationSolver") and rng.random() < 0.5:

@@ -62,6 +62,9 @@ def _moment(session: Session, time: float) -> Moment:
 def _density(session: Session, time: float) -> np.ndarray:
     """The density matrix with a bath, by the exponential of the Lindbladian or period by period."""
     case, world = session.case, session.world
+    if world.open:
+        rho = np.outer(world.initial, world.initial.conj())
+        return (scipy.linalg.expm(time * world.lindbladian) @ rho.ravel()).reshape(rho.shape)
     where, jumps = case.setting("bath", (-1, ("X", "Y", "Z")))
     gamma, n = case.setting("gamma"), world.dim
     jumps = [dense.factor(case.kinds, name, where % case.L).toarray() for name in jumps]

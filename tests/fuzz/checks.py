@@ -134,7 +134,7 @@ class Session:
 
 def check(case: Case) -> Report:
     """Compare all that a case gives with the reference."""
-    from tests.fuzz import check_evolution, check_spectra, check_states
+    from tests.fuzz import check_evolution, check_open, check_spectra, check_states
 
     session = Session(case)
     try:
@@ -144,6 +144,8 @@ def check(case: Case) -> Report:
             check_evolution.check(session)
         elif case.algorithm in ("ExactDiag", "SteadyState"):
             check_spectra.check(session)
+        elif case.algorithm == "LindbladSpectrum":
+            check_open.check(session)
         elif case.algorithm == "NHDMRG":
             check_spectra.check_level(session)
         else:

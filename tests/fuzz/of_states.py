@@ -48,7 +48,7 @@ def _bonds(world: World) -> int:
 
 
 def current_profile(moment: Moment, **_: Any) -> Expected:
-    if moment.world.case.model != "xxz":
+    if moment.world.case.model not in ("xxz", "open xxz"):
         return Refuse("the model has no current")
     return Right([[_bond_current(moment, j) for j in range(_bonds(moment.world))]])
 
@@ -56,7 +56,7 @@ def current_profile(moment: Moment, **_: Any) -> Expected:
 def mid_current(moment: Moment, half_width: int) -> Expected:
     world, L = moment.world, moment.world.case.L
     window = range(L // 2 - half_width, L // 2 + half_width)
-    if world.case.model != "xxz":
+    if world.case.model not in ("xxz", "open xxz"):
         return Refuse("the model has no current")
     if half_width > (L - 1) // 2 or window[-1] >= _bonds(world):
         return Refuse("the window is wider than the chain")
@@ -85,6 +85,20 @@ def norm(moment: Moment, **_: Any) -> Expected:
     return Right([np.exp(moment.log_norm)])
 
 
+def injected_current(moment: Moment, **_: Any) -> Expected:
+    world, density = moment.world, moment.density
+    if not world.open or density is None:
+        return Refuse("the model has no jumps")
+    if not all("Sz" in space(kind).operators for kind in world.kinds):
+        return Refuse("a site has no Sz")
+    change = np.zeros_like(density)
+    for jump in world.jumps:
+        rate = jump.conj().T @ jump
+        change = change + jump @ density @ jump.conj().T - (rate @ density + density @ rate) / 2
+    each = [dense.factor(world.kinds, "Sz", j) for j in range(len(world.kinds))]
+    return Right([[complex(np.trace(sz @ change) / np.trace(density)).real for sz in each]])
+
+
 OF_STATES: dict[str, Callable[..., Expected]] = {
     "Magnetization": magnetization,
     "CurrentProfile": current_profile,
@@ -92,4 +106,5 @@ OF_STATES: dict[str, Callable[..., Expected]] = {
     "EntanglementEntropy": entanglement_entropy,
     "EntropyProfile": entropy_profile,
     "Norm": norm,
+    "InjectedCurrent": injected_current,
 }

@@ -18,6 +18,7 @@ from tests.fuzz.spaces import space
 from tests.fuzz.world import initial_tensors, local_vectors, random_vector
 
 MODELS = {"NonHermitianXXZ": "xxz", "NoClick": "noclick", "RandomFloquetCircuit": "random circuit"}
+MODELS |= {"OpenChain": "open", "OpenXXZ": "open xxz"}
 """The models of the package that cases are made of."""
 
 MADE_HERE = {"1/2": nh.Spin(0.5), "1": nh.Spin(1), "3/2": nh.Spin(1.5), "F": nh.Fermion()}
@@ -73,7 +74,12 @@ def model(case: Case) -> nh.Model:
         return models.NonHermitianXXZ(L=L, charge=case.charge, **given)
     if case.model == "random circuit":
         return models.RandomFloquetCircuit(L=L, **given)
+    if case.model == "open xxz":
+        return models.OpenXXZ(L=L, **given)
     jumps = tuple(nh.OpSum(jump) for jump in case.jumps)
+    if case.model == "open":
+        written = nh.OpSum(case.terms)
+        return models.OpenChain(L=L, hamiltonian=written, jump_operators=jumps, site=site(case.kinds[0]))
     return models.NoClick(L=L, hamiltonian=nh.OpSum(case.terms), jumps=jumps, site=site(case.kinds[0]))
 
 

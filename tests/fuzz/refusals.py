@@ -28,7 +28,9 @@ def sentence_of(error: BaseException) -> str | None:
 def general(sentence: str) -> str:
     """A sentence without its numbers and names, to count refusals by."""
     text = re.sub(
-        r"(Terms|Layers|NonHermitianXXZ|NoClick|RandomFloquetCircuit)\(.*?\)(?=[:,]| has| must|$)", "MODEL", sentence
+        r"(Terms|Layers|NonHermitianXXZ|NoClick|RandomFloquetCircuit|OpenChain|OpenXXZ)\(.*?\)(?=[:,]| has| must|$)",
+        "MODEL",
+        sentence,
     )
     text = re.sub(r"term .*? (joins|spans|has|acts)", r"term T \1", text)
     text = re.sub(r"the operator .* does not conserve", "the operator O does not conserve", text)
@@ -192,6 +194,12 @@ def odd_products(world: World) -> bool:
     return not world.floquet and any(sum(map(is_odd, term[1::2])) % 2 for term in world.terms)
 
 
+def mixes_parities(world: World) -> bool:
+    """Whether the initial state has weight in even and in odd numbers of fermions."""
+    weights = [np.linalg.norm(world.initial[world.parities * sign > 0]) for sign in (1, -1)]
+    return min(weights) > 1e-12
+
+
 def always(world: World) -> bool:
     return True
 
@@ -232,7 +240,7 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (
         r"needs a model with `bonds` and `current",
         "the model has no current",
-        is_model(*("terms", "circuit", "noclick", "random circuit")),
+        is_model(*("terms", "circuit", "noclick", "random circuit", "open")),
     ),
     (r"^gamma = 0.0, but it must be not zero", "the model has no asymmetry", lambda w: not w.case.parameter("gamma")),
     (r"^half_width = ", "the window is wider than the chain", lambda w: w.case.L < 7),
@@ -273,6 +281,10 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (r"yields one (Spectrum|SlowMode), so that there is nothing to continue", "one record", always),
     (r"measures .*, but .* yields", "another kind of record", always),
     (r"must agree: the eigenvector is wrong", "the level is degenerate", degenerate_levels),
+    (r"InjectedCurrent needs an OpenModel", "the model has no jumps", lambda w: not w.open),
+    (r"coherence between fermion parities", "the state mixes parities", mixes_parities),
+    (r"needs pure states, but the steady state", "the steady state is mixed", lambda w: w.open),
+    (r"^generator of the model = 'Lindbladian'", "the model has jumps", lambda w: w.open),
     (r"odd number of fermionic operators", "a product is odd", odd_products),
 ]
 """A pattern, the reason in words and whether the reference finds that reason, in the order in which they are tried."""

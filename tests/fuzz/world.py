@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from tests.fuzz import dense
-from tests.fuzz.cases import Case
+from tests.fuzz.cases import OPEN, Case
 from tests.fuzz.hamiltonians import gate_matrix
 from tests.fuzz.levels import Levels, levels
 from tests.fuzz.spaces import space
@@ -24,7 +24,7 @@ class World:
         self.case = case
         self.kinds, self.dims = case.kinds, dense.dims_of(case.kinds)
         self.dim, self.charges = math.prod(self.dims), dense.charges_of(case.kinds)
-        self.floquet = case.model in FLOQUET
+        self.floquet, self.open = case.model in FLOQUET, case.model in OPEN
 
     # what the model is
 
@@ -32,7 +32,7 @@ class World:
     def terms(self) -> list[tuple]:
         """The Hamiltonian, by the formula of the model."""
         case = self.case
-        if case.model == "terms":
+        if case.model in ("terms", "open"):
             return list(case.terms)
         if case.model == "noclick":
             decay = []
@@ -44,7 +44,7 @@ class World:
 
     def _xxz(self) -> list[tuple]:
         given, L = dict(self.case.parameters), self.case.L
-        gamma, V = given["gamma"], given["V"]
+        gamma, V = 0.0 if self.open else given["gamma"], given["V"]
         drawn = given["h"] * np.random.default_rng([given["seed"], 0]).uniform(-1, 1, L)
         h = given.get("fields", drawn)
         terms = [(float(h[j]), "Sz", j) for j in range(L)]
@@ -52,6 +52,35 @@ class World:
             j = (i + 1) % L
             terms += [((1 - gamma) / 2, "Sp", i, "Sm", j), ((1 + gamma) / 2, "Sm", i, "Sp", j), (V, "Sz", i, "Sz", j)]
         return terms
+
+    @cached_property
+    def jumps(self) -> list[np.ndarray]:
+        """The jump operators of an open model in the whole space."""
+        sums: list[tuple[tuple, ...]] = list(self.case.jumps)
+        if self.case.model == "open xxz":
+            given, L = dict(self.case.parameters), self.case.L
+            amplitude, phase = math.sqrt(given["gamma"]), complex(math.cos(given["theta"]), math.sin(given["theta"]))
+            for j in range(L if given["boundary"] == "periodic" else L - 1):
+                sums.append(((amplitude, "Sm", j), (amplitude * phase, "Sm", (j + 1) % L)))
+        return [dense.operator(jump, self.kinds).toarray() for jump in sums]
+
+    @cached_property
+    def lindbladian(self) -> np.ndarray:
+        """The superoperator of an open model on density matrices written row by row."""
+        h, one = self.whole.toarray(), np.eye(self.dim)
+        total = -1j * (np.kron(h, one) - np.kron(one, h.T))
+        for jump in self.jumps:
+            rate = jump.conj().T @ jump
+            total += np.kron(jump, jump.conj()) - (np.kron(rate, one) + np.kron(one, rate.T)) / 2
+        return total
+
+    @cached_property
+    def parities(self) -> np.ndarray:
+        """The fermion parity of every product state."""
+        parities = np.ones(1)
+        for kind in self.kinds:
+            parities = np.multiply.outer(parities, space(kind).parities).ravel()
+        return parities
 
     @cached_property
     def gates(self) -> list[tuple[np.ndarray, tuple[int, ...]]]:

@@ -213,3 +213,13 @@ def test_levels_that_grow_alike_agree_pair_by_pair():
         assert (rise <= errors[ranked][1:] + errors[ranked][:-1]).all()
         assert sorted(ranked) == list(range(60))
     assert by_growth(np.zeros(5), np.array([3.0, 1, 2, 5, 4]), np.full(5, 1e-14)).tolist() == [1, 2, 0, 4, 3]
+
+
+def test_a_matrix_that_is_normal_to_first_order_only():
+    """Its commutator with its adjoint is the square of what it lacks to be normal, which is no rounding."""
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
+    inner = np.diag([1.0, 2.0, 0.0, 0.0])
+    inner[2, 3] = 1e-9
+    pairs = dense_levels(Matrix(rotation @ inner @ rotation.T + 0j), lambda values, errors: np.argsort(values), "right")
+    assert (np.abs(pairs.values - [0, 0, 1, 2]) <= pairs.errors).all()
+    assert pairs.errors.max() < 1e-7

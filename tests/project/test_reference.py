@@ -32,7 +32,9 @@ def vars_of(package):
 
 def names_of(kinds):
     listed = kinds if isinstance(kinds, tuple) else (kinds,)
-    return ", ".join(f"`{kind.__name__.removeprefix('Truncated').removeprefix('Exact')}`" for kind in listed)
+    return ", ".join(
+        f"`{kind.__name__.removeprefix('Truncated').removeprefix('Exact').removeprefix('Mixed')}`" for kind in listed
+    )
 
 
 @pytest.mark.parametrize("package", [models, algorithms, observables])

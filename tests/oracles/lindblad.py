@@ -1,0 +1,61 @@
+"""The Lindblad equation by Kronecker products, and random open systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import scipy.linalg
+
+from mpsnh import OpSum, Site
+from mpsnh.models import OpenChain
+from tests.oracles import reference
+
+Symmetry = Literal["none", "weak", "strong"]
+
+
+def superoperator(model: Any) -> np.ndarray:
+    """Matrix of 𝓛 on density matrices written row by row, in the whole space."""
+    h, one = reference.operator(model.terms(), model.sites), np.eye(reference.dimension(model.sites))
+    total = -1j * (np.kron(h, one) - np.kron(one, h.T))
+    for jump in model.jumps():
+        matrix = reference.operator(jump, model.sites)
+        rate = matrix.conj().T @ matrix
+        total += np.kron(matrix, matrix.conj()) - (np.kron(rate, one) + np.kron(one, rate.T)) / 2
+    return total
+
+
+def evolved(model: Any, rho: np.ndarray, time: float) -> np.ndarray:
+    """The density matrix at a later time."""
+    return (scipy.linalg.expm(time * superoperator(model)) @ rho.ravel()).reshape(rho.shape)
+
+
+def random_open(site: Site, L: int, symmetry: Symmetry, rng: np.random.Generator) -> OpenChain:
+    """Hops over any distance, interactions, and four random jumps, as many as the symmetry allows."""
+    up, neutral = reference.RAISING[site], reference.NEUTRAL[site]
+    number = lambda: complex(*rng.normal(size=2)) / 2  # noqa: E731
+    half = OpSum.sum((number(), up, i, f"{up}†", j) for i in range(L) for j in range(i))
+    half += OpSum.sum((rng.normal(), neutral, j, neutral, (j + 1) % L) for j in range(L))
+    a, b = (int(j) for j in rng.choice(L, 2, replace=False))
+    jumps = [
+        OpSum([(number(), neutral, a), (number(), neutral, b)]),
+        OpSum([(number(), up, a, f"{up}†", b), (number(), neutral, b)]),
+    ]
+    if symmetry != "strong":
+        jumps += [OpSum([(number(), f"{up}†", a), (number(), f"{up}†", b)]), OpSum([(number(), up, b, neutral, a)])]
+    if symmetry == "none":
+        jumps += [OpSum([(number(), up, a, up, b), (number(), neutral, a), (0.5, "Id", b)])]
+    return OpenChain(L=L, hamiltonian=half + half.dag(), jump_operators=jumps, site=site)
+
+
+def random_density(sites: Sequence[Site], rng: np.random.Generator) -> np.ndarray:
+    """A positive matrix of trace 1 that commutes with the parity of fermions."""
+    dims = [site.dim for site in sites]
+    parity = np.eye(int(np.prod(dims)), dtype=complex)
+    for j, site in enumerate(sites):
+        parity = reference.embedded(reference.local_matrix(site, "F"), j, dims) @ parity
+    half = reference.gaussian(rng, *parity.shape)
+    rho = half @ half.conj().T
+    rho = (rho + parity @ rho @ parity) / 2
+    return rho / np.trace(rho).real
