@@ -21,6 +21,7 @@ from mpsnh.operators.jumps import PairJump
 from mpsnh.operators.parts import PartialSteps
 from mpsnh.operators.sector import joint_charges
 from mpsnh.operators.steps import Steps
+from mpsnh.operators.timestep import step_error
 from mpsnh.states.blocks import Blocks, local_states
 from mpsnh.states.doubled import identities
 from mpsnh.states.mps import MPS
@@ -73,7 +74,9 @@ class BlockPaths:
     ) -> None:
         self.sites, self.charge, self.jumps = model.sites, model.charge, jumps
         self.length, self.truncation, self._dtype = length, truncation, dtype
-        self.parts = PartialSteps(bond_hamiltonians(model.no_click().generator.terms, self.sites), plan.order)
+        decay = model.no_click().generator
+        self.step_error = step_error(decay, self.sites, length, plan.order)
+        self.parts = PartialSteps(bond_hamiltonians(decay.terms, self.sites), plan.order)
         step = plan.step
         # a step is an opening, a body and a closing, which joins the opening of the next one in a seam
         self.opening, self.body, self.closing = (step[:1], step[1:-1], step[-1:]) if len(step) > 2 else ([], step, [])

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.algorithms.nhtebd import NHTEBD, STEPS_SHARE, TOLERANCE, Sweep
+from mpsnh.algorithms.nhtebd import NHTEBD, STEPS_SHARE, TOLERANCE
+from mpsnh.algorithms.tebd_sweep import Sweep
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import TimeEvolution
 from mpsnh.base.model import Model
@@ -23,7 +24,7 @@ from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.operators.steps import Steps
-from mpsnh.operators.timestep import time_step
+from mpsnh.operators.timestep import step_error, time_step
 from mpsnh.states.basis import require_same_basis
 from mpsnh.states.density_mps import DensityMPS
 from mpsnh.states.mixed_shadow import MixedShadow
@@ -36,6 +37,9 @@ MIXED = "infinite temperature"
 
 POSITIVE = 1e-8
 """By how much eigenvalues of an initial state of two sites may be negative, and how far it may be from Hermitian."""
+
+CAUTION = 2.0
+"""By what the estimated error of time steps is multiplied."""
 
 
 class DensityTEBD(TimeEvolution["Mixture"]):
@@ -51,7 +55,8 @@ class DensityTEBD(TimeEvolution["Mixture"]):
 
     `Snapshot.noise` estimates the error of local values by truncation: it is |ln Tr ρ|, as the equation and each of its
     gates keep the trace, or what a second run with a third of the bond dimension tells (`mpsnh.states.mixed_shadow`) if
-    that is more. What steps of finite length do is not in it: compare with half of `dt`, or choose ``dt="auto"``.
+    that is more. What steps of finite length do is not in it but in `Snapshot.trotter`: the error of a step on a few
+    sites (`mpsnh.operators.timestep`) times the number of steps, as if nothing were forgotten; 1 if it is not known.
 
     Parameters
     ----------
@@ -93,6 +98,7 @@ class DensityTEBD(TimeEvolution["Mixture"]):
         "max_bond": Diagnostic("max_bond", "largest bond dimension"),
         "noise": Diagnostic("noise", "estimated error of local values by truncation"),
         "trust_time": Diagnostic("trust_time", "last record before this estimate passes the tolerance", "time"),
+        "trotter": Diagnostic("trotter", "estimated error of local values by the Trotter decomposition"),
     }
     order: int = 2
     max_bond: int = 64
@@ -100,7 +106,7 @@ class DensityTEBD(TimeEvolution["Mixture"]):
     excess: float = 0.1
     weight: float = 2.0
     tolerance: float = TOLERANCE
-    initial: Literal["neel", "infinite temperature"] | Sequence[str] | Callable[[Model], MPS | DensityMPS] = "neel"  # type: ignore[assignment]
+    initial: Literal["neel", "infinite temperature"] | Sequence[str] | Callable[[Model], MPS | DensityMPS] = "neel"
 
     @property
     @override
@@ -228,7 +234,19 @@ class DensityTEBD(TimeEvolution["Mixture"]):
         carry.shadow = MixedShadow.resumed(sweep.workspace, self._kernel.truncation, left, carry.noise)
         carry.noise = max(carry.noise, carry.shadow.error)
         carry.trust_time = getattr(after, "trust_time", NEVER)
+        carry.step_error = self._step_errors.of(model)
         return carry
+
+    @functools.cached_property
+    def _step_errors(self) -> Remembered[float]:
+        """What time steps make local values err by, in unit time."""
+
+        def rate(model: Model) -> float:
+            view = self._view(model)
+            order, number = self.steps_between(model)
+            return CAUTION * step_error(view.generator, view.sites, self.unit / number, order)
+
+        return Remembered(rate)
 
     @override
     def advance(self, carry: Mixture, t: float, dt: float, steps: int) -> Mixture:
@@ -264,6 +282,7 @@ class DensityTEBD(TimeEvolution["Mixture"]):
             carry={**now.carry, **known},
             noise=carry.noise,
             trust_time=carry.trust_time,
+            trotter=min(1.0, t * carry.step_error) if t else 0.0,
         )
 
 
@@ -306,6 +325,7 @@ class Mixture:
     noise: float = 0.0
     trust_time: float = NEVER
     residual: float = 1e300
+    step_error: float = 0.0
 
     @property
     def state(self) -> DensityMPS:

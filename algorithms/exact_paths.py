@@ -123,6 +123,8 @@ class ExactPaths:
     ([0.5, 0.5, 0.5], True, -0.4)
     """
 
+    step_error = 0.0
+
     def __init__(self, model: OpenModel) -> None:
         self._model = model
         jumps = model.generator.jumps

@@ -185,11 +185,12 @@ class NHDMRG(Algorithm[Spectrum]):
         best = first_of(levels, choice, self.tolerance)
         left = best.blocks
         if not problem.hermitian:
-            adjoint, rng = problem.adjoint, np.random.default_rng(self.seed)
-            if grows:
-                left = self._followed(adjoint, grown(model, self.max_bond, rng, left=True)).blocks
+            adjoint, rng, target = problem.adjoint, np.random.default_rng(self.seed), best.energy.conjugate()
+            other = self._followed(adjoint, grown(model, self.max_bond, rng, left=True)) if grows else None
+            if other is None or abs(other.energy - target) > max(self.tolerance, other.residual, best.residual):
+                left = self._search(adjoint).run(left, nearest(target), rng)
             else:
-                left = self._search(adjoint).run(left, nearest(best.energy.conjugate()), rng)
+                left = other.blocks
         certificate = problem.certificate(best, left)
         yield self._spectrum(problem, levels, best, certificate)
 

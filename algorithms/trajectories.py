@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,9 @@ from mpsnh.checks import require
 
 STREAM = 7
 """Sets the random numbers of trajectories apart from those that models draw with the same seed; not zero."""
+
+CAUTION = 2.0
+"""By what the estimated error of time steps is multiplied."""
 
 _KEPT = Kept[Paths](most=1e9)
 """What was made of the models of the last trajectories."""
@@ -48,6 +51,7 @@ class Trajectory:
     which: list[int] = field(default_factory=list)
     threshold: float = 0.0
     choice: float = 0.0
+    step_error: float = 0.0
 
     def draw(self) -> None:
         """Draw how far the norm falls before the next click, and what decides which it is."""
@@ -106,6 +110,7 @@ class Trajectories(Algorithm[ClickSnapshot]):
         "error": Diagnostic("error", "estimated error of the normalised state, given the clicks"),
         "discarded_weight": Diagnostic("discarded", "discarded weight summed over all truncations"),
         "max_bond": Diagnostic("max_bond", "largest bond dimension"),
+        "trotter": Diagnostic("trotter", "estimated error of local values by the Trotter decomposition"),
     }
     inner: TimeEvolution[Any]
     seed: int | tuple[int, ...] = 0
@@ -191,6 +196,7 @@ class Trajectories(Algorithm[ClickSnapshot]):
             trajectory = Trajectory(paths.resume(after), self._seeds, after.times.tolist(), after.which.tolist())
         else:
             raise TypeError(f"Trajectories continues a ClickSnapshot, not a {type(after).__name__}")
+        trajectory.step_error = paths.step_error
         trajectory.draw()
         return trajectory
 
@@ -233,7 +239,8 @@ class Trajectories(Algorithm[ClickSnapshot]):
         t : float
             Its time.
         """
-        return carry.path.record(t, np.array(carry.times, dtype=float), np.array(carry.which, dtype=np.int64))
+        snapshot = carry.path.record(t, np.array(carry.times, dtype=float), np.array(carry.which, dtype=np.int64))
+        return replace(snapshot, trotter=min(1.0, CAUTION * t * carry.step_error) if t else 0.0)
 
 
 def _chosen(rates: NDArray[np.float64], choice: float, t: float) -> int:

@@ -39,6 +39,8 @@ class ClickSnapshot(Snapshot):
         known of it, as of a matrix-product state.
     discarded : float
         Discarded weight (relative squared norm) summed over all truncations so far.
+    trotter : float
+        Estimated error of local values by steps of finite length, as if the clicks were right; 1 if nothing is known.
 
     Examples
     --------
@@ -51,8 +53,9 @@ class ClickSnapshot(Snapshot):
     which: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     error: float = 2.0
     discarded: float = 0.0
+    trotter: float = 0.0
 
-    _NUMBERS: ClassVar[tuple[str, ...]] = (*Snapshot._NUMBERS, "error", "discarded")
+    _NUMBERS: ClassVar[tuple[str, ...]] = (*Snapshot._NUMBERS, "error", "discarded", "trotter")
 
     @property
     def clicks(self) -> int:
@@ -124,7 +127,15 @@ class Path(Protocol):
 
 
 class Paths(Protocol):
-    """What is made of a model once, for all of its trajectories."""
+    """What is made of a model once, for all of its trajectories.
+
+    Attributes
+    ----------
+    step_error : float
+        About how much time steps make local values err, per unit of time; 0 if not at all.
+    """
+
+    step_error: float
 
     def begin(self, state: MPS) -> Path:
         """Return a state at time 0."""

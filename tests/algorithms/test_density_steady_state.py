@@ -8,8 +8,7 @@ import pytest
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
 from mpsnh.language.opsum import OpSum
-from tests.oracles.master_equation import superoperator, trace_distance
-from tests.oracles.reference import HALF
+from tests.oracles.lindblad import superoperator, trace_distance
 
 
 def driven(N: int, delta: float) -> models.OpenChain:
@@ -22,7 +21,7 @@ def driven(N: int, delta: float) -> models.OpenChain:
 
 def test_it_is_the_null_vector_and_stays():
     chain = driven(4, 0.7)
-    generator = superoperator(chain.hamiltonian, chain.jump_operators, [HALF] * 4)
+    generator = superoperator(chain)
     right = np.linalg.svd(generator)[2][-1].conj().reshape(16, 16)
     right /= np.trace(right)
     way = algorithms.DensitySteadyState(dt=0.25, t_max=80, every=40, order=4, cutoff=1e-16, initial=["up"] * 4)

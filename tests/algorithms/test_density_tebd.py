@@ -9,7 +9,7 @@ import mpsnh as nh
 from mpsnh import algorithms, models, observables
 from mpsnh.language.opsum import OpSum
 from mpsnh.states.density_mps import DensityMPS
-from tests.oracles.master_equation import evolved, superoperator, trace_distance
+from tests.oracles.lindblad import evolved, trace_distance
 from tests.oracles.reference import BOSON, FERMION, HALF
 
 NAMES = {HALF: ("Sm", "Sz"), FERMION: ("c", "n"), BOSON: ("b", "n")}
@@ -54,7 +54,7 @@ def test_random_open_chains(site, L, kind):
     chain = random_chain(site, L, kind)
     names = [site.states[-(j % 2)] for j in range(L)]
     rho = DensityMPS.product([site] * L, names).to_dense()
-    right = evolved(superoperator(chain.hamiltonian, chain.jump_operators, [site] * L), rho, 1.0)
+    right = evolved(chain, rho, 1.0)
     for weight in (1.0, 2.0):
         way = algorithms.DensityTEBD(dt=0.04, t_max=1.0, every=25, order=4, weight=weight, initial=names, **EXACT)
         *_, last = way.records(chain)
@@ -66,7 +66,7 @@ def test_random_open_chains(site, L, kind):
 def test_order_of_the_trotter_error(order, falls):
     chain = random_chain(HALF, 4, "gain")
     rho = DensityMPS.product([HALF] * 4, ["up", "down"] * 2).to_dense()
-    right = evolved(superoperator(chain.hamiltonian, chain.jump_operators, [HALF] * 4), rho, 1.0)
+    right = evolved(chain, rho, 1.0)
     errors = []
     for dt in (0.2, 0.1, 0.05):
         *_, last = algorithms.DensityTEBD(dt=dt, t_max=1.0, every=100, order=order, **EXACT).records(chain)
@@ -78,7 +78,7 @@ def test_order_of_the_trotter_error(order, falls):
 def test_steps_that_are_chosen_err_less_than_the_tolerance():
     chain = random_chain(HALF, 4, "gain")
     rho = DensityMPS.product([HALF] * 4, ["up", "down"] * 2).to_dense()
-    right = evolved(superoperator(chain.hamiltonian, chain.jump_operators, [HALF] * 4), rho, 1.0)
+    right = evolved(chain, rho, 1.0)
     for tolerance in (0.1, 1e-3):
         way = algorithms.DensityTEBD(dt="auto", t_max=1.0, every=0.5, tolerance=tolerance, **EXACT)
         *_, last = way.records(chain)
@@ -158,7 +158,7 @@ def test_a_mixture_of_charges_keeps_their_difference():
     chain = models.OpenChain(L=4, hamiltonian=hopping(4), jump_operators=jumps)
     local = [np.diag([0.9, 0.1]), np.diag([0.2, 0.8]), np.eye(2), np.diag([0.5, 0.7])]
     start = DensityMPS.product([HALF] * 4, local)
-    right = evolved(superoperator(chain.hamiltonian, jumps, [HALF] * 4), start.to_dense(), 1.0)
+    right = evolved(chain, start.to_dense(), 1.0)
     for weight in (1.0, 2.0):
         way = algorithms.DensityTEBD(
             dt=0.1, t_max=1.0, every=10, order=4, weight=weight, initial=lambda model: start, **EXACT

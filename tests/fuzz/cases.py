@@ -56,6 +56,9 @@ SPINS = ("1/2",)
 OPEN = ("open", "open xxz")
 """Models with jumps, which only some algorithms take."""
 
+ONLY_OPEN = ("LindbladSpectrum", "Trajectories", "DensityTEBD")
+"""Algorithms that take no others."""
+
 LARGEST = {"ExactEvolution": 1000, "NHTEBD": 260, "ExactDiag": 520, "SteadyState": 520, "OpenSystem": 9}
 """Largest dimension of the whole space for each algorithm; 130 for what is not listed."""
 
@@ -69,6 +72,8 @@ WEIGHTS = {
     "DegeneratePerturbationSolver": 1,
     "OpenSystem": 2,
     "LindbladSpectrum": 1,
+    "Trajectories": 1,
+    "DensityTEBD": 1,
 }
 """How often the algorithms come; "state" measures the initial state only."""
 
@@ -81,7 +86,7 @@ def random_case(rng: np.random.Generator, algorithm: str | None = None) -> Case:
     model = _pick(rng, {"terms": 6, "circuit": 2, "xxz": 2, "noclick": 1, "random circuit": 0.5})
     if algorithm in ("SteadyState", "NHDMRG") and model in ("circuit", "random circuit") and rng.random() < 0.9:
         model = "terms"
-    if algorithm == "LindbladSpectrum" or (algorithm == "OpenSystem" and rng.random() < 0.6):
+    if algorithm in ONLY_OPEN or (algorithm == "OpenSystem" and rng.random() < 0.6):
         model = _pick(rng, {"open": 3, "open xxz": 1})
     kinds = _kinds(rng, model, algorithm)
     case = _model(rng, model, kinds, algorithm)
@@ -143,12 +148,15 @@ def _model(rng: np.random.Generator, model: str, kinds: tuple[str, ...], algorit
         return Case(model, kinds, parameters=tuple(given.items()))
     if model == "circuit":
         return Case(model, kinds, layers=circuit(rng, kinds, conserving, closed, algorithm == "NHTEBD"), charge=charge)
-    near = algorithm == "NHTEBD" and rng.random() < 0.93
+    near = algorithm in ("NHTEBD", "DensityTEBD", "Trajectories") and rng.random() < 0.93
     flavour = "hermitian" if closed or model == "open" else str(rng.choice(FLAVOURS))
     terms = local_terms(rng, kinds, flavour, conserving, near)
     if model == "open":
         conserving = rng.random() < 0.4
-        jumps = tuple(random_sum(rng, kinds, conserving=conserving, most=2) for _ in range(int(rng.integers(0, 4))))
+        jumps = tuple(
+            random_sum(rng, kinds, conserving=conserving, most=2, near=near) for _ in range(int(rng.integers(0, 4)))
+        )
+        jumps = tuple(jump for jump in jumps if _few_sites(jump, near))
         return Case(model, kinds, terms=terms, jumps=jumps)
     if model == "noclick":
         terms = (*terms, *adjoint(terms))
@@ -219,12 +227,22 @@ def _settings(rng: np.random.Generator, case: Case) -> tuple[tuple[str, Any], ..
         given["leading"] = int(rng.integers(1, 4))
     if case.algorithm == "ExactDiag" and rng.random() < 0.1:
         given["method"] = str(rng.choice(["dense", "filter"]))
+    if case.algorithm == "LindbladSpectrum":
+        given["k"] = (None, 2, 5)[int(rng.integers(3))]
+    if case.algorithm in ("Trajectories", "DensityTEBD"):
+        given |= {"dt": 0.05, "t_max": 1.0, "every": int(rng.integers(1, 8))}
+    if case.algorithm == "Trajectories":
+        given |= {"inner": str(rng.choice(["ExactEvolution", "NHTEBD"])), "seed": int(rng.integers(0, 1000))}
+    if case.algorithm == "DensityTEBD":
+        given |= {
+            "dt": float(rng.choice([0.02, 0.1, 0.25])),
+            "order": int(rng.choice([1, 2, 4])),
+            "max_bond": 256,
+            "weight": float(rng.choice([1, 2])),
+            "cutoff": 1e-16,
+        }
     if case.model in OPEN:
-        return (
-            (*given.items(), ("k", (None, 2, 5)[int(rng.integers(3))]))
-            if case.algorithm == "LindbladSpectrum"
-            else tuple(given.items())
-        )
+        return tuple(given.items())
     if case.algorithm == "OpenSystem":
         given["gamma"] = float(rng.choice([0, 0.01, 0.5]))
     if case.algorithm in ("OpenSystem", "DegeneratePerturbationSolver") and rng.random() < 0.5:

@@ -1,8 +1,9 @@
-"""Steady states and spectra of Lindblad equations, against the dense superoperator."""
+"""Open systems: levels of Lindblad equations, trajectories and density operators, against dense matrices."""
 
 from __future__ import annotations
 
 import numpy as np
+import scipy.linalg
 import scipy.optimize
 
 from tests.fuzz.answers import Skip
@@ -36,3 +37,47 @@ def check(session: Session) -> None:
             session.judge(name, lambda one=one: one(record, made), Skip("levels of a Lindblad equation"), 0.0, "")
         except RefusedError:
             continue
+
+
+def check_trajectory(session: Session) -> None:
+    """Follow the clicks that a trajectory says it had, and compare its states and norms."""
+    case, world = session.case, session.world
+    made, how = session.made()
+    session.fitting(made, how)
+    records = session.attempt("records", lambda: list(how.records(made)))
+    decay = world.whole.toarray() - 0.5j * sum(jump.conj().T @ jump for jump in world.jumps)
+    clicks = list(zip(records[-1].times, records[-1].which, strict=True))
+    exact = case.setting("inner") == "ExactEvolution"
+    vector, time, log_norm = world.initial / np.linalg.norm(world.initial), 0.0, 0.0
+    for record in records:
+        while clicks and clicks[0][0] <= record.time:
+            at, which = clicks.pop(0)
+            vector = world.jumps[which] @ _evolved(decay, vector, at - time)
+            vector, time, log_norm = vector / np.linalg.norm(vector), at, 0.0
+        vector, time = _evolved(decay, vector, record.time - time), record.time
+        log_norm, vector = log_norm + np.log(np.linalg.norm(vector)), vector / np.linalg.norm(vector)
+        ours, note = np.asarray(record.state.to_vector()), f"at t = {record.time:g} after {record.clicks} clicks"
+        cosine = abs(np.vdot(vector, ours)) / np.linalg.norm(ours)
+        allowed = max(1e-7, 10 * record.error) if exact else 1e-5 + 10 * record.trotter
+        session.compare("Trajectories: state", np.sqrt(max(0.0, 1 - cosine**2)), 0.0, allowed, note)
+        session.compare("Trajectories: log_norm", record.log_norm, log_norm, allowed, note)
+
+
+def _evolved(decay: np.ndarray, vector: np.ndarray, time: float) -> np.ndarray:
+    return scipy.linalg.expm(-1j * time * decay) @ vector
+
+
+def check_density(session: Session) -> None:
+    """Compare the whole density operator with that of the dense superoperator."""
+    world = session.world
+    made, how = session.made()
+    session.fitting(made, how)
+    records = session.attempt("records", lambda: list(how.records(made)))
+    unit = world.initial / np.linalg.norm(world.initial)
+    begun = np.outer(unit, unit.conj()).ravel()
+    for record in (records[0], records[-1]):
+        right = (scipy.linalg.expm(record.time * world.lindbladian) @ begun).reshape(world.dim, -1)
+        ours = record.state.to_dense()
+        off = np.linalg.norm(ours / np.trace(ours) - right / np.trace(right), "nuc") / 2
+        allowed = 1e-8 + 10 * record.noise + 2 * record.trotter
+        session.compare("DensityTEBD: state", off, 0.0, allowed, f"at t = {record.time:g}")

@@ -31,9 +31,12 @@ def public(folder: str) -> list[str]:
 
 
 OBSERVABLES = [name for name in public("observables") if issubclass(getattr(nh.observables, name), nh.Observable)]
+TESTED_ELSEWHERE = ("StateDiffusion", "DensitySteadyState", "OperatorEntanglement", "ClickTimes", "ClickNumbers")
+"""What random cases do not reach: averages, ends of long evolutions, and tables of what a record says itself."""
+
 UNKNOWN = sorted(
     {*OBSERVABLES, *public("models"), *public("algorithms")}
-    - {*OF_STATES, *OF_SPECTRA, *OF_SLOW_MODES, *product.MODELS, *WEIGHTS}
+    - {*OF_STATES, *OF_SPECTRA, *OF_SLOW_MODES, *product.MODELS, *WEIGHTS, *TESTED_ELSEWHERE}
 )
 """Observables, models and algorithms that the reference does not know: the fuzz fails as long as there is one."""
 
@@ -146,6 +149,10 @@ def check(case: Case) -> Report:
             check_spectra.check(session)
         elif case.algorithm == "LindbladSpectrum":
             check_open.check(session)
+        elif case.algorithm == "Trajectories":
+            check_open.check_trajectory(session)
+        elif case.algorithm == "DensityTEBD":
+            check_open.check_density(session)
         elif case.algorithm == "NHDMRG":
             check_spectra.check_level(session)
         else:

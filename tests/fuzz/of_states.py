@@ -99,6 +99,12 @@ def injected_current(moment: Moment, **_: Any) -> Expected:
     return Right([[complex(np.trace(sz @ change) / np.trace(density)).real for sz in each]])
 
 
+def purity(moment: Moment, **_: Any) -> Expected:
+    if moment.density is None:
+        return Right([1.0])
+    return Right([np.trace(moment.density @ moment.density).real / np.trace(moment.density).real ** 2])
+
+
 OF_STATES: dict[str, Callable[..., Expected]] = {
     "Magnetization": magnetization,
     "CurrentProfile": current_profile,
@@ -107,4 +113,5 @@ OF_STATES: dict[str, Callable[..., Expected]] = {
     "EntropyProfile": entropy_profile,
     "Norm": norm,
     "InjectedCurrent": injected_current,
+    "Purity": purity,
 }

@@ -117,6 +117,10 @@ def algorithm(case: Case, **changed: Any) -> nh.Algorithm[Any]:
         given["bath"] = nh.Bath(site=where, jumps=jumps)
     if case.initial is not None:
         given["initial"] = maker(case)
+    if case.algorithm == "Trajectories":
+        seed, inner = given.pop("seed"), getattr(algorithms, given.pop("inner"))
+        truncated = {} if inner is algorithms.ExactEvolution else {"order": 4, "cutoff": 0.0, "max_bond": 64}
+        return algorithms.Trajectories(inner=inner(**given, **truncated), seed=seed)
     return getattr(algorithms, case.algorithm)(**given)
 
 

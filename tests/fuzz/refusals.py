@@ -106,6 +106,13 @@ def bond_too_small(world: World) -> bool:
     return most * (2 if world.case.initial[0] in ("sum", "charge") else 1) > world.case.setting("max_bond", 64)
 
 
+def reaches_far(world: World) -> bool:
+    """Whether a jump or a term acts on more than two neighbours of an open chain."""
+    jumps = [{j for factors in jump for j in factors[2::2]} for jump in world.case.jumps]
+    ring = world.case.parameter("boundary") == "periodic"
+    return ring or too_long(world) or joins_ends(world) or any(max(js) - min(js) > 1 for js in jumps if js)
+
+
 def no_gates_possible(world: World) -> bool:
     return too_long(world) or joins_unlike(world) or no_product(world) or gates_apart(world)
 
@@ -217,7 +224,11 @@ def few_for_filter(world: World) -> bool:
 
 
 REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
-    (r"joins the two ends of the chain", "a ring has longer terms", lambda w: joins_ends(w) and too_long(w)),
+    (
+        r"joins the two ends of the chain",
+        "a ring has longer terms, or jumps",
+        lambda w: joins_ends(w) and (too_long(w) or w.open),
+    ),
     (r"^sites of the ring", "a ring of different sites", joins_unlike),
     (r"^(bond dimension of a state to fold|state of site)", "a ring begins with a product state", no_product),
     (r"spans sites \d+ to \d+; gates", "a term is longer than a bond", too_long),
@@ -286,6 +297,8 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (r"needs pure states, but the steady state", "the steady state is mixed", lambda w: w.open),
     (r"^generator of the model = 'Lindbladian'", "the model has jumps", lambda w: w.open),
     (r"odd number of fermionic operators", "a product is odd", odd_products),
+    (r"acts on (other )?sites .*(NHTEBD|DensityTEBD) needs", "a jump or a term is too long", reaches_far),
+    (r"trajectories by NHTEBD are for open chains", "a ring", joins_ends),
 ]
 """A pattern, the reason in words and whether the reference finds that reason, in the order in which they are tried."""
 

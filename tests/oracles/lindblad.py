@@ -31,6 +31,11 @@ def evolved(model: Any, rho: np.ndarray, time: float) -> np.ndarray:
     return (scipy.linalg.expm(time * superoperator(model)) @ rho.ravel()).reshape(rho.shape)
 
 
+def trace_distance(one: np.ndarray, two: np.ndarray) -> float:
+    """Half the sum of singular values of the difference."""
+    return float(np.linalg.svd(one - two, compute_uv=False).sum()) / 2
+
+
 def random_open(site: Site, L: int, symmetry: Symmetry, rng: np.random.Generator) -> OpenChain:
     """Hops over any distance, interactions, and four random jumps, as many as the symmetry allows."""
     up, neutral = reference.RAISING[site], reference.NEUTRAL[site]

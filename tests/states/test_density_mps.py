@@ -11,7 +11,7 @@ import pytest
 import mpsnh as nh
 from mpsnh.language.opsum import OpSum
 from mpsnh.states.density_mps import DensityMPS
-from tests.oracles.master_equation import random_density_matrix
+from tests.oracles.lindblad import random_density
 from tests.oracles.reference import BOSON, FERMION, HALF, gaussian, operator
 
 CHAINS = {"spins": (HALF,) * 4, "fermions": (FERMION,) * 4, "bosons": (BOSON,) * 3, "mixed": (FERMION, HALF, FERMION)}
@@ -28,7 +28,7 @@ def expected(rho, op, sites):
 @pytest.mark.parametrize("weight", [1.0, 2.5])
 def test_all_that_is_measured(sites, weight):
     rng = np.random.default_rng(1)
-    rho = random_density_matrix(rng, sites)
+    rho = random_density(sites, rng)
     state, last = DensityMPS.from_matrix(3 * rho, sites).weighted(weight), len(sites) - 1
     np.testing.assert_allclose(state.to_dense(), rho, atol=1e-14)
     lower, upper = (LOWER[sites[j]] + dagger for j, dagger in ((0, "†"), (last, "")))
