@@ -118,6 +118,7 @@ points: $(STAMP)
 
 open: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.open
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.open_density
 
 growth: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.growth
