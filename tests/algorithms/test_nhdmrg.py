@@ -234,17 +234,10 @@ def test_all_levels_alike():
         observables.SteadyStateEntropy()(spectrum, Terms(L=4, op=nh.OpSum([(2 + 1j,)]), charge=0))
 
 
-@pytest.mark.parametrize(("L", "V", "h", "seed"), [(12, 1.1, 0.0, 0), (11, 1.1, 0.5, 0), (10, 0.0, 1.0, 3)])
+@pytest.mark.parametrize(("L", "V", "h", "seed"), [(12, 1.1, 0.0, 0), (11, 1.1, 0.5, 0)])
 def test_steady_states_of_rings_are_found_by_evolution(L, V, h, seed):
     ring = models.NonHermitianXXZ(L=L, gamma=0.3, V=V, h=h, seed=seed, boundary="periodic", charge=L % 2)
     (ours,) = algorithms.NHDMRG(which="growth", max_bond=64).records(ring)
     (exact,) = algorithms.SteadyState(k=1).records(ring)
     assert ours.certified
     assert abs(ours.values[0] - exact.values[0]) < min(1e-7, ours.errors[0])
-
-
-def test_a_ring_of_free_fermions():
-    """γ / sin(π / N)."""
-    ring = models.NonHermitianXXZ(L=16, gamma=0.3, V=0.0, boundary="periodic")
-    (ours,) = algorithms.NHDMRG(which="growth", max_bond=40, starts=1, tolerance=0.1).records(ring)
-    assert abs(ours.values[0].imag - 0.3 / np.sin(np.pi / 16)) < min(1e-4, ours.errors[0])
