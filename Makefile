@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points growth faint levels clean fuzz torture
+.PHONY: help setup reproduce test lint types wheel docs docs-test oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points growth faint levels clean fuzz torture
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -17,6 +17,8 @@ help:
 	@echo "make lint       check format and style"
 	@echo "make types      check types, and that a planted error is found"
 	@echo "make wheel      build the wheel and use it from outside of the checkout"
+	@echo "make docs       build the documentation site into build/docs"
+	@echo "make docs-test  build it and look at it in a browser (needs Chromium)"
 	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
 	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
 	@echo "make nhtebd     time NHTEBD next to TeNPy and quimb at the same truncation error (twenty minutes)"
@@ -72,6 +74,16 @@ types: $(STAMP)
 
 wheel: $(STAMP)
 	sh tests/project/check_wheel.sh $(BIN)/python
+
+# What the site needs is installed when it is built; it asks the network for the inventories of other sites, and does without.
+DOCS_STAMP = $(VENV)/.installed-docs
+$(DOCS_STAMP): $(STAMP) setup.cfg
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
+docs: $(DOCS_STAMP)
+	$(ONE_THREAD) $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 oldest:
 	sh tests/project/check_oldest.sh $(PYTHON)
