@@ -85,6 +85,9 @@ docs: $(DOCS_STAMP)
 	$(ONE_THREAD) $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/docs
 	@echo "build/docs/index.html"
 
+docs-test: docs
+	$(BIN)/python -m pytest tests/project/check_site.py tests/project/check_browser.py
+
 oldest:
 	sh tests/project/check_oldest.sh $(PYTHON)
 
@@ -137,4 +140,4 @@ memory: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.memory
 
 clean:
-	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist out docs/api docs/examples *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

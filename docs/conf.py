@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
 import re
 import urllib.request
@@ -10,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 
 import mpsnh
+from mpsnh.value import Value
 
 # One thread, as in the tests: the matrices of examples are small.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -47,9 +50,21 @@ pygments_dark_style = "monokai"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
+PACKAGES = ("mpsnh", "mpsnh.models", "mpsnh.algorithms", "mpsnh.observables", "mpsnh.statistics")
+"""Packages that have a page of their public names."""
+
+
+def public_names(package: str) -> list[str]:
+    """Return the public names of a package, those of `__init__.pyi` for most, besides other packages."""
+    module = importlib.import_module(package)
+    return sorted(name for name in module.__all__ if not inspect.ismodule(getattr(module, name)))
+
+
 autosummary_generate = True
-autosummary_ignore_module_all = False
-autosummary_imported_members = True
+autosummary_context = {"public": {package: public_names(package) for package in PACKAGES}}
+autosummary_filename_map = {  # where capitals do not tell files apart
+    f"mpsnh.statistics.{name}": f"mpsnh.statistics.{name.lower()}-class" for name in ("Kink", "Plateau")
+}
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
 autodoc_typehints = "none"  # the signatures would repeat what the lists of parameters say in words
 napoleon_google_docstring = False
@@ -65,6 +80,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,
     "min_reported_time": 1e9,
     "remove_config_comments": True,
     "abort_on_example_error": True,
@@ -131,12 +147,14 @@ def skip_inherited(_app: Any, _what: str, _name: str, thing: Any, skip: bool, _o
 
 
 def keyword_signature(
-    _app: Any, what: str, _name: str, thing: Any, _options: Any, signature: str | None, _returns: str | None
+    _app: Any, what: str, _name: str, thing: Any, _options: Any, _signature: str | None, _returns: str | None
 ) -> tuple[str, str] | None:
-    """Write the parameters of a class without the annotations that its list of parameters explains."""
-    if what != "class" or signature is None:
+    """Write the parameters of a `Value`, which its constructor only knows as keywords, with their defaults."""
+    if what != "class" or not issubclass(thing, Value):
         return None
-    return signature.replace("(*, ", "("), ""
+    given = inspect.signature(thing.__init__).parameters.values()
+    listed = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in given if parameter.name != "self"]
+    return str(inspect.Signature(listed)), ""
 
 
 def setup(app: Any) -> None:

@@ -18,6 +18,7 @@ for gamma, axes in zip((0.0, 0.3), panels, strict=True):
     chain = models.NonHermitianXXZ(L=30, gamma=gamma, V=0.5, charge=-18)
     data = nh.Simulation(chain, evolve, {"sz": observables.Magnetization()}).run()
     image = axes.pcolormesh(data["site"], data["time"], data["sz"] + 0.5, vmin=0, vmax=1)
-    axes.set(title=f"γ = {gamma}", xlabel="site j", ylabel="time (1/J)")
+    axes.set(title=f"γ = {gamma}", xlabel="site j")
+panels[0].set_ylabel("time (1/J)")
 figure.colorbar(image, label="density")
 plt.show()
