@@ -30,6 +30,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # formulas need no other site to be seen
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",

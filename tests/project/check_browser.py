@@ -94,3 +94,14 @@ def test_dark_mode_is_dark(page, address):
     page.goto(f"{address}/index.html")
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(int(part) for part in colour.removeprefix("rgb(").rstrip(")").split(",")) < 64
+
+
+@pytest.mark.parametrize("name", ["oracles", "benchmarks", "conventions"])
+def test_formulas_are_set(page, address, name):
+    page.goto(f"{address}/{name}.html")
+    if page.locator(".math").count():
+        page.locator("mjx-container").first.wait_for()
+        count = "document.querySelectorAll('{}').length"
+        page.wait_for_function(f"{count.format('.math')} == {count.format('mjx-container')}")
+    assert page.locator("mjx-merror").count() == 0
+    assert page.mistakes == []
