@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel docs docs-test oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points growth faint levels clean fuzz torture
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points growth faint levels clean fuzz torture
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -75,6 +75,7 @@ types: $(STAMP)
 wheel: $(STAMP)
 	sh tests/project/check_wheel.sh $(BIN)/python
 
+.PHONY: docs docs-test
 # What the site needs is installed when it is built; it asks the network for the inventories of other sites, and does without.
 DOCS_STAMP = $(VENV)/.installed-docs
 $(DOCS_STAMP): $(STAMP) setup.cfg
