@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import mpsnh as nh
 from mpsnh import algorithms
 
 PAGE = (Path(__file__).parents[2] / "docs" / "which-algorithm.md").read_text(encoding="utf-8")
@@ -27,7 +26,7 @@ def names():
 def test_the_line_runs(row, names):
     *_, algorithm, model, gives = (cell.strip("`") for cell in row)
     *_, last = eval(algorithm, names).records(eval(model, names))
-    assert isinstance(last, getattr(nh, gives))
+    assert gives in {kind.__name__ for kind in type(last).__mro__}
 
 
 def test_no_algorithm_is_missing():
