@@ -14,7 +14,7 @@ from tests.support.site import SITE
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PHONE = {"width": 390, "height": 844}
-PAGES = ("index", "getting-started", "which-algorithm", "conventions", "examples/index", "api", "benchmarks")
+PAGES = ("index", "getting-started", "which-algorithm", "coming-from", "levels", "examples/index", "api", "benchmarks")
 
 
 class Silent(SimpleHTTPRequestHandler):
