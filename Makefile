@@ -17,6 +17,8 @@ help:
 	@echo "make lint       check format and style"
 	@echo "make types      check types, and that a planted error is found"
 	@echo "make wheel      build the wheel and use it from outside of the checkout"
+	@echo "make docs       build the documentation site into build/docs"
+	@echo "make docs-test  build it and look at it in a browser (needs Chromium)"
 	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
 	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
 	@echo "make nhtebd     time NHTEBD next to TeNPy and quimb at the same truncation error (twenty minutes)"
@@ -74,6 +76,20 @@ types: $(STAMP)
 wheel: $(STAMP)
 	sh tests/project/check_wheel.sh $(BIN)/python
 
+.PHONY: docs docs-test
+# What the site needs is installed when it is built; it asks the network for the inventories of other sites, and does without.
+DOCS_STAMP = $(VENV)/.installed-docs
+$(DOCS_STAMP): $(STAMP) setup.cfg
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
+docs: $(DOCS_STAMP)
+	$(ONE_THREAD) $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
+docs-test: docs
+	$(BIN)/python -m pytest tests/project/check_site.py tests/project/check_browser.py
+
 oldest:
 	sh tests/project/check_oldest.sh $(PYTHON)
 
@@ -130,4 +146,4 @@ memory: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.memory
 
 clean:
-	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist out docs/api docs/examples *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -52,10 +52,11 @@ STEPS_SHARE = 5
 
 
 class NHTEBD(TimeEvolution["Sweep"]):
-    """Non-Hermitian TEBD of a chain or ring (after G. Vidal, PRL 91, 147902 (2003)).
+    """Non-Hermitian TEBD of a chain or ring.
 
     Non-unitary gates destroy the canonical form, so each gate acts, and is truncated, at the orthogonality centre,
-    which moves through a layer by QR. The norm is taken out after every gate and summed in `Snapshot.log_norm`.
+    which moves through a layer by QR (after G. Vidal, PRL 91, 147902 (2003)). The norm is taken out
+    after every gate and summed in `Snapshot.log_norm`.
 
     A ring is folded into a ladder whose rungs hold the sites r and L - 1 - r, so that all gates act on neighbours. Its
     states are `mpsnh.FoldedMPS`, and all that is said here of sites and bonds holds for rungs.

@@ -23,7 +23,7 @@ from rich.text import Text
 from typing_extensions import override
 
 from mpsnh import studies
-from mpsnh.checks import printable
+from mpsnh.checks import did_you_mean, printable
 
 # What a command needs is imported in it: `mpsnh --help` must not wait for the studies, zarr and matplotlib.
 if TYPE_CHECKING:
@@ -265,6 +265,62 @@ def export(
 
     beside = Path(Path(place.rstrip("/")).name).with_suffix("") if "://" in place else Path(place).with_suffix("")
     for path in exported(results(place), to, out or beside):
+        _say(str(path))
+
+
+@app.command("models")
+def list_models() -> None:
+    """List the models that there are, in a line each."""
+    _list("models")
+
+
+@app.command("algorithms")
+def list_algorithms() -> None:
+    """List the algorithms that there are, in a line each."""
+    _list("algorithms")
+
+
+@app.command("observables")
+def list_observables() -> None:
+    """List the observables that there are, in a line each."""
+    _list("observables")
+
+
+def _list(room: str) -> None:
+    package = importlib.import_module(f"mpsnh.{room}")
+    width = max(map(len, package.__all__))
+    for name in package.__all__:
+        _say(f"{name:{width}}  {(getattr(package, name).__doc__ or '').partition(chr(10))[0].removesuffix('.')}")
+
+
+@app.command()
+def cite(names: Annotated[list[str], typer.Argument(help="Models, algorithms and observables.")]) -> None:
+    """Print BibTeX of the papers behind a model, an algorithm or an observable, such as NonHermitianXXZ NHTEBD."""
+    from mpsnh.papers import cited
+
+    rooms = [importlib.import_module(f"mpsnh.{room}") for room in ("models", "algorithms", "observables")]
+    known = {name: room for room in rooms for name in room.__all__}
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"there is no {name}{did_you_mean(name, known)}; mpsnh models, mpsnh algorithms, … list all"
+            )
+    _say(cited(*(getattr(known[name], name) for name in names)))
+
+
+class _Kind(StrEnum):
+    model = "model"
+
+
+@app.command()
+def new(
+    kind: Annotated[_Kind, typer.Argument(help="What to begin.")],
+    name: Annotated[str, typer.Argument(help="The name of its class, such as LossyChain.")],
+) -> None:
+    """Begin a model of your own: a file for it and one for its test, here, which are right and yours to change."""
+    from mpsnh.starter import write
+
+    for path in write(name, Path()):
         _say(str(path))
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("models", "algorithms", "observables")
 BELOW_BASE = ("checks", "value", "kernels", "language", "linalg", "operators", "states")
 CORE = (*BELOW_BASE, "base")
-EVERYTHING = (*CORE, *FOLDERS, "run", "statistics", "picture")
+EVERYTHING = (*CORE, *FOLDERS, "run", "statistics", "picture", "papers", "starter")
 
 MAY_IMPORT = {
     "checks": (),
@@ -31,6 +31,8 @@ MAY_IMPORT = {
     "observables": CORE,
     "run": CORE,
     "picture": ("checks", "run", "statistics"),
+    "papers": (),
+    "starter": (),
     "studies": EVERYTHING,
     "cli": (*EVERYTHING, "studies"),
 }
@@ -227,6 +229,8 @@ def test_the_check_finds_circles():
         ("mpsnh.run.sweep", "from mpsnh.statistics.averages import typical", ["mpsnh.statistics.averages"]),
         ("mpsnh.picture", "from mpsnh.studies.study import PaperStudy", ["mpsnh.studies.study"]),
         ("mpsnh.picture", "from mpsnh.states.mps import MPS", ["mpsnh.states.mps"]),
+        ("mpsnh.papers", "from mpsnh.cli import app", ["mpsnh.cli"]),
+        ("mpsnh.starter", "from mpsnh.base.model import Model", ["mpsnh.base.model"]),
         ("mpsnh.studies.study", "from mpsnh.cli import app", ["mpsnh.cli"]),
         ("mpsnh.cli", "from benchmarks import sweep", ["benchmarks"]),
         # however it is written
