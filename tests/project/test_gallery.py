@@ -16,6 +16,7 @@ LONGEST = 40
 def _without_a_screen():
     with mpl.rc_context():
         plt.switch_backend("agg")
+        plt.close("all")  # which other tests may have left
         yield
         plt.close("all")
 
