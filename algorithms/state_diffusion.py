@@ -22,6 +22,7 @@ from mpsnh.checks import require, require_memory
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.linalg.propagator import Propagator
 from mpsnh.operators.jumps import between, charge_change
+from mpsnh.operators.lindblad import on_supports
 from mpsnh.operators.propagator import propagator
 from mpsnh.operators.sector import Sector
 from mpsnh.states.vector import ExactState
@@ -31,6 +32,9 @@ STREAM = 11
 
 COARSE = 0.3
 """Largest ‖L‖² dt that is no longer small."""
+
+FAST = 2.0
+"""Largest ‖h‖ dt, for the Hamiltonian h of a few sites, that is no longer small."""
 
 Vector = NDArray[np.complex128]
 
@@ -59,9 +63,17 @@ class Monitor:
 
     def __init__(self, model: OpenModel, dt: float) -> None:
         self.sector: Sector = model.sector
-        jumps = model.generator.jumps
+        hamiltonian, jumps = model.generator.hamiltonian, model.generator.jumps
         require_memory(self.sector.matrix_bytes() * (1 + len(jumps)), f"vectors and jumps of {model.L} sites")
-        self._half: Propagator = propagator(Hamiltonian(model.generator.hamiltonian), self.sector, 0.0, dt / 2)
+        turning = max((float(abs(h).sum(axis=0).max()) for _, h in on_supports(hamiltonian, model.sites)), default=0.0)
+        if turning * dt > FAST:
+            warnings.warn(
+                f"StateDiffusion: ‖h‖ dt may reach {turning * dt:.2g} for a part h of the Hamiltonian, above {FAST:g}, "
+                "where a step does not resolve how it turns what is measured: use a smaller dt",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self._half: Propagator = propagator(Hamiltonian(hamiltonian), self.sector, 0.0, dt / 2)
         self._channels = []
         for number, jump in enumerate(jumps):
             if model.charge is not None and charge_change(jump, model.sites) != 0:

@@ -120,7 +120,11 @@ class Trajectories(Algorithm[ClickSnapshot]):
         if not (isinstance(self.inner, TimeEvolution) and isinstance(self.inner, Clicking)):
             allowed = "an evolution of pure states that can jump, such as ExactEvolution(…) or NHTEBD(…)"
             raise TypeError(f"inner = {self.inner!r}, but it must be {allowed}")
-        for number in self._seeds:
+        given = self.seed if isinstance(self.seed, tuple) else (self.seed,)
+        plain = tuple(int(number) if isinstance(number, np.integer) else number for number in given)
+        object.__setattr__(self, "seed", plain if isinstance(self.seed, tuple) else plain[0])
+        require(len(plain) > 0, "seed", self.seed, "a whole number, or a tuple of them")
+        for number in plain:
             whole = isinstance(number, int) and not isinstance(number, bool) and number >= 0
             require(whole, "seed", self.seed, "a whole number that is not negative, or a tuple of them")
 

@@ -23,7 +23,7 @@ HERMITIAN = 1e-12
 DENSE = 256
 """Largest dimension of some sites of which a dense matrix is made faster than a sparse one."""
 
-ROUNDING = 1e-13
+ROUNDING = 4e-15
 """Matrix elements, relative to the largest one on the same sites, that count as zero."""
 
 

@@ -36,6 +36,10 @@ MOST_OPEN = 4096
 """Largest dimension of the sites that a reduced density matrix is made of."""
 
 
+MIXED_PARITY = 1e-9
+"""Weight of states of another fermion parity that counts as rounding."""
+
+
 @dataclass(frozen=True, eq=False)
 class DensityMPS(Mixed):
     """A density operator ρ as a matrix-product state |ρ⟩⟩ of sites that hold a ket and a bra.
@@ -82,12 +86,20 @@ class DensityMPS(Mixed):
         state : MPS
             |ψ⟩, of any norm; it must know its sites.
 
+        Raises
+        ------
+        ValueError
+            If it is a superposition of even and odd numbers of fermions.
+
         Examples
         --------
         >>> DensityMPS.from_pure(nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "down"])).expect_each("Sz").real.tolist()
         [0.5, -0.5]
         """
         sites, tensors = state._named_sites(), state.canonical_tensors()
+        mixed = 1 - abs(_mean_parity(tensors, sites))
+        allowed = "0, as no state is a superposition of even and odd numbers of fermions"
+        require(mixed <= MIXED_PARITY, "weight of another fermion parity", mixed, allowed)
         sizes = [16.0 * (t.shape[0] * t.shape[1] * t.shape[2]) ** 2 for t in tensors]
         require_memory(4 * sum(sizes), f"the density operator of a state of bond dimension {state.max_bond()}")
         return cls(stored(list(projector(tensors, sites)), doubled(sites)))
@@ -394,3 +406,14 @@ class DensityMPS(Mixed):
     @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         return replace(self, mps=self.mps.with_arrays(arrays))
+
+
+def _mean_parity(tensors: Sequence[NDArray[Any]], sites: Sequence[Site]) -> float:
+    """Return the expectation value of the fermion parity of a normalised state."""
+    if all(min(site.parities) > 0 for site in sites):
+        return 1.0
+    environment = np.ones((1, 1))
+    for tensor, site in zip(tensors, sites, strict=True):
+        signed = tensor * np.array(site.parities)[:, None]
+        environment = np.tensordot(tensor.conj(), np.tensordot(environment, signed, 1), ((0, 1), (0, 1)))
+    return float(environment.item().real)

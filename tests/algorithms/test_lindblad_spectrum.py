@@ -200,3 +200,22 @@ def test_what_oscillates_without_decay_is_no_steady_state():
         assert record.copies(0) == null
         require_steady(record, model)
         assert record.count >= 3
+
+
+def test_several_steady_states_of_a_sector_are_never_certain():
+    """A loss of 10⁷ leaves a mode that decays with 5e-8, which rounding of the matrix hides."""
+    hop = OpSum([(0.5, "Sp", 0, "Sm", 1), (0.5, "Sm", 0, "Sp", 1)])
+    for rate in (1e7, 1e16):
+        model = models.OpenChain(L=2, hamiltonian=hop, jump_operators=[OpSum([(rate**0.5, "Sm", 0)])])
+        record = spectrum(model)
+        assert len(record.steady) == 1 or not record.certified
+
+
+def test_elements_that_should_cancel_do_not_spoil_vectors():
+    hop = OpSum([(0.5, "Sp", 0, "Sm", 1), (0.5, "Sm", 0, "Sp", 1)])
+    jumps = [OpSum([(1.0, "Sp", 0)]), OpSum([(0.5, "Sz", 0), (0.3j, "Id", 0)])]
+    model = models.OpenChain(L=2, hamiltonian=hop, jump_operators=jumps)
+    exact = np.linalg.eigvals(lindblad.superoperator(model))
+    record = spectrum(model)
+    assert record.certified
+    assert np.abs(np.sort(exact.real)[::-1][:2] - record.values.real[:2]).max() < 1e-10
