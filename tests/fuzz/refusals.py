@@ -293,7 +293,11 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (r"measures .*, but .* yields", "another kind of record", always),
     (r"must agree: the eigenvector is wrong", "the level is degenerate", degenerate_levels),
     (r"InjectedCurrent needs an OpenModel", "the model has no jumps", lambda w: not w.open),
-    (r"coherence between fermion parities", "the state mixes parities", mixes_parities),
+    (
+        r"coherence between fermion parities|weight of another fermion parity",
+        "the state mixes parities",
+        mixes_parities,
+    ),
     (r"needs pure states, but the steady state", "the steady state is mixed", lambda w: w.open),
     (r"^generator of the model = 'Lindbladian'", "the model has jumps", lambda w: w.open),
     (r"odd number of fermionic operators", "a product is odd", odd_products),
