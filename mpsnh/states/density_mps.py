@@ -27,17 +27,15 @@ from mpsnh.states.vectorised import (
     difference_tensors,
     doubled,
     emphasis,
+    equal_weights,
     projector,
     require_density,
+    require_one_parity,
     stored,
 )
 
 MOST_OPEN = 4096
 """Largest dimension of the sites that a reduced density matrix is made of."""
-
-
-MIXED_PARITY = 1e-9
-"""Weight of states of another fermion parity that counts as rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +95,7 @@ class DensityMPS(Mixed):
         [0.5, -0.5]
         """
         sites, tensors = state._named_sites(), state.canonical_tensors()
-        mixed = 1 - abs(_mean_parity(tensors, sites))
-        allowed = "0, as no state is a superposition of even and odd numbers of fermions"
-        require(mixed <= MIXED_PARITY, "weight of another fermion parity", mixed, allowed)
+        require_one_parity(tensors, sites)
         sizes = [16.0 * (t.shape[0] * t.shape[1] * t.shape[2]) ** 2 for t in tensors]
         require_memory(4 * sum(sizes), f"the density operator of a state of bond dimension {state.max_bond()}")
         return cls(stored(list(projector(tensors, sites)), doubled(sites)))
@@ -127,20 +123,7 @@ class DensityMPS(Mixed):
         """
         if charge is None:
             return cls.product(sites, [np.eye(site.dim) for site in sites])
-        lefts, rights = [{0}], [{charge}]
-        for site, other in zip(sites, reversed(sites), strict=True):
-            lefts.append({q + c for q in lefts[-1] for c in site.charges})
-            rights.append({q - c for q in rights[-1] for c in other.charges})
-        bonds = [sorted(a & b) for a, b in zip(lefts, reversed(rights), strict=True)]
-        require(bool(bonds[0]), "charge", charge, "that of some state of the sites")
-        tensors = []
-        for site, before, after in zip(sites, bonds, bonds[1:], strict=False):
-            tensor = np.zeros((len(before), site.dim, site.dim, len(after)))
-            for s, c in enumerate(site.charges):
-                for q in (q for q in before if q + c in after):
-                    tensor[before.index(q), s, s, after.index(q + c)] = 1 / site.dim
-            tensors.append(tensor.reshape(len(before), -1, len(after)))
-        return cls(stored(tensors, doubled(sites)))
+        return cls(stored(equal_weights(sites, charge), doubled(sites)))
 
     @classmethod
     def product(cls, sites: Sequence[Site], states: Sequence[str | ArrayLike]) -> Self:
@@ -406,14 +389,3 @@ class DensityMPS(Mixed):
     @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         return replace(self, mps=self.mps.with_arrays(arrays))
-
-
-def _mean_parity(tensors: Sequence[NDArray[Any]], sites: Sequence[Site]) -> float:
-    """Return the expectation value of the fermion parity of a normalised state."""
-    if all(min(site.parities) > 0 for site in sites):
-        return 1.0
-    environment = np.ones((1, 1))
-    for tensor, site in zip(tensors, sites, strict=True):
-        signed = tensor * np.array(site.parities)[:, None]
-        environment = np.tensordot(tensor.conj(), np.tensordot(environment, signed, 1), ((0, 1), (0, 1)))
-    return float(environment.item().real)

@@ -20,6 +20,77 @@ from mpsnh.states.canonical import right_canonical
 from mpsnh.states.mps import MPS
 from mpsnh.states.symmetric import from_blocks
 
+MIXED_PARITY = 1e-9
+"""Weight of states of another fermion parity that counts as rounding."""
+
+
+def require_one_parity(tensors: Sequence[Array], sites: Sequence[Site]) -> None:
+    """Raise if a state is a superposition of even and odd numbers of fermions.
+
+    Parameters
+    ----------
+    tensors : sequence of ndarray, shape (left bond, d, right bond)
+        Of a state of unit norm.
+    sites : sequence of Site
+        The chain.
+
+    Raises
+    ------
+    ValueError
+        Saying how much of it has the other parity.
+
+    Examples
+    --------
+    >>> require_one_parity([np.full((1, 2, 1), 0.5**0.5)] * 2, [nh.Fermion()] * 2)
+    Traceback (most recent call last):
+    ValueError: weight of another fermion parity = 1.0, but it must be 0, as no state is a superposition of even ...
+    """
+    if all(min(site.parities) > 0 for site in sites):
+        return
+    environment = np.ones((1, 1))
+    for tensor, site in zip(tensors, sites, strict=True):
+        signed = tensor * np.array(site.parities)[:, None]
+        environment = np.tensordot(tensor.conj(), np.tensordot(environment, signed, 1), ((0, 1), (0, 1)))
+    mixed = 1 - abs(float(environment.item().real))
+    allowed = "0, as no state is a superposition of even and odd numbers of fermions"
+    require(mixed <= MIXED_PARITY, "weight of another fermion parity", mixed, allowed)
+
+
+def equal_weights(sites: Sequence[Site], charge: int) -> list[Array]:
+    """Return the tensors of the density operator in which all states of a charge have the same probability.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        The chain.
+    charge : int
+        The charge.
+
+    Raises
+    ------
+    ValueError
+        If no state has this charge.
+
+    Examples
+    --------
+    >>> [tensor.shape for tensor in equal_weights([nh.Spin(0.5)] * 2, 0)]
+    [(1, 4, 2), (2, 4, 1)]
+    """
+    lefts, rights = [{0}], [{charge}]
+    for site, other in zip(sites, reversed(sites), strict=True):
+        lefts.append({q + c for q in lefts[-1] for c in site.charges})
+        rights.append({q - c for q in rights[-1] for c in other.charges})
+    bonds = [sorted(a & b) for a, b in zip(lefts, reversed(rights), strict=True)]
+    require(bool(bonds[0]), "charge", charge, "that of some state of the sites")
+    tensors = []
+    for site, before, after in zip(sites, bonds, bonds[1:], strict=False):
+        tensor = np.zeros((len(before), site.dim, site.dim, len(after)))
+        for s, c in enumerate(site.charges):
+            for q in (q for q in before if q + c in after):
+                tensor[before.index(q), s, s, after.index(q + c)] = 1 / site.dim
+        tensors.append(tensor.reshape(len(before), -1, len(after)))
+    return tensors
+
 
 def doubled(sites: Sequence[Site]) -> tuple[DoubledSite, ...]:
     """Return the sites of kets and bras whose charge is that of the ket less that of the bra.
