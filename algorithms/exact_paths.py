@@ -17,9 +17,9 @@ from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.propagator import Evolving, normalise
 from mpsnh.linalg.stretch import Stretch, Stretches
 from mpsnh.operators.jumps import between, charge_change
-from mpsnh.operators.lindblad import on_supports
+from mpsnh.operators.lindblad import conserves_charge
 from mpsnh.operators.matrix import matrix
-from mpsnh.operators.sector import LEAK, Sector, joint_charges, sector
+from mpsnh.operators.sector import LEAK, Sector, sector
 from mpsnh.states.blocks import bond_charges
 from mpsnh.states.mps import MPS
 from mpsnh.states.symmetric import SymmetricMPS, symmetric
@@ -130,7 +130,9 @@ class ExactPaths:
         jumps = model.generator.jumps
         changes = [charge_change(jump, model.sites) for jump in jumps]
         known = [change for change in changes if change is not None]
-        self._by_charge = len(known) == len(changes) and _conserves(model)
+        charged = any(any(site.charges) for site in model.sites)
+        conserved = charged and conserves_charge(model.no_click().generator.terms, model.sites, LEAK)
+        self._by_charge = len(known) == len(changes) and conserved
         require(
             self._by_charge or model.charge is None,
             "charge",
@@ -193,16 +195,6 @@ class ExactPaths:
             return ExactPath(self, room, Evolving(Evolving.of(state.vector).pair, log_norm))
         pair = np.stack([state.vector, after.carry["sample"]], axis=1)
         return ExactPath(self, room, Evolving(pair, log_norm, float(after.carry["slack"])))
-
-
-def _conserves(model: OpenModel) -> bool:
-    """Tell whether the sites have charges and the Hamiltonian conserves their sum."""
-    for where, on_sites in on_supports(model.no_click().generator.terms, model.sites):
-        elements, charges = on_sites.tocoo(), joint_charges([model.sites[j].charges for j in where])
-        sizes, changing = np.abs(elements.data), charges[elements.row] != charges[elements.col]
-        if changing.any() and sizes[changing].max() > LEAK * sizes.max():
-            return False
-    return any(any(site.charges) for site in model.sites)
 
 
 class ExactPath:

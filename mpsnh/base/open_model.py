@@ -16,8 +16,7 @@ from mpsnh.language.doubled import DoubledSite
 from mpsnh.language.generator import Lindbladian
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site, is_fermionic
-from mpsnh.operators.lindblad import anti_hermitian, doubled_sites, effective, lindblad
-from mpsnh.states.vectorised import doubled
+from mpsnh.operators.lindblad import anti_hermitian, doubled, doubled_sites, effective, lindblad
 
 
 class OpenModel(Model):

@@ -238,21 +238,51 @@ def doubled_sites(hamiltonian: OpSum, jumps: Sequence[OpSum], sites: Sequence[Si
     spread = 1 + sum(max(site.charges) - min(site.charges) for site in sites)
     generator = lindblad(hamiltonian, jumps)
     for ket, bra in ((spread, 1), (1, -1)):
-        doubled = _doubled(sites, ket, bra)
-        if all(_conserved(matrix, [doubled[j] for j in where]) for where, matrix in on_supports(generator, doubled)):
-            return doubled
-    return _doubled(sites, 0, 0)
+        pairs = doubled(sites, ket, bra)
+        if conserves_charge(generator, pairs):
+            return pairs
+    return doubled(sites, 0, 0)
 
 
-def _doubled(sites: Sequence[Site], ket: int, bra: int) -> tuple[DoubledSite, ...]:
-    """Double each site, the same ones once."""
-    doubled = {site: DoubledSite(site, ket, bra) for site in set(sites)}
-    return tuple(doubled[site] for site in sites)
+def doubled(sites: Sequence[Site], ket: int = 1, bra: int = -1) -> tuple[DoubledSite, ...]:
+    """Return the sites of kets and bras, the same ones made once.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        The chain.
+    ket, bra : int
+        What charges of kets and of bras count, as for `DoubledSite`.
+
+    Examples
+    --------
+    >>> doubled([nh.Boson(1)])[0].charges
+    (0, -1, 1, 0)
+    """
+    pairs = {site: DoubledSite(site, ket, bra) for site in set(sites)}
+    return tuple(pairs[site] for site in sites)
 
 
-def _conserved(matrix: Any, sites: Sequence[Site]) -> bool:
-    """Tell whether a matrix has no elements between states of different charges."""
-    charges = joint_charges([site.charges for site in sites])
-    elements = matrix.tocoo()
-    sizes, changing = np.abs(elements.data), charges[elements.row] != charges[elements.col]
-    return not changing.any() or bool(sizes[changing].max() <= ROUNDING * sizes.max())
+def conserves_charge(op: OpSum, sites: Sequence[Site], rounding: float = ROUNDING) -> bool:
+    """Tell whether an operator has no elements between states of different charges.
+
+    Parameters
+    ----------
+    op : OpSum
+        The operator.
+    sites : sequence of Site
+        The chain.
+    rounding : float
+        Elements, relative to the largest one on the same sites, that count as none.
+
+    Examples
+    --------
+    >>> [conserves_charge(OpSum([(1.0, name, 0)]), [nh.Spin(0.5)] * 2) for name in ("Sz", "Sx")]
+    [True, False]
+    """
+    for where, matrix in on_supports(op, sites):
+        charges, elements = joint_charges([sites[j].charges for j in where]), matrix.tocoo()
+        sizes, changing = np.abs(elements.data), charges[elements.row] != charges[elements.col]
+        if changing.any() and sizes[changing].max() > rounding * sizes.max():
+            return False
+    return True

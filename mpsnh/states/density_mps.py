@@ -16,6 +16,7 @@ from mpsnh.checks import require, require_memory
 from mpsnh.language.doubled import DoubledSite, on_kets
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
+from mpsnh.operators.lindblad import doubled
 from mpsnh.operators.localise import localise
 from mpsnh.states.mps import MPS
 from mpsnh.states.state import Mixed, each_operator
@@ -25,7 +26,6 @@ from mpsnh.states.vectorised import (
     as_vector,
     covector,
     difference_tensors,
-    doubled,
     emphasis,
     equal_weights,
     projector,

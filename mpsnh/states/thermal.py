@@ -15,13 +15,13 @@ from mpsnh.language.generator import Hamiltonian
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.gates import gates
-from mpsnh.operators.lindblad import anti_hermitian
+from mpsnh.operators.lindblad import anti_hermitian, doubled
 from mpsnh.operators.steps import Steps
 from mpsnh.operators.timestep import time_step
 from mpsnh.states.density_mps import DensityMPS
 from mpsnh.states.symmetric import from_blocks
 from mpsnh.states.truncation import Truncation
-from mpsnh.states.vectorised import doubled, weighted_gate
+from mpsnh.states.vectorised import weighted_gate
 
 WEIGHT = 2.0
 """That of identities in truncations, as for `mpsnh.algorithms.DensityTEBD`."""

@@ -92,23 +92,6 @@ def equal_weights(sites: Sequence[Site], charge: int) -> list[Array]:
     return tensors
 
 
-def doubled(sites: Sequence[Site]) -> tuple[DoubledSite, ...]:
-    """Return the sites of kets and bras whose charge is that of the ket less that of the bra.
-
-    Parameters
-    ----------
-    sites : sequence of Site
-        The chain.
-
-    Examples
-    --------
-    >>> doubled([nh.Boson(1)])[0].charges
-    (0, -1, 1, 0)
-    """
-    pairs = {site: DoubledSite(site) for site in set(sites)}
-    return tuple(pairs[site] for site in sites)
-
-
 def signs(sites: Sequence[Site]) -> NDArray[np.float64]:
     """Return the sign of each basis state of doubled sites as an operator |k⟩⟨b|.
 
