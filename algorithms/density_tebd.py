@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.algorithms.nhtebd import NHTEBD, STEPS_SHARE, TOLERANCE
+from mpsnh.algorithms.nhtebd import NHTEBD, TOLERANCE
 from mpsnh.algorithms.tebd_sweep import Sweep
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import TimeEvolution
@@ -24,7 +24,7 @@ from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.operators.steps import Steps
-from mpsnh.operators.timestep import step_error, time_step
+from mpsnh.operators.timestep import added_up, step_error
 from mpsnh.states.basis import require_same_basis
 from mpsnh.states.density_mps import DensityMPS
 from mpsnh.states.mixed_shadow import MixedShadow
@@ -37,9 +37,6 @@ MIXED = "infinite temperature"
 
 POSITIVE = 1e-8
 """By how much eigenvalues of an initial state of two sites may be negative, and how far it may be from Hermitian."""
-
-CAUTION = 2.0
-"""By what the estimated error of time steps is multiplied."""
 
 
 class DensityTEBD(TimeEvolution["Mixture"]):
@@ -244,7 +241,7 @@ class DensityTEBD(TimeEvolution["Mixture"]):
         def rate(model: Model) -> float:
             view = self._view(model)
             order, number = self.steps_between(model)
-            return CAUTION * step_error(view.generator, view.sites, self.unit / number, order)
+            return step_error(view.generator, view.sites, self.unit / number, order)
 
         return Remembered(rate)
 
@@ -282,7 +279,7 @@ class DensityTEBD(TimeEvolution["Mixture"]):
             carry={**now.carry, **known},
             noise=carry.noise,
             trust_time=carry.trust_time,
-            trotter=min(1.0, t * carry.step_error) if t else 0.0,
+            trotter=added_up(carry.step_error, t),
         )
 
 
@@ -292,11 +289,10 @@ class _Kernel(NHTEBD):
     aim: float
     weight: float
 
+    @property
     @override
-    def steps_between(self, model: Model) -> tuple[int, int]:
-        if not isinstance(self.dt, str):
-            return self.order, 1
-        return time_step(model.generator, model.sites, self.every, self.aim / STEPS_SHARE)
+    def aimed_at(self) -> float:
+        return self.aim
 
     @override
     def _planned(self, model: Model) -> Steps:

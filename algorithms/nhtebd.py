@@ -6,7 +6,7 @@ import functools
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from typing_extensions import override
@@ -160,10 +160,6 @@ class NHTEBD(TimeEvolution["Sweep"]):
             require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1, or None")
 
     @override
-    def parameters(self) -> dict[str, Any]:
-        return super().parameters() | ({"order": self.dt} if isinstance(self.dt, str) else {})
-
-    @override
     def records(self, model: Model, after: Snapshot | None = None) -> Iterator[Snapshot]:
         if closes(model):
             ladder, algorithm = self._ladders.of(model)
@@ -249,7 +245,12 @@ class NHTEBD(TimeEvolution["Sweep"]):
         if closes(model):
             ladder, algorithm = self._ladders.of(model)
             return algorithm.steps_between(ladder)
-        return time_step(model.generator, model.sites, self.every, (self.tolerance or TOLERANCE) / STEPS_SHARE)
+        return time_step(model.generator, model.sites, self.every, self.aimed_at / STEPS_SHARE)
+
+    @property
+    def aimed_at(self) -> float:
+        """The error of local values of which steps that are chosen may make a share."""
+        return self.tolerance or TOLERANCE
 
     def paths(self, model: OpenModel) -> BlockPaths:
         """Return what trajectories of an open model need of this evolution (`mpsnh.base.clicks.Clicking`)."""

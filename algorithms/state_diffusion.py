@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.base.capability import Capability
-from mpsnh.base.clicks import Kept, Prepared
+from mpsnh.base.clicks import Kept, Prepared, plain_seeds
 from mpsnh.base.evolution import TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.open_model import OpenModel
@@ -202,13 +202,8 @@ class StateDiffusion(TimeEvolution[Diffusing]):
     @override
     def validate(self) -> None:
         super().validate()
-        for number in self._seeds:
-            whole = isinstance(number, int) and not isinstance(number, bool) and number >= 0
-            require(whole, "seed", self.seed, "a whole number that is not negative, or a tuple of them")
-
-    @property
-    def _seeds(self) -> tuple[int, ...]:
-        return self.seed if isinstance(self.seed, tuple) else (self.seed,)
+        plain = plain_seeds(self.seed)
+        object.__setattr__(self, "seed", plain if isinstance(self.seed, tuple) else plain[0])
 
     @property
     @override
@@ -252,9 +247,9 @@ class StateDiffusion(TimeEvolution[Diffusing]):
 
     @override
     def advance(self, carry: Diffusing, t: float, dt: float, steps: int) -> Diffusing:
-        vector, begun = carry.vector, round(t / dt)
+        vector, begun, seeds = carry.vector, round(t / dt), plain_seeds(self.seed)
         for number in range(begun, begun + steps):
-            uniform = np.random.default_rng([*self._seeds, number, STREAM]).random(len(carry.monitor.order))
+            uniform = np.random.default_rng([*seeds, number, STREAM]).random(len(carry.monitor.order))
             vector = carry.monitor.step(vector, uniform)
         return Diffusing(carry.monitor, vector)
 

@@ -14,20 +14,17 @@ from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability
-from mpsnh.base.clicks import Clicking, ClickSnapshot, Kept, Path, Paths, Prepared
+from mpsnh.base.clicks import Clicking, ClickSnapshot, Kept, Path, Paths, Prepared, plain_seeds
 from mpsnh.base.evolution import PURE, TimeEvolution
 from mpsnh.base.model import Model
 from mpsnh.base.open_model import OpenModel
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.snapshot import Snapshot
-from mpsnh.checks import require
+from mpsnh.operators.timestep import added_up
 
 STREAM = 7
 """Sets the random numbers of trajectories apart from those that models draw with the same seed; not zero."""
-
-CAUTION = 2.0
-"""By what the estimated error of time steps is multiplied."""
 
 _KEPT = Kept[Paths](most=1e9)
 """What was made of the models of the last trajectories."""
@@ -120,17 +117,8 @@ class Trajectories(Algorithm[ClickSnapshot]):
         if not (isinstance(self.inner, TimeEvolution) and isinstance(self.inner, Clicking)):
             allowed = "an evolution of pure states that can jump, such as ExactEvolution(…) or NHTEBD(…)"
             raise TypeError(f"inner = {self.inner!r}, but it must be {allowed}")
-        given = self.seed if isinstance(self.seed, tuple) else (self.seed,)
-        plain = tuple(int(number) if isinstance(number, np.integer) else number for number in given)
+        plain = plain_seeds(self.seed)
         object.__setattr__(self, "seed", plain if isinstance(self.seed, tuple) else plain[0])
-        require(len(plain) > 0, "seed", self.seed, "a whole number, or a tuple of them")
-        for number in plain:
-            whole = isinstance(number, int) and not isinstance(number, bool) and number >= 0
-            require(whole, "seed", self.seed, "a whole number that is not negative, or a tuple of them")
-
-    @property
-    def _seeds(self) -> tuple[int, ...]:
-        return self.seed if isinstance(self.seed, tuple) else (self.seed,)
 
     @property
     @override
@@ -195,9 +183,11 @@ class Trajectories(Algorithm[ClickSnapshot]):
         paths, _, state = self._prepared.of(model)
         if after is None:
             state = self.inner.initial_state(model) if state is None else state
-            trajectory = Trajectory(paths.begin(state), self._seeds)
+            trajectory = Trajectory(paths.begin(state), plain_seeds(self.seed))
         elif isinstance(after, ClickSnapshot):
-            trajectory = Trajectory(paths.resume(after), self._seeds, after.times.tolist(), after.which.tolist())
+            trajectory = Trajectory(
+                paths.resume(after), plain_seeds(self.seed), after.times.tolist(), after.which.tolist()
+            )
         else:
             raise TypeError(f"Trajectories continues a ClickSnapshot, not a {type(after).__name__}")
         trajectory.step_error = paths.step_error
@@ -244,7 +234,7 @@ class Trajectories(Algorithm[ClickSnapshot]):
             Its time.
         """
         snapshot = carry.path.record(t, np.array(carry.times, dtype=float), np.array(carry.which, dtype=np.int64))
-        return replace(snapshot, trotter=min(1.0, CAUTION * t * carry.step_error) if t else 0.0)
+        return replace(snapshot, trotter=added_up(carry.step_error, t))
 
 
 def _chosen(rates: NDArray[np.float64], choice: float, t: float) -> int:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from mpsnh.base.open_model import OpenModel
 from mpsnh.base.snapshot import Snapshot
+from mpsnh.checks import require
 from mpsnh.operators.sector import sector
 from mpsnh.states.mps import MPS
 from mpsnh.states.vector import ExactState
@@ -20,6 +21,31 @@ T = TypeVar("T")
 
 GROWTH = 1e-6
 """Logarithm by which errors may make a norm grow that can only fall, in double precision."""
+
+
+def plain_seeds(seed: Any) -> tuple[int, ...]:
+    """Return the numbers that name a trajectory, as Python's own, or raise.
+
+    Parameters
+    ----------
+    seed : int or tuple of int
+        One number, or several.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is no whole number or negative.
+
+    Examples
+    --------
+    >>> plain_seeds(np.int64(3)), plain_seeds((1, 2))
+    ((3,), (1, 2))
+    """
+    given = seed if isinstance(seed, tuple) else (seed,)
+    plain = tuple(int(number) if isinstance(number, np.integer) else number for number in given)
+    whole = all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in plain)
+    require(whole and len(plain) > 0, "seed", seed, "a whole number that is not negative, or a tuple of them")
+    return plain
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,11 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
                 found = f"a function of {inspect.signature(self.initial)}"
                 raise TypeError(f"initial is {found}, but it must take the model: lambda model: state") from None
 
+    @override
+    def parameters(self) -> dict[str, Any]:
+        listed = super().parameters()
+        return listed | {"order": self.dt} if isinstance(self.dt, str) and "order" in listed else listed
+
     @property
     def unit(self) -> float:
         """The time of which all records are multiples."""

@@ -125,6 +125,28 @@ def step_error(generator: Hamiltonian, sites: Sequence[Site], dt: float, order: 
     return max(window.rate(dt, order) for window in windows)
 
 
+CAUTION = 2.0
+"""By what the estimated error of time steps is multiplied."""
+
+
+def added_up(step_error: float, time: float) -> float:
+    """Return an estimate of the error of local values after a time, as if nothing were forgotten, from 0 to 1.
+
+    Parameters
+    ----------
+    step_error : float
+        What `step_error` returned.
+    time : float
+        The time.
+
+    Examples
+    --------
+    >>> added_up(0.01, 5.0), added_up(np.inf, 0.0)
+    (0.1, 0.0)
+    """
+    return min(1.0, CAUTION * step_error * time) if time else 0.0
+
+
 class _TooLargeError(ValueError):
     """A few sites have too many states for what their steps do to be computed."""
 

@@ -220,7 +220,8 @@ def stored(tensors: Sequence[Array], sites: Sequence[DoubledSite]) -> MPS:
     Examples
     --------
     >>> mixed = [np.array([1.0, 0, 0, 1.0]).reshape(1, 4, 1)] * 2
-    >>> type(stored(mixed, nh.operators.lindblad.doubled([nh.Spin(0.5)] * 2))).__name__
+    >>> from mpsnh.operators.lindblad import doubled
+    >>> type(stored(mixed, doubled([nh.Spin(0.5)] * 2))).__name__
     'SymmetricMPS'
     """
     canonical, _ = right_canonical(tensors)
@@ -273,7 +274,8 @@ def weighted_gate(gate: Gate, sites: Sequence[Site], weight: float) -> Gate:
 
     Examples
     --------
-    >>> weighted_gate(Gate(np.diag([1, 0, 0, 0]), (0,)), nh.operators.lindblad.doubled([nh.Spin(0.5)] * 2), 2.0).matrix[0].tolist()
+    >>> from mpsnh.operators.lindblad import doubled
+    >>> weighted_gate(Gate(np.diag([1, 0, 0, 0]), (0,)), doubled([nh.Spin(0.5)] * 2), 2.0).matrix[0].tolist()
     [1.125, 0.0, 0.0, -0.375]
     """
     singles = [site.single for site in (sites[j] for j in gate.where) if isinstance(site, DoubledSite)]
@@ -299,7 +301,8 @@ def covector(site: DoubledSite, names: tuple[str, ...], weight: float) -> NDArra
 
     Examples
     --------
-    >>> covector(nh.operators.lindblad.doubled([nh.Spin(0.5)])[0], ("ket:Z",), 1.0).real.tolist()
+    >>> from mpsnh.operators.lindblad import doubled
+    >>> covector(doubled([nh.Spin(0.5)])[0], ("ket:Z",), 1.0).real.tolist()
     [1.0, 0.0, 0.0, -1.0]
     """
     identity = np.eye(site.single.dim).ravel()

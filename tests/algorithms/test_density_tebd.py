@@ -264,3 +264,9 @@ def test_refusals():
         next(iter(algorithms.DensityTEBD(dt=0.1, t_max=1.0).records(chain, after=pure)))
     with pytest.raises(MemoryError, match=r"needs .* GiB"):
         algorithms.DensityTEBD(dt=0.1, t_max=1.0, max_bond=10**6).check(models.OpenXXZ(L=60))
+
+
+@pytest.mark.parametrize("kind", [algorithms.NHTEBD, algorithms.DensityTEBD])
+def test_an_order_that_is_chosen_is_not_named(kind):
+    assert kind(dt="auto", every=0.5, t_max=1.0).parameters()["order"] == "auto"
+    assert kind(dt=0.5, t_max=1.0).parameters()["order"] == 2

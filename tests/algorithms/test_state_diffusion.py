@@ -104,3 +104,19 @@ def test_refusals():
         algorithms.StateDiffusion(dt="auto", t_max=1.0)
     with pytest.warns(RuntimeWarning, match=r"‖L‖² dt may reach 0.4 for jump 0, above 0.3"):
         list(algorithms.StateDiffusion(dt=0.1, t_max=0.1).records(models.OpenXXZ(L=2, gamma=2.0)))
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "clicks"])
+def test_seeds_of_numpy_name_the_same_trajectory(kind):
+    def way(seed):
+        if kind == "diffusion":
+            return algorithms.StateDiffusion(dt=0.1, t_max=0.5, seed=seed)
+        return algorithms.Trajectories(inner=algorithms.ExactEvolution(dt=0.5, t_max=0.5), seed=seed)
+
+    model = models.OpenXXZ(L=3, gamma=0.5)
+    ends = [list(way(seed).records(model))[-1].state.vector for seed in (3, np.int64(3), (3,))]
+    assert (ends[0] == ends[1]).all()
+    assert (ends[0] == ends[2]).all()
+    for seed in ((), -1, True, 1.5, "a"):
+        with pytest.raises((ValueError, TypeError), match="seed"):
+            way(seed)
