@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
-from typing_extensions import override
 
 from mpsnh.algorithms.nhtebd import NHTEBD
-from mpsnh.base.hamiltonian import HamiltonianModel
 from mpsnh.base.model import Model
-from mpsnh.base.ring import FoldedRing, closes
+from mpsnh.base.ring import GivenChain, closes, ladder
 from mpsnh.language.generator import Hamiltonian
-from mpsnh.language.opsum import OpSum
-from mpsnh.language.site import Site
 from mpsnh.operators.configurations import Space
 from mpsnh.operators.localise import norm_bound
 from mpsnh.states.blocks import Blocks
@@ -31,35 +27,6 @@ STRETCHES = 100
 
 SETTLED = 1e-5
 """What a stretch leaves of the overlap of a state with itself, and the evolution ends."""
-
-
-class Neighbours(HamiltonianModel):
-    """A chain or ladder of given sites and terms, or what they are of a ring.
-
-    Parameters
-    ----------
-    chain : tuple of Site
-        The local spaces.
-    hamiltonian : OpSum
-        The terms.
-
-    Examples
-    --------
-    >>> Neighbours(L=2, chain=(nh.Spin(0.5),) * 2, hamiltonian=OpSum([(1j, "Sz", 0)])).matrix().diagonal().imag.tolist()
-    [0.5, 0.5, -0.5, -0.5]
-    """
-
-    chain: tuple[Site, ...]
-    hamiltonian: OpSum
-
-    @property
-    @override
-    def sites(self) -> tuple[Site, ...]:
-        return self.chain
-
-    @override
-    def terms(self) -> OpSum:
-        return self.hamiltonian
 
 
 def can_grow(model: Model) -> bool:
@@ -103,11 +70,11 @@ def grown(model: Model, max_bond: int, rng: np.random.Generator, *, left: bool =
     """
     terms, sites, L = cast(Hamiltonian, model.generator).terms, model.sites, model.L
     terms = -terms.dag() if left else terms
-    chain: HamiltonianModel
-    if closes(model):
-        chain = FoldedRing(L=(L + 1) // 2, charge=model.charge, ring_sites=sites, ring_terms=terms)
+    ring = closes(model)
+    if ring:
+        chain = ladder(sites, terms, model.charge)
     else:
-        chain = Neighbours(L=L, charge=model.charge, chain=sites, hamiltonian=terms)
+        chain = GivenChain(L=L, charge=model.charge, local=sites, hamiltonian=terms)
     space = Space(chain.sites, model.charge)
     start = from_blocks(
         random_blocks(space.charges, model.charge or 0, min(8, max_bond), rng), chain.sites, (0, chain.L)
@@ -127,7 +94,7 @@ def grown(model: Model, max_bond: int, rng: np.random.Generator, *, left: bool =
         before, state = state, cast(MPS, record.state)
         if record.time > 0 and 1 - abs(state.overlap(before)) <= SETTLED:
             break
-    if isinstance(chain, FoldedRing):
+    if ring:
         state = FoldedMPS(state, sites).to_mps(max_bond)
     return list(_blocks(state, Space(sites, model.charge)))
 

@@ -6,7 +6,7 @@ import functools
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import numpy as np
 from typing_extensions import override
@@ -20,11 +20,12 @@ from mpsnh.base.model import Model
 from mpsnh.base.open_model import OpenModel
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
-from mpsnh.base.ring import FoldedRing, closes
+from mpsnh.base.ring import GivenChain, closes, ladder
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.kernels.batched import cuda
 from mpsnh.language.circuit import ORDERS
+from mpsnh.language.generator import Hamiltonian
 from mpsnh.operators.steps import Steps
 from mpsnh.operators.timestep import time_step
 from mpsnh.states.device import DeviceState
@@ -161,22 +162,30 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     @override
     def records(self, model: Model, after: Snapshot | None = None) -> Iterator[Snapshot]:
-        if closes(model):
-            ladder, algorithm = self._ladders.of(model)
-            yield from on_ring(algorithm.records(ladder, on_ladder(after)), model.sites)
-        else:
+        folded = self._ladders.of(model)
+        if folded is None:
             yield from super().records(model, after)
+        else:
+            chain, algorithm = folded
+            yield from on_ring(algorithm.records(chain, on_ladder(after)), model.sites)
 
     @functools.cached_property
-    def _ladders(self) -> Remembered[tuple[FoldedRing, Self]]:
-        """Each ring as a ladder, and the algorithm that evolves it."""
-        return Remembered(lambda ring: (FoldedRing.of(ring), for_ladders(self, ring)))
+    def _ladders(self) -> Remembered[tuple[GivenChain, Self] | None]:
+        """Each ring as a ladder, and the algorithm that evolves it; None for what is no ring."""
+
+        def folded(model: Model) -> tuple[GivenChain, Self] | None:
+            if not closes(model):
+                return None
+            terms = cast(Hamiltonian, model.generator).terms
+            return ladder(model.sites, terms, model.charge), for_ladders(self, model)
+
+        return Remembered(folded)
 
     @override
     def check(self, model: Model) -> None:
-        if closes(model):
-            ladder, algorithm = self._ladders.of(model)
-            algorithm.check(ladder)
+        if (folded := self._ladders.of(model)) is not None:
+            chain, algorithm = folded
+            algorithm.check(chain)
             return
         super().check(model)
         if self.device == "cuda":
@@ -205,9 +214,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     @override
     def bytes_needed(self, model: Model) -> float:
-        if closes(model):
-            ladder, algorithm = self._ladders.of(model)
-            return algorithm.bytes_needed(ladder)
+        if (folded := self._ladders.of(model)) is not None:
+            chain, algorithm = folded
+            return algorithm.bytes_needed(chain)
         conserves = self._plans.of(model).conserves
         charges = [site.charges if conserves else (0,) * site.dim for site in model.sites]
         bonds = [self.max_bond] if self.tolerance is None else [self.max_bond, *[coarser(self.truncation).max_bond] * 2]
@@ -242,9 +251,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
         """
         if not isinstance(self.dt, str):
             return self.order, 1
-        if closes(model):
-            ladder, algorithm = self._ladders.of(model)
-            return algorithm.steps_between(ladder)
+        if (folded := self._ladders.of(model)) is not None:
+            chain, algorithm = folded
+            return algorithm.steps_between(chain)
         return time_step(model.generator, model.sites, self.every, self.aimed_at / STEPS_SHARE)
 
     @property

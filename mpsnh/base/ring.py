@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import cast
-
 from typing_extensions import override
 
 from mpsnh.base.hamiltonian import HamiltonianModel
@@ -16,62 +13,62 @@ from mpsnh.language.rung import folded, rungs
 from mpsnh.language.site import Site
 
 
-class FoldedRing(HamiltonianModel):
-    """A ring of equal sites, folded into a ladder of half as many rungs: rung r holds the sites r and N - 1 - r.
+class GivenChain(HamiltonianModel):
+    """A chain of given sites and terms.
 
     Parameters
     ----------
-    L : int
-        Number of rungs.
-    ring_sites : tuple of Site
-        Those of the ring.
-    ring_terms : OpSum
-        Its Hamiltonian, whose terms act on a site or on neighbours.
-
-    Raises
-    ------
-    ValueError
-        If a term acts elsewhere, or sites differ.
+    local : tuple of Site
+        The local spaces.
+    hamiltonian : OpSum
+        The terms.
 
     Examples
     --------
-    >>> ladder = FoldedRing.of(models.NonHermitianXXZ(L=6, boundary="periodic"))
-    >>> ladder.L, ladder.sites[0].states
-    (3, ('up,up', 'up,down', 'down,up', 'down,down'))
+    >>> GivenChain(L=2, local=(nh.Spin(0.5),) * 2, hamiltonian=OpSum([(1j, "Sz", 0)])).matrix().diagonal().imag.tolist()
+    [0.5, 0.5, -0.5, -0.5]
     """
 
-    ring_sites: tuple[Site, ...]
-    ring_terms: OpSum
-
-    @classmethod
-    def of(cls, ring: Model) -> FoldedRing:
-        """Fold a ring.
-
-        Parameters
-        ----------
-        ring : Model
-            The ring.
-        """
-        terms = cast(Hamiltonian, ring.generator).terms
-        return cls(L=(ring.L + 1) // 2, charge=ring.charge, ring_sites=ring.sites, ring_terms=terms)
+    local: tuple[Site, ...]
+    hamiltonian: OpSum
 
     @property
     @override
     def sites(self) -> tuple[Site, ...]:
-        return self._rungs
-
-    @cached_property
-    def _rungs(self) -> tuple[Site, ...]:
-        return rungs(self.ring_sites)
+        return self.local
 
     @override
     def terms(self) -> OpSum:
-        return folded(self.ring_terms, len(self.ring_sites))
+        return self.hamiltonian
 
-    @override
-    def check(self) -> None:
-        super().check()
-        require(len(set(self.ring_sites)) == 1, "sites of the ring", self.ring_sites, "all the same")
+
+def ladder(sites: tuple[Site, ...], hamiltonian: OpSum, charge: int | None) -> GivenChain:
+    """Fold a ring of equal sites into a ladder of half as many rungs: rung r holds the sites r and N - 1 - r.
+
+    Parameters
+    ----------
+    sites : tuple of Site
+        Those of the ring.
+    hamiltonian : OpSum
+        Its terms.
+    charge : int or None
+        Its charge.
+
+    Raises
+    ------
+    ValueError
+        If sites differ.
+
+    Examples
+    --------
+    >>> ring = models.NonHermitianXXZ(L=6, boundary="periodic")
+    >>> folded_ring = ladder(ring.sites, ring.terms(), ring.charge)
+    >>> folded_ring.L, folded_ring.sites[0].states
+    (3, ('up,up', 'up,down', 'down,up', 'down,down'))
+    """
+    require(len(set(sites)) == 1, "sites of the ring", sites, "all the same")
+    local = rungs(sites)
+    return GivenChain(L=len(local), charge=charge, local=local, hamiltonian=folded(hamiltonian, len(sites)))
 
 
 def closes(model: Model) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Self
@@ -69,16 +70,12 @@ def _of_one_size(terms: Sequence[LocalTerm]) -> list[list[LocalTerm]]:
 
     A channel of a compressed operator is a sum of what came with several coefficients, of which small ones would drown.
     """
-    groups: list[list[LocalTerm]] = [[]]
-    last = math.inf
-    for local in sorted(terms, key=lambda local: -abs(local.term.coefficient)):
-        size = abs(local.term.coefficient)
-        if groups[-1] and size < last * GAP:
-            groups.append([])
-        groups[-1].append(local)
-        last = size
-    order = {id(local): place for place, local in enumerate(terms)}
-    return [sorted(group, key=lambda local: order[id(local)]) for group in groups]
+    sizes = sorted((abs(local.term.coefficient) for local in terms), reverse=True)
+    below_gaps = [size for larger, size in itertools.pairwise(sizes) if size < larger * GAP]
+    groups: list[list[LocalTerm]] = [[] for _ in range(len(below_gaps) + 1)]
+    for local in terms:
+        groups[sum(abs(local.term.coefficient) <= size for size in below_gaps)].append(local)
+    return groups
 
 
 def direct_sum(operators: Sequence[Sequence[Array]]) -> list[Array]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +12,14 @@ from numpy.typing import NDArray
 from mpsnh.language.circuit import Layer
 from mpsnh.language.doubled import DoubledSite
 from mpsnh.states.density_mps import DensityMPS
-from mpsnh.states.protocol import Workspace
-from mpsnh.states.shadow import ROUNDING, coarser, distance, swept, truncated
+from mpsnh.states.shadow import CoarserRun, distance, swept
 from mpsnh.states.symmetric import from_blocks
-from mpsnh.states.truncation import Truncation
 
 CAUTION = 4.0
 """By what the estimate is multiplied. With 2, as for pure states, it is too small in one of ten records."""
 
 
-class MixedShadow:
+class MixedShadow(CoarserRun):
     """A density operator that goes through the same gates as another one and is truncated more.
 
     As for a pure state (`mpsnh.states.shadow.Shadow`) the error falls with the root of the weight that is discarded,
@@ -44,16 +41,10 @@ class MixedShadow:
     Examples
     --------
     >>> mixed = nh.DensityMPS.infinite_temperature([nh.Spin(0.5)] * 4)
+    >>> from mpsnh.states.truncation import Truncation
     >>> MixedShadow(mixed.mps.workspace(max_bond=12), Truncation(max_bond=12)).truncation.max_bond
     4
     """
-
-    def __init__(self, state: Workspace, truncation: Truncation) -> None:
-        self.truncation = coarser(truncation)
-        self.workspace, lost = truncated(state, self.truncation)
-        self._weights = np.array([0.0, lost])
-        self._inherited = 0.0
-        self.error = float(np.finfo(state.dtype).eps)
 
     def follow(self, layers: Sequence[Layer], lost: float, state: DensityMPS) -> None:
         """Apply layers that the run has applied, and compare.
@@ -69,8 +60,7 @@ class MixedShadow:
         """
         own, _ = swept(self.workspace, layers, 0, self.truncation)
         self.workspace.move_to(len(own) // 2)
-        rounding = ROUNDING * float(np.finfo(self.workspace.dtype).eps)
-        self._weights += np.array([lost, own.sum()]) + rounding**2
+        self._discard(lost, float(own.sum()))
         sites = [site for site in state.mps.local_sites or () if isinstance(site, DoubledSite)]
         vector = from_blocks(self.workspace.view(), sites, (self.workspace.centre, self.workspace.centre + 1))
         try:
@@ -79,33 +69,6 @@ class MixedShadow:
             apart = 1.0
         ratio = math.sqrt(min(1.0, self._weights[0] / self._weights[1]))
         self.error = min(1.0, self._inherited + CAUTION * apart * ratio)
-
-    def carry(self) -> dict[str, NDArray[Any]]:
-        """Return what a run must know to go on."""
-        return self.workspace.packed() | {"weights": np.array([*self._weights, self._inherited, self.error])}
-
-    @classmethod
-    def resumed(cls, state: Workspace, truncation: Truncation, carry: Mapping[str, NDArray[Any]], error: float) -> Self:
-        """Return the shadow that a run left behind, or a new one if it left none that fits.
-
-        Parameters
-        ----------
-        state : Workspace
-            Where the run goes on.
-        truncation : Truncation
-            Its truncation.
-        carry : mapping of str to ndarray
-            What `carry` returned.
-        error : float
-            What was known of the error of the state; a new shadow does not see it.
-        """
-        shadow = cls(state, truncation)
-        if shadow.workspace.unpack(carry):
-            shadow._weights = carry["weights"][:2].copy()
-            shadow._inherited, shadow.error = carry["weights"][2:].tolist()
-        else:
-            shadow._inherited = shadow.error = max(error, shadow.error)
-        return shadow
 
 
 def _pairs(state: DensityMPS) -> NDArray[np.complex128]:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,75 @@ PROJECTING = 18.0
 """Logarithm of the growth of errors in one step from which what is left of a state may be rounding."""
 
 
-class Shadow:
+class CoarserRun:
+    """A state that goes through the same gates as another one and is truncated more.
+
+    Parameters
+    ----------
+    state : Workspace
+        The state where the run begins.
+    truncation : Truncation
+        That of the run.
+
+    Attributes
+    ----------
+    error : float
+        The estimate, from 0 to 1.
+
+    Examples
+    --------
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2).workspace(max_bond=6)
+    >>> CoarserRun(state, Truncation(max_bond=6)).truncation.max_bond
+    4
+    """
+
+    _NUMBERS: ClassVar[tuple[str, ...]] = ("_inherited", "error")
+    """What a run must know to go on, besides the state and the weights that were discarded."""
+
+    def __init__(self, state: Workspace, truncation: Truncation) -> None:
+        self.truncation = coarser(truncation)
+        self.workspace, lost = truncated(state, self.truncation)
+        self._weights = np.array([0.0, lost])
+        self._inherited = 0.0
+        self.error = float(np.finfo(state.dtype).eps)
+
+    def _discard(self, lost: float, own: float) -> float:
+        """Count the weights that both have discarded, and return what rounding makes."""
+        rounding = ROUNDING * float(np.finfo(self.workspace.dtype).eps)
+        self._weights += np.array([lost, own]) + rounding**2
+        return rounding
+
+    def carry(self) -> dict[str, NDArray[Any]]:
+        """Return what a run must know to go on."""
+        numbers = [*self._weights, *(getattr(self, name) for name in self._NUMBERS)]
+        return self.workspace.packed() | {"weights": np.array(numbers)}
+
+    @classmethod
+    def resumed(cls, state: Workspace, truncation: Truncation, carry: Mapping[str, NDArray[Any]], error: float) -> Self:
+        """Return the shadow that a run left behind, or a new one if it left none that fits.
+
+        Parameters
+        ----------
+        state : Workspace
+            Where the run goes on.
+        truncation : Truncation
+            Its truncation.
+        carry : mapping of str to ndarray
+            What `carry` returned.
+        error : float
+            What was known of the error of the state; a new shadow does not see it.
+        """
+        shadow = cls(state, truncation)
+        if shadow.workspace.unpack(carry):
+            shadow._weights = carry["weights"][:2].copy()
+            for name, number in zip(cls._NUMBERS, carry["weights"][2:].tolist(), strict=True):
+                setattr(shadow, name, number)
+        else:
+            shadow._inherited = shadow.error = max(error, shadow.error)
+        return shadow
+
+
+class Shadow(CoarserRun):
     """A state that goes through the same gates as another one and is truncated more.
 
     The error that truncation makes in a state falls with the root of the weight that is discarded. So the distance D
@@ -78,14 +146,12 @@ class Shadow:
     Truncation(max_bond=4, cutoff=1e-08, min_bond=4, excess=0.1)
     """
 
+    _NUMBERS = ("_grown", *CoarserRun._NUMBERS)
+
     def __init__(self, state: Workspace, truncation: Truncation) -> None:
-        self.truncation = coarser(truncation)
-        self.workspace, lost = truncated(state, self.truncation)
-        self._weights = np.array([0.0, lost])
+        super().__init__(state, truncation)
         self._grown = 0.0
         self._blind = truncation.max_bond == 1  # nothing is coarser
-        self.error = float(np.finfo(state.dtype).eps)
-        self._inherited = 0.0
 
     def follow(
         self,
@@ -115,8 +181,7 @@ class Shadow:
         """
         own_lost, own_pairs = swept(self.workspace, layers, last, self.truncation)
         self.workspace.move_to(len(lost) // 2)
-        rounding = ROUNDING * float(np.finfo(self.workspace.dtype).eps)
-        self._weights += np.array([lost.max(initial=0.0), own_lost.max(initial=0.0)]) + rounding**2
+        rounding = self._discard(lost.max(initial=0.0), own_lost.max(initial=0.0))
         apart = distance(pairs, own_pairs)
         if self._blind:  # and anything may have happened once more than rounding is discarded
             apart, self._weights[1] = 1.0, _NOTICED
@@ -128,35 +193,6 @@ class Shadow:
         if growth > PROJECTING:  # and run and shadow may round alike
             made += rounding * math.exp(growth)
         self.error = min(1.0, self._inherited + made)
-
-    def carry(self) -> dict[str, NDArray[Any]]:
-        """Return what a run must know to go on."""
-        return self.workspace.packed() | {
-            "weights": np.array([*self._weights, self._grown, self._inherited, self.error])
-        }
-
-    @classmethod
-    def resumed(cls, state: Workspace, truncation: Truncation, carry: Mapping[str, NDArray[Any]], error: float) -> Self:
-        """Return the shadow that a run left behind, or a new one if it left none that fits.
-
-        Parameters
-        ----------
-        state : Workspace
-            Where the run goes on.
-        truncation : Truncation
-            Its truncation.
-        carry : mapping of str to ndarray
-            What `carry` returned.
-        error : float
-            What was known of the error of the state; a new shadow does not see it.
-        """
-        shadow = cls(state, truncation)
-        if shadow.workspace.unpack(carry):
-            shadow._weights = carry["weights"][:2].copy()
-            shadow._grown, shadow._inherited, shadow.error = carry["weights"][2:].tolist()
-        else:
-            shadow._inherited = shadow.error = max(error, shadow.error)
-        return shadow
 
 
 def coarser(truncation: Truncation) -> Truncation:

@@ -10,20 +10,15 @@ import scipy.linalg
 
 from mpsnh import OpSum, Site
 from mpsnh.models import OpenChain
-from tests.oracles import reference
+from tests.oracles import master, reference
 
 Symmetry = Literal["none", "weak", "strong"]
 
 
 def superoperator(model: Any) -> np.ndarray:
     """Matrix of 𝓛 on density matrices written row by row, in the whole space."""
-    h, one = reference.operator(model.terms(), model.sites), np.eye(reference.dimension(model.sites))
-    total = -1j * (np.kron(h, one) - np.kron(one, h.T))
-    for jump in model.jumps():
-        matrix = reference.operator(jump, model.sites)
-        rate = matrix.conj().T @ matrix
-        total += np.kron(matrix, matrix.conj()) - (np.kron(rate, one) + np.kron(one, rate.T)) / 2
-    return total
+    jumps = [reference.operator(jump, model.sites) for jump in model.jumps()]
+    return master.superoperator(reference.operator(model.terms(), model.sites), jumps)
 
 
 def evolved(model: Any, rho: np.ndarray, time: float) -> np.ndarray:
