@@ -329,7 +329,13 @@ def is_degenerate(same: Sequence[Level]) -> bool:
 
 
 def evidence(
-    same: Sequence[Level], others: Sequence[Level], *, variational: bool, certified: bool = True, inside: bool = False
+    same: Sequence[Level],
+    others: Sequence[Level],
+    *,
+    variational: bool,
+    certified: bool = True,
+    inside: bool = False,
+    still: bool = False,
 ) -> str:
     """Say what speaks for a level being the wanted one.
 
@@ -343,6 +349,8 @@ def evidence(
         Whether the level is known to be one.
     inside : bool
         Whether a level inside of the spectrum was asked for.
+    still : bool
+        Whether the one that grows fastest was, and does not grow.
 
     Examples
     --------
@@ -354,5 +362,6 @@ def evidence(
     elsewhere = ", ".join(f"{level.energy:.6g} (residual {level.residual:.1g})" for level in others)
     here = f"{len(same)} of {len(same) + len(others)} random starts ended here"
     parts += [here + (f", others at {elsewhere}" if others else ""), "that it is the first one is not proven"]
+    parts += ["nothing grows within the error: if that is so of all levels, none is the fastest"] if still else []
     parts += ["inside of a spectrum starts often agree on a level that is not the closest"] if inside else []
     return "; ".join(parts)

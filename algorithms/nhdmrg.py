@@ -256,5 +256,8 @@ class NHDMRG(Algorithm[Spectrum]):
                 variational=problem.hermitian and self._choice(problem) is lowest,
                 certified=certified,
                 inside=not isinstance(self.which, str),
+                still=self.which == "growth"
+                and not problem.hermitian
+                and abs(certificate.energy.imag) <= certificate.error,
             ),
         )

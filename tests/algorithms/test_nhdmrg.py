@@ -241,3 +241,11 @@ def test_steady_states_of_rings_are_found_by_evolution(L, V, h, seed):
     (exact,) = algorithms.SteadyState(k=1).records(ring)
     assert ours.certified
     assert abs(ours.values[0] - exact.values[0]) < min(1e-7, ours.errors[0])
+
+
+def test_a_level_that_does_not_grow_is_told_of():
+    """Of a ring whose spectrum is entirely real, where any level is as fast as any other."""
+    ring = models.NonHermitianXXZ(L=5, gamma=0.3, h=1.0, seed=1, charge=1, **RING)
+    assert "nothing grows within the error" in level(ring, which="growth", max_bond=32).evidence
+    growing = models.NonHermitianXXZ(L=6, gamma=0.5, V=0.0, **RING)
+    assert "nothing grows" not in level(growing, which="growth", max_bond=32).evidence
