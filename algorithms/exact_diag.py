@@ -131,24 +131,24 @@ class ExactDiag(Diagonalisation):
 
     def _filtered(self, model: Model, matrix: Matrix) -> Spectrum:
         """Find the spectrum by filter diagonalisation if that succeeds, else with LAPACK."""
-        found = filter_spectrum(matrix, seed=self.seed, attempts=self.attempts)
-        problem = f"filter diagonalisation is {found.certificate}"
-        if found.certified:
+        pairs = filter_spectrum(matrix, seed=self.seed, attempts=self.attempts)
+        problem = f"filter diagonalisation is {pairs.certificate}"
+        if pairs.certified:
             try:
-                return self._with_vectors(model, matrix, found)
+                return self._with_vectors(model, matrix, pairs)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 problem = f"{problem}, but {error}"
         try:
             require_memory(_lapack_bytes(matrix.dim), "LAPACK")
         except MemoryError as error:
             raise ArithmeticError(f"{problem}, and {error}") from error
-        return replace(self._dense(model, matrix), attempts=found.attempts)
+        return replace(self._dense(model, matrix), attempts=pairs.attempts)
 
-    def _with_vectors(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
-        assert found.errors is not None
-        ranked = _order(model, found.values, found.errors)
-        errors = found.errors[ranked]
-        pairs = replace(found, values=found.values[ranked], errors=errors)
+    def _with_vectors(self, model: Model, matrix: Matrix, pairs: Eigenpairs) -> Spectrum:
+        assert pairs.errors is not None
+        ranked = _order(model, pairs.values, pairs.errors)
+        errors = pairs.errors[ranked]
+        pairs = replace(pairs, values=pairs.values[ranked], errors=errors)
         if self.vectors == "none":
             return _spectrum(model, pairs)
         count = self.leading or 1
@@ -158,7 +158,7 @@ class ExactDiag(Diagonalisation):
                 raise ArithmeticError("a leading level is degenerate, and filters find one of its vectors only")
         right, left, residuals = right_and_left(
             matrix,
-            found,
+            pairs,
             pairs.values[:count],
             left=self.vectors == "both",
             largest_residual=RESIDUAL * matrix.norm,

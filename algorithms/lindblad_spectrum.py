@@ -45,7 +45,7 @@ SMALL = 256
 """Largest dimension of a sector in which all levels are found first."""
 
 
-class _Found(NamedTuple):
+class _SectorLevels(NamedTuple):
     """Levels of one charge sector of doubled sites, and the steady states that lie in it."""
 
     values: NDArray[np.complex128]
@@ -58,7 +58,7 @@ class _Found(NamedTuple):
     steady: list[DensityMatrix]
     residuals: list[float]
 
-    def mirrored(self) -> _Found:
+    def mirrored(self) -> _SectorLevels:
         """Those of the sector in which kets and bras are exchanged, which has none of its own steady states."""
         right, left = ([replace(mode, adjoint=True) for mode in modes] for modes in (self.right, self.left))
         return self._replace(values=self.values.conj(), right=right, left=left, steady=[], residuals=[])
@@ -167,16 +167,16 @@ class LindbladSpectrum(Algorithm[Relaxation]):
         require_nothing_after(self, after)
         self.check(model)
         assert isinstance(model, OpenModel)
-        view, found = model.lindbladian(), []
+        view, sectors = model.lindbladian(), []
         unit = max((abs(matrix).max() for _, matrix in on_supports(view.terms(), view.sites)), default=0.0)
         for charge, mirrored in _sectors(model):
             if self.coherences or not mirrored:
-                found.append(self._in_sector(model, charge, unit, steady=not mirrored))
+                sectors.append(self._in_sector(model, charge, unit, steady=not mirrored))
             if self.coherences and mirrored:
-                found.append(found[-1].mirrored())
-        yield self._record(model, found)
+                sectors.append(sectors[-1].mirrored())
+        yield self._record(model, sectors)
 
-    def _in_sector(self, model: OpenModel, charge: int, unit: float, *, steady: bool) -> _Found:
+    def _in_sector(self, model: OpenModel, charge: int, unit: float, *, steady: bool) -> _SectorLevels:
         """Find the levels of a sector: all that are zero, and `k` at least; `unit` is the size of matrix elements."""
         view = DoubledModel(L=model.L, charge=charge, of=model)
         matrix = Matrix(view.matrix(), f"the matrix of {view!r}")
@@ -199,7 +199,7 @@ class LindbladSpectrum(Algorithm[Relaxation]):
         single = int(np.count_nonzero(zero)) == int(steady)
         certified = known and single and _certain(spectrum, count, ACCURATE * size)
         missing = spectrum.missing if self.vectors == "both" and spectrum.left is None else ""
-        return _Found(values, errors, right, left, missing, complete, certified, states, changes)
+        return _SectorLevels(values, errors, right, left, missing, complete, certified, states, changes)
 
     def _levels(self, view: DoubledModel, matrix: Matrix, size: float) -> tuple[Spectrum, NDArray[np.bool_]]:
         """Find levels of a sector, with vectors of the first ones, and say which of these are zero."""
@@ -227,25 +227,25 @@ class LindbladSpectrum(Algorithm[Relaxation]):
                 return spectrum, zero
             k *= 2
 
-    def _record(self, model: OpenModel, found: list[_Found]) -> Relaxation:
-        values, errors = (np.concatenate([getattr(one, name) for one in found]) for name in ("values", "errors"))
-        right, left = ([mode for one in found for mode in getattr(one, side)] for side in ("right", "left"))
+    def _record(self, model: OpenModel, sectors: list[_SectorLevels]) -> Relaxation:
+        values, errors = (np.concatenate([getattr(one, name) for one in sectors]) for name in ("values", "errors"))
+        right, left = ([mode for one in sectors for mode in getattr(one, side)] for side in ("right", "left"))
         # below the last level of a sector there may be others of it
-        reached = max((float(one.values.real.min()) for one in found if not one.complete), default=-np.inf)
+        reached = max((float(one.values.real.min()) for one in sectors if not one.complete), default=-np.inf)
         zeros, rest = np.flatnonzero(values == 0), np.flatnonzero((values != 0) & (values.real >= reached))
         generator = model.generator
         ranked = by_growth(generator.amplification(values[rest]), generator.levels(values[rest]), errors[rest])
         order = np.concatenate([zeros, rest[ranked]])
         dim, view = model.sector.dim, model.lindbladian()
-        missing = next((one.missing for one in found if one.missing), "")
+        missing = next((one.missing for one in sectors if one.missing), "")
         return Relaxation(
             values[order],
             Space(view.sites, view.charge),
             errors=errors[order],
             order="growth",
-            certified=all(one.certified for one in found),
-            steady=tuple(state for one in found for state in one.steady),
-            steady_residuals=np.array([change for one in found for change in one.residuals]),
+            certified=all(one.certified for one in sectors),
+            steady=tuple(state for one in sectors for state in one.steady),
+            steady_residuals=np.array([change for one in sectors for change in one.residuals]),
             modes=Operators([right[n] for n in order], dim),
             left_modes=Operators([left[n] for n in order], dim) if self.vectors == "both" and not missing else None,
             missing=missing,

@@ -128,13 +128,13 @@ class SteadyState(Diagonalisation):
         if not matrix.real:
             evolved, doubt = self._evolved(model, matrix)
             return evolved or self._diagonalised_for_certain(model, matrix, doubt)
-        found = filter_spectrum(matrix, seed=self.seed, attempts=1, largest_block=FEW_FILTERED)
-        if not found.certified:
+        pairs = filter_spectrum(matrix, seed=self.seed, attempts=1, largest_block=FEW_FILTERED)
+        if not pairs.certified:
             evolved, _ = self._evolved(model, matrix)
             if evolved is not None:
                 return evolved
-            found = filter_spectrum(matrix, seed=self.seed)
-        return self._filtered(model, matrix, found)
+            pairs = filter_spectrum(matrix, seed=self.seed)
+        return self._filtered(model, matrix, pairs)
 
     @property
     def _dense(self) -> ExactDiag:
@@ -172,49 +172,49 @@ class SteadyState(Diagonalisation):
         if self.k > matrix.dim // 20:
             return None, together
         both = self.vectors == "both"
-        found = growing_levels(matrix, self.k, tolerance=self.tolerance, seed=self.seed, left=both)
-        if found is None:
+        pairs = growing_levels(matrix, self.k, tolerance=self.tolerance, seed=self.seed, left=both)
+        if pairs is None:
             return None, together
-        if not found.certified:
-            return None, f"they are {found.certificate}"
+        if not pairs.certified:
+            return None, f"they are {pairs.certificate}"
         left = None
-        if found.left is not None:
+        if pairs.left is not None:
             try:
-                left = biorthonormal(found.values, found.left, found.vectors)
+                left = biorthonormal(pairs.values, pairs.left, pairs.vectors)
             except ArithmeticError as error:
                 return None, str(error)
-        right = None if self.vectors == "none" else found.right
+        right = None if self.vectors == "none" else pairs.right
         # of a complex matrix, the levels that decay fastest are not known
-        largest = float(found.values[0].imag) if matrix.real else None
-        known: dict[str, Any] = {"multiplicities": found.multiplicities, "alike": found.alike, "largest_imag": largest}
-        return self._spectrum(model, found.values, right, left, residuals=found.residuals, **known), ""
+        largest = float(pairs.values[0].imag) if matrix.real else None
+        known: dict[str, Any] = {"multiplicities": pairs.multiplicities, "alike": pairs.alike, "largest_imag": largest}
+        return self._spectrum(model, pairs.values, right, left, residuals=pairs.residuals, **known), ""
 
-    def _filtered(self, model: Model, matrix: Matrix, found: Eigenpairs) -> Spectrum:
+    def _filtered(self, model: Model, matrix: Matrix, pairs: Eigenpairs) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
         scale = matrix.range.width
-        values = np.where(np.abs(found.values.imag) <= TINY * scale, found.values.real, found.values)
+        values = np.where(np.abs(pairs.values.imag) <= TINY * scale, pairs.values.real, pairs.values)
         values = values[values.imag >= 0]
         require(
-            not found.certified or self.k <= len(values), "k", self.k, f"at most the number of levels, {len(values)}"
+            not pairs.certified or self.k <= len(values), "k", self.k, f"at most the number of levels, {len(values)}"
         )
         values = values[np.lexsort((values.real, -values.imag))][: self.k]
-        assert found.errors is not None
-        reach = 2 * float(found.errors.max(initial=0.0))
-        multiplicities = np.count_nonzero(np.abs(found.values - values[:, None]) <= reach, axis=1)
-        doubt = f"all eigenvalues are {found.certificate}"
-        if found.certified:
+        assert pairs.errors is not None
+        reach = 2 * float(pairs.errors.max(initial=0.0))
+        multiplicities = np.count_nonzero(np.abs(pairs.values - values[:, None]) <= reach, axis=1)
+        doubt = f"all eigenvalues are {pairs.certificate}"
+        if pairs.certified:
             right = left = residuals = None
             try:
                 if self.vectors != "none":
                     right, left, residuals = right_and_left(
                         matrix,
-                        found,
+                        pairs,
                         values,
                         left=self.vectors == "both",
                         largest_residual=self.tolerance * scale,
                         seed=self.seed,
                     )
-                alike = growing_alike(found.values, found.values.imag, np.full(len(found.values), reach / 2))
+                alike = growing_alike(pairs.values, pairs.values.imag, np.full(len(pairs.values), reach / 2))
                 details: dict[str, Any] = {"residuals": residuals, "multiplicities": multiplicities, "alike": alike}
                 return self._spectrum(model, values, right, left, largest_imag=float(values[0].imag), **details)
             except (ArithmeticError, np.linalg.LinAlgError) as error:

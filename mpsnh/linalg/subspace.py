@@ -89,8 +89,8 @@ class GrowingLevels(Eigenpairs):
     Examples
     --------
     >>> matrix = models.NonHermitianXXZ(L=10, h=0.5, boundary="periodic", seed=3).matrix()
-    >>> found = growing_levels(matrix, 2, work=50.0, left=True)
-    >>> float(np.abs(matrix.T @ found.left.conj() - found.left.conj() * found.values).max()) < 1e-8
+    >>> pairs = growing_levels(matrix, 2, work=50.0, left=True)
+    >>> float(np.abs(matrix.T @ pairs.left.conj() - pairs.left.conj() * pairs.values).max()) < 1e-8
     True
     """
 
@@ -141,9 +141,9 @@ def growing_levels(
     Examples
     --------
     >>> matrix = models.NonHermitianXXZ(L=12, h=0.5, boundary="periodic", seed=2).matrix()
-    >>> found = growing_levels(matrix, 2)
+    >>> pairs = growing_levels(matrix, 2)
     >>> exact = np.linalg.eigvals(matrix.toarray())
-    >>> bool(np.allclose(found.values.imag, np.sort(exact.imag)[:-3:-1], atol=1e-9))
+    >>> bool(np.allclose(pairs.values.imag, np.sort(exact.imag)[:-3:-1], atol=1e-9))
     True
     """
     matrix = Matrix.of(matrix)
@@ -159,40 +159,40 @@ def growing_levels(
     rng = np.random.default_rng(seed)
     scale = max(around.width, around.height)
     search = _Search(matrix.array, around, math.ceil(work * dim))
-    found = search.iterate(_random(rng, dim, size), k, tolerance * scale)
-    if found is None:
+    ritz = search.iterate(_random(rng, dim, size), k, tolerance * scale)
+    if ritz is None:
         return None
     mirror = _Search(matrix.array.T.tocsr(), around, math.ceil(work * dim))
     # of a normal matrix, the conjugate vectors are the left ones
-    block = np.hstack([found.vectors[:, :k].conj(), _random(rng, dim, SPARE if left else NEW)])
+    block = np.hstack([ritz.vectors[:, :k].conj(), _random(rng, dim, SPARE if left else NEW)])
     allowed = tolerance if left else max(ROUGH, tolerance)
     # until a vector with a weight of 1/n in a level is nothing but that level
-    time = math.log(100 * dim) / (found.values[k - 1].imag - search.average)
+    time = math.log(100 * dim) / (ritz.values[k - 1].imag - search.average)
     while True:
         mirrored = mirror.iterate(block, k, allowed * scale, time)
         if mirrored is None:
             return None
-        conditions = np.maximum(found.conditions, _conditions(found, mirrored))[:k]
+        conditions = np.maximum(ritz.conditions, _conditions(ritz, mirrored))[:k]
         needed = max(SURE / conditions.max(), tolerance)
         if allowed <= needed:
             break
         block, allowed, time = mirrored.basis, needed, 0.0
-    errors = conditions * (found.residuals[:k] + ROUNDING * scale)
-    partners = _left_vectors(found, mirrored, errors, 10 * tolerance * scale) if left else None
+    errors = conditions * (ritz.residuals[:k] + ROUNDING * scale)
+    partners = _left_vectors(ritz, mirrored, errors, 10 * tolerance * scale) if left else None
     if left and partners is None:
         return None
-    converged = found.residuals <= COPY * tolerance * scale  # as copies of a level do, and what grows like it
-    reach = np.concatenate([errors, (found.conditions * found.residuals)[k:]])
-    certificate = _certificate(found, mirrored, errors, conditions, MAGNIFIED * tolerance * scale)
+    converged = ritz.residuals <= COPY * tolerance * scale  # as copies of a level do, and what grows like it
+    reach = np.concatenate([errors, (ritz.conditions * ritz.residuals)[k:]])
+    certificate = _certificate(ritz, mirrored, errors, conditions, MAGNIFIED * tolerance * scale)
     return GrowingLevels(
-        found.values[:k],
+        ritz.values[:k],
         certificate,
-        found.vectors[:, :k],
-        found.residuals[:k],
+        ritz.vectors[:, :k],
+        ritz.residuals[:k],
         errors,
         left=partners,
-        multiplicities=_multiplicities(found.values[converged], k, reach[converged]),
-        alike=growing_alike(found.values[converged], found.values[converged].imag, reach[converged]),
+        multiplicities=_multiplicities(ritz.values[converged], k, reach[converged]),
+        alike=growing_alike(ritz.values[converged], ritz.values[converged].imag, reach[converged]),
     )
 
 
@@ -202,27 +202,27 @@ def _multiplicities(values: NDArray[np.complex128], k: int, errors: NDArray[np.f
     return np.asarray(np.count_nonzero(distances <= errors[:k, None] + errors, axis=1))
 
 
-def _conditions(found: _Ritz, mirrored: _Ritz) -> NDArray[np.float64]:
+def _conditions(ritz: _Ritz, mirrored: _Ritz) -> NDArray[np.float64]:
     """Return the condition number of each level with those left vectors that may be its own."""
-    conditions = np.empty(len(found.values))
-    for i, value in enumerate(found.values):
+    conditions = np.empty(len(ritz.values))
+    for i, value in enumerate(ritz.values):
         distances = np.abs(mirrored.values - value)
         nearest = distances.argmin()
         own = mirrored.vectors[:, distances <= 2 * (distances[nearest] + mirrored.residuals[nearest])].conj()
-        overlap = np.linalg.norm(np.linalg.qr(own)[0].conj().T @ found.vectors[:, i])
+        overlap = np.linalg.norm(np.linalg.qr(own)[0].conj().T @ ritz.vectors[:, i])
         conditions[i] = 1 / max(float(overlap), EPS)
     return conditions
 
 
 def _left_vectors(
-    found: _Ritz, mirrored: _Ritz, errors: NDArray[np.float64], largest_residual: float
+    ritz: _Ritz, mirrored: _Ritz, errors: NDArray[np.float64], largest_residual: float
 ) -> NDArray[np.complex128] | None:
     """Return the left vectors of the first levels, or None if they are not among those that have converged.
 
     That happens if more levels than were asked for have the smallest of the Im E, so that the choice is arbitrary.
     """
     free, chosen = list(range(len(mirrored.values))), []
-    for value, error in zip(found.values[: len(errors)], errors, strict=True):
+    for value, error in zip(ritz.values[: len(errors)], errors, strict=True):
         distances = np.abs(mirrored.values[free] - value)
         nearest = free[distances.argmin()]
         if distances.min() > 10 * error or mirrored.residuals[nearest] > largest_residual:
@@ -233,11 +233,11 @@ def _left_vectors(
 
 
 def _certificate(
-    found: _Ritz, mirrored: _Ritz, errors: NDArray[np.float64], conditions: NDArray[np.float64], allowed: float
+    ritz: _Ritz, mirrored: _Ritz, errors: NDArray[np.float64], conditions: NDArray[np.float64], allowed: float
 ) -> Certificate:
     """Say whether the transposed matrix shows the same growth rates, and these are accurate."""
     k = len(errors)
-    distances = np.abs(found.values[:k].imag - mirrored.values[:k].imag)
+    distances = np.abs(ritz.values[:k].imag - mirrored.values[:k].imag)
     unlike = distances > 3 * conditions * mirrored.residuals[:k] + errors
     if unlike.any():
         seen = mirrored.values[:k].imag[unlike][0]
@@ -294,15 +294,15 @@ class _Search:
         """
         evolved = 0.0
         while True:
-            found = self.levels(block)
-            rates = found.values[:k].imag - self.average
-            residuals = found.residuals[:k]
+            ritz = self.levels(block)
+            rates = ritz.values[:k].imag - self.average
+            residuals = ritz.residuals[:k]
             # the growth must be known not to be that of the average level, as it is in a real spectrum
             if evolved >= (time or 0.0) and residuals.max() <= largest_residual and (residuals < rates / 2).all():
-                return found
+                return ritz
             if self.left < 0 or (time is None and self.is_late(rates.clip(min=EPS), residuals, largest_residual)):
                 return None
-            block = chebyshev_step(self.scaled, self.coefficients, found.basis)
+            block = chebyshev_step(self.scaled, self.coefficients, ritz.basis)
             self.left -= len(self.coefficients)
             evolved += self.time
 

@@ -90,28 +90,28 @@ class Results:
                 self.wanted = known.matched(self.wanted)
                 if known.axes.keys() == self.wanted.axes.keys():
                     known.extended(self.wanted)  # which refuses another kind of coordinates
-        found = survey(self.run.make, self.wanted, self.on_error == "raise")
+        surveyed = survey(self.run.make, self.wanted, self.on_error == "raise")
         if self.store is not None:
-            _require_names(found.names)
+            _require_names(surveyed.names)
             self.run = replace(self.run, code=make_code(self.run.make))
         if self.store is not None or not workers.local:
-            self._references = References.of(found.points())
+            self._references = References.of(surveyed.points())
         if not workers.local:
             self.run = replace(self.run, references=self._references)
-        self.memory, self.names = found.memory, found.names
+        self.memory, self.names = surveyed.memory, surveyed.names
         # Other processes make their own.
-        self._made = found.made if workers.local else {}
-        self.described = {name: text for name, text in found.provenance.items() if name != "versions"}
+        self._made = surveyed.made if workers.local else {}
+        self.described = {name: text for name, text in surveyed.provenance.items() if name != "versions"}
         first: list[PointResult] = []
         with self.store.opening() if self.store else contextlib.nullcontext():
             if self.store is not None and self.store.exists():
-                self._open(self.store, found)
+                self._open(self.store, surveyed)
             else:
                 first = self._first(batch, workers)
-                self.form = Form.of(first[0].data, first[0].coords, found.provenance)
+                self.form = Form.of(first[0].data, first[0].coords, surveyed.provenance)
                 self.grid = self.wanted.divided(batch, min(result.seconds for result in first), self.form.nbytes)
                 if self.store is not None:
-                    identity = self._identity(found) | {COMPUTES: self._references.known}
+                    identity = self._identity(surveyed) | {COMPUTES: self._references.known}
                     self.store.create(self.form, self.grid, identity)
             shape = self.grid.shape
             self.outcome = Outcome(np.zeros(shape, np.uint8), self.form.empty(shape if self.store is None else ()))
@@ -119,19 +119,19 @@ class Results:
             self.sent = 0.0 if self.store is not None else self.form.nbytes * math.prod(self.grid.chunk)
             self._accept(first)
 
-    def _identity(self, found: Survey) -> dict[str, Any]:
+    def _identity(self, surveyed: Survey) -> dict[str, Any]:
         """Return what makes this study different from others, but for what it computes."""
-        parts = {name: json.loads(text) for name, text in found.provenance.items()}
+        parts = {name: json.loads(text) for name, text in surveyed.provenance.items()}
         return {"axes": list(self.wanted.axes), **parts}
 
-    def _open(self, store: Store, found: Survey) -> None:
+    def _open(self, store: Store, surveyed: Survey) -> None:
         """Open a store that exists, refuse that of another study, and make room in it."""
-        ours, stored = self._identity(found), store.identity
+        ours, stored = self._identity(surveyed), store.identity
         computed = References(stored.pop(COMPUTES, []))  # of which version 0.1.0 knew nothing
         theirs = todays_names(stored, ours)
         try:
             problem = difference(comparable(theirs), comparable(ours), list(self.wanted.axes))
-            problem = problem or computed.difference(self.run.make, found.points())
+            problem = problem or computed.difference(self.run.make, surveyed.points())
         except (KeyError, TypeError, AttributeError) as error:
             problem = f"what it says of its study makes no sense ({type(error).__name__}: {error})"
         if problem:
@@ -162,7 +162,7 @@ class Results:
 
         As many as there are workers run at once, and all that succeed count: each may take hours.
         """
-        points, found = self.wanted.points(), list[PointResult]()
+        points, results = self.wanted.points(), list[PointResult]()
         number = min(workers.count() or 1, fitting_in_memory(self.memory))
         problem: Exception | None = None
         rounds = 0
@@ -170,24 +170,24 @@ class Results:
             futures = [workers.submit(run_first, self.run, point, self._take_made(point)) for point in some]
             for point, future in zip(some, futures, strict=True):
                 try:
-                    found.append(self._first_result(workers, point, future))
-                    if SEAL in found[-1].data:  # perhaps from another process
-                        remember(found[-1].data[SEAL][2]["origin"])
+                    results.append(self._first_result(workers, point, future))
+                    if SEAL in results[-1].data:  # perhaps from another process
+                        remember(results[-1].data[SEAL][2]["origin"])
                 except (WorkerError, UnfitError, BrokenExecutor):  # which is no fault of the point
                     raise
                 except Exception as error:
                     if self.on_error == "raise":
                         raise
                     problem = error
-            rounds += bool(found)
+            rounds += bool(results)
             # the first run loads and caches things, and a short one says little
-            known = found and min(result.seconds for result in found) > 0.1 * REGION_SECONDS
-            if found and (batch != "auto" or known or rounds == 3):
+            known = results and min(result.seconds for result in results) > 0.1 * REGION_SECONDS
+            if results and (batch != "auto" or known or rounds == 3):
                 break
-        if not found:
+        if not results:
             said = describe(problem) if problem else "nothing"
             raise ValueError(f"every point of the grid failed, the last one with {said}") from problem
-        return found
+        return results
 
     def _first_result(self, workers: Workers, point: Point, future: Future[PointResult]) -> PointResult:
         """Return the result of a point, which runs again if a worker died under it, as often as it may."""

@@ -98,20 +98,20 @@ def filter_spectrum(
     Examples
     --------
     >>> matrix = models.NonHermitianXXZ(L=10, h=2.0, boundary="periodic").matrix()
-    >>> found = filter_spectrum(matrix)
-    >>> found.certified, len(found)
+    >>> pairs = filter_spectrum(matrix)
+    >>> pairs.certified, len(pairs)
     (True, 252)
     >>> exact = np.linalg.eigvals(matrix.toarray())
-    >>> bool(np.isclose(found.values.imag.max(), exact.imag.max()))
+    >>> bool(np.isclose(pairs.values.imag.max(), exact.imag.max()))
     True
     """
     matrix = Matrix.of(matrix)
     matrix.require_real_sparse()
     if matrix.gauge is not None:
         frame = Matrix(matrix.gauge.array)
-        found = filter_spectrum(frame, seed=seed, attempts=attempts, largest_block=largest_block)
-        errors = found.errors if found.errors is None else found.errors + matrix.gauge.mismatch * frame.norm
-        return replace(found, values=found.values.real if frame.hermitian else found.values, errors=errors)
+        pairs = filter_spectrum(frame, seed=seed, attempts=attempts, largest_block=largest_block)
+        errors = pairs.errors if pairs.errors is None else pairs.errors + matrix.gauge.mismatch * frame.norm
+        return replace(pairs, values=pairs.values.real if frame.hermitian else pairs.values, errors=errors)
     require(seed >= 0, "seed", seed, "zero or positive")
     require(attempts >= 1, "attempts", attempts, "positive")
     require(largest_block >= 1, "largest_block", largest_block, "positive")

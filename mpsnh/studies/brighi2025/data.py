@@ -89,17 +89,17 @@ class Study(PaperStudy[Scale]):
             χ, with the standard error of the mean of the differences, realisation by realisation; ``total``, all
             errors together; and ``arrival``, when the boundaries are felt.
         """
-        found = self.plateaus.values()
+        plateaus = self.plateaus.values()
         change = mean_with_error(self.settled.isel(chi=-1) - self.settled.isel(chi=-2))
         data = xr.Dataset(
             {
-                "found": ("h", [each.found for each in found]),
-                "window": (("h", "end"), [each.window for each in found]),
-                "plateau": ("h", [each.value for each in found]),
-                "statistical": ("h", [each.error for each in found]),
-                "systematic": ("h", [each.systematic for each in found]),
-                "drift": ("h", [each.drift for each in found]),
-                "drift_error": ("h", [each.drift_error for each in found]),
+                "found": ("h", [plateau.found for plateau in plateaus]),
+                "window": (("h", "end"), [plateau.window for plateau in plateaus]),
+                "plateau": ("h", [plateau.value for plateau in plateaus]),
+                "statistical": ("h", [plateau.error for plateau in plateaus]),
+                "systematic": ("h", [plateau.systematic for plateau in plateaus]),
+                "drift": ("h", [plateau.drift for plateau in plateaus]),
+                "drift_error": ("h", [plateau.drift_error for plateau in plateaus]),
                 "arrival": ("h", [self.scale.arrival(h) for h in self.plateaus]),
             },
             {"h": list(self.plateaus), "end": ["first", "last"]},
