@@ -1,13 +1,18 @@
-"""Open systems next to the master equation and to QuTiP: `python -m benchmarks.open`.
+"""Open systems next to the master equation, QuTiP and mqt-yaqs: `python -m benchmarks.open`.
 
-QuTiP is compared if it is there (`pip install qutip`).
+The packages are compared if they are there (`pip install qutip mqt-yaqs`). The part `ensemble`, half an hour of two
+processes, runs only if it is named.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import functools
 import itertools
+import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh import algorithms, models
+import mpsnh as nh
+from benchmarks import open_peers as peers
+from mpsnh import algorithms, models, observables
+from mpsnh.run.regions import DONE
+from mpsnh.run.store import Store
 from tests.oracles import master
 
 GAMMA, V = 0.1, 1.1
@@ -109,33 +118,6 @@ def cost(run: Callable[[int], object], seeds: Sequence[int]) -> float:
     return 1e3 * (time.process_time() - begun) / len(seeds)
 
 
-def qutip_trajectories(N: int, runs: int, T: float) -> float | None:
-    """CPU time of a trajectory of QuTiP's mcsolve in milliseconds, magnetisations at every unit of time included."""
-    if importlib.util.find_spec("qutip") is None:
-        return None
-    import qutip
-
-    eye = [qutip.qeye(2)] * N
-
-    def at(op: Any, j: int) -> Any:
-        return qutip.tensor([*eye[:j], op, *eye[j + 1 :]])
-
-    sz, sm = ([at(op, j) for j in range(N)] for op in (qutip.sigmaz() / 2, qutip.sigmam()))
-    H = sum(h * z for h, z in zip(np.random.default_rng([1, 0]).uniform(-1, 1, N), sz, strict=True))
-    for j in range(N - 1):
-        hop = sm[j].dag() * sm[j + 1] / 2
-        H = H + hop + hop.dag() + V * sz[j] * sz[j + 1]
-    jumps = [GAMMA**0.5 * (sm[j] - 1j * sm[j + 1]) for j in range(N - 1)]
-    psi = qutip.tensor([qutip.basis(2, j % 2) for j in range(N)])
-    options = {"progress_bar": False, "map": "serial"}
-    times = np.arange(0.0, T + 0.5)
-    solver = qutip.MCSolver(H, jumps, options=options)
-    solver.run(psi, times, ntraj=1, e_ops=sz)
-    begun = time.process_time()
-    solver.run(psi, times, ntraj=runs, e_ops=sz)
-    return 1e3 * (time.process_time() - begun) / runs
-
-
 def throughput(T: float = 8.0) -> None:
     """CPU time of a trajectory up to time 8, magnetisations at every unit of time included."""
     print("\n| N | evolution between clicks | ms a trajectory | QuTiP, ms | ratio |")
@@ -152,21 +134,135 @@ def throughput(T: float = 8.0) -> None:
             return [record.state.expect_each("Sz").real for record in records]
 
         run(0)  # what is made once
-        ours, theirs = cost(run, range(1, 1 + runs)), qutip_trajectories(N, 20, T) if N <= 12 else None
-        shown = "– | –" if theirs is None else f"{theirs:.0f} | {theirs / ours:.0f}"
-        print(f"| {N} | {name} | {ours:.0f} | {shown} |", flush=True)
-    if importlib.util.find_spec("qutip") is None:
-        print("QuTiP is not installed, and was left out.")
+        ours, shown = cost(run, range(1, 1 + runs)), "– | –"
+        if N <= 12 and not peers.missing("qutip"):
+            theirs = peers.qutip_trajectories(N, 20, T, GAMMA, V)
+            shown = f"{theirs:.0f} | {theirs / ours:.1f}"
+        print(f"| {N} | {name} | {ours:.1f} | {shown} |", flush=True)
 
 
-PARTS = {"trajectories": trajectories, "throughput": throughput}
+def equation(T: float = 8.0) -> None:
+    """Solve the master equation itself, exactly, next to QuTiP's mesolve at about the same error."""
+    if peers.missing("qutip"):
+        return
+    print("\n| N | OpenSystem, s | its largest error | mesolve: rtol | s | its largest error | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    measured = {"sz": observables.Magnetization()}
+    for N in (5, 6, 7):
+        way, times = algorithms.OpenSystem(dt=1.0, t_max=T), []
+        for _ in range(3):
+            begun = time.process_time()
+            ours = nh.Simulation(chain(N), way, measured).run()["sz"].values
+            times.append(time.process_time() - begun)
+        right, _ = peers.qutip_master(N, T, GAMMA, V, 1e-13)
+        for rtol in (1e-6, 1e-10):
+            theirs, seconds = peers.qutip_master(N, T, GAMMA, V, rtol)
+            errors = (np.abs(values - right).max() for values in (ours, theirs))
+            mine, other = (f"{error:.0e}" for error in errors)
+            print(
+                f"| {N} | {min(times):.3f} | {mine} | {rtol:g} | {seconds:.3f} | {other} | {seconds / min(times):.1f} |"
+            )
+
+
+@functools.cache
+def dephased_imbalance(N: int, kappa: float, T: float, steps: int = 4000) -> float:
+    """Σ (-1)^j ⟨Sz_j⟩ / (N/2) at time T of an XX chain from the Néel state, whose two-point functions close."""
+    energies, modes = np.linalg.eigh(0.5 * (np.eye(N, k=1) + np.eye(N, k=-1)))
+    half = (modes * np.exp(0.5j * T / steps * energies)) @ modes.T
+    kept = np.exp(-kappa * T / steps * (1 - np.eye(N)))  # ⟨c†_i c_j⟩ loses κ/2 at each of two sites
+    correlations = np.diag(1.0 - np.arange(N) % 2).astype(complex)
+    for _ in range(steps):
+        correlations = half @ (kept * (half @ correlations @ half.conj().T)) @ half.conj().T
+    return float((correlations.diagonal().real - 0.5) @ (-1.0) ** np.arange(N) / (N / 2))
+
+
+def long(kappa: float = 0.2, T: float = 5.0, dt: float = 0.1, max_bond: int = 32) -> None:
+    """Trajectories of long dephased chains next to the tensor-jump method of mqt-yaqs, against the closed form."""
+    print(f"\nXX chain, dephasing κ = {kappa}, t = {T}, steps of {dt} of second order, χ = {max_bond}, one thread")
+    print("| N | by | trajectories | s a trajectory | imbalance | closed form | off, in standard errors | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
+    for N, runs, few in ((20, 100, 20), (40, 100, 10)):
+        hop = nh.OpSum.sum(
+            (0.5, *pair) for j in range(N - 1) for pair in (("Sp", j, "Sm", j + 1), ("Sm", j, "Sp", j + 1))
+        )
+        noise = [nh.OpSum([(kappa**0.5, "Sz", j)]) for j in range(N)]
+        inner = algorithms.NHTEBD(dt=dt, t_max=T, every=round(T / dt), max_bond=max_bond, tolerance=None)
+        values, begun = [], 0.0
+        for seed in range(runs + 1):
+            if seed == 1:
+                begun = time.process_time()
+            model = models.OpenChain(L=N, hamiltonian=hop, jump_operators=noise)
+            *_, end = algorithms.Trajectories(inner=inner, seed=seed).records(model)
+            values.append(end.state.expect_each("Sz").real)
+        ours = (time.process_time() - begun) / runs
+        rows = [("NHTEBD", np.array(values[1:]), ours)]
+        if not peers.missing("mqt.yaqs"):
+            rows.append(("mqt-yaqs", *peers.yaqs_dephasing(N, kappa, T, dt, max_bond, few)))
+        signs, right = (-1.0) ** np.arange(N) / (N / 2), dephased_imbalance(N, kappa, T)
+        for name, sz, seconds in rows:
+            mean, error = spread(sz @ signs)
+            shown = f"{mean:.4f} ± {error:.4f} | {right:.5f} | {(mean - right) / error:.1f}"
+            print(f"| {N} | {name} | {len(sz)} | {seconds:.3f} | {shown} | {seconds / ours:.1f} |", flush=True)
+
+
+def member(realisation: int, trajectory: int) -> nh.Simulation[Any]:
+    """Return a trajectory of a realisation of the chain of ten sites."""
+    model = models.OpenXXZ(L=10, gamma=GAMMA, V=V, h=1.0, seed=realisation)
+    way = algorithms.Trajectories(inner=algorithms.ExactEvolution(dt=1.0, t_max=8.0), seed=(realisation, trajectory))
+    return nh.Simulation(model, way, {"sz": observables.Magnetization(), "j": observables.MidCurrent(half_width=2)})
+
+
+def swept(store: str, trajectories: int) -> Any:
+    """Sweep ten realisations with so many trajectories each, with two workers."""
+    over = {"realisation": range(10), "trajectory": range(trajectories)}
+    return nh.sweep(member, over, store=store, workers=2)
+
+
+def ensemble(trajectories: int = 10_000) -> None:
+    """Sweep ten realisations of so many trajectories each, once in one go, and once killed in the middle."""
+    command = [sys.executable, "-m", "benchmarks.open", "--sweep"]
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.time()
+        subprocess.run([*command, f"{folder}/whole.zarr", str(trajectories)], check=True)
+        whole = time.time() - begun
+        print(f"\n{10 * trajectories} trajectories of 10 sites: {whole:.0f} s with two workers, ", end="")
+        print(
+            f"{10 * trajectories / whole:.0f} a second, {1e3 * 2 * whole / (10 * trajectories):.2f} ms of a worker each"
+        )
+        with subprocess.Popen([*command, f"{folder}/killed.zarr", str(trajectories)]) as process:
+            time.sleep(whole / 2)
+            process.send_signal(signal.SIGKILL)
+        kept = int((Store(f"{folder}/killed.zarr").status() == DONE).sum())
+        begun = time.time()
+        resumed = swept(f"{folder}/killed.zarr", trajectories)
+        print(
+            f"killed after {whole / 2:.0f} s, when {kept} were kept; the others took {time.time() - begun:.0f} s;",
+            end=" ",
+        )
+        other = swept(f"{folder}/whole.zarr", trajectories)
+        same = all(np.array_equal(resumed[name].values, other[name].values) for name in other.data_vars)
+        print("the same bits" if same else "OTHER BITS")
+
+
+PARTS = {
+    "trajectories": trajectories,
+    "throughput": throughput,
+    "equation": equation,
+    "long": long,
+    "ensemble": ensemble,
+}
 
 
 def main() -> None:
     """Run the parts that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    for part in parser.parse_args().parts:
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS)[:-1])
+    parser.add_argument("--sweep", nargs=2, metavar=("STORE", "TRAJECTORIES"), help="what `ensemble` starts and kills")
+    options = parser.parse_args()
+    if options.sweep:
+        swept(options.sweep[0], int(options.sweep[1]))
+        return
+    for part in options.parts:
         PARTS[part]()
 
 
