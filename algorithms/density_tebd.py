@@ -51,8 +51,8 @@ class DensityTEBD(TimeEvolution["Mixture"]):
     local values several times smaller at the same bond dimension.
 
     `Snapshot.noise` estimates the error of local values by truncation: it is |ln Tr ρ|, as the equation and each of its
-    gates keep the trace, or what a second run with a third of the bond dimension tells (`mpsnh.states.mixed_shadow`) if
-    that is more. What steps of finite length do is not in it but in `Snapshot.trotter`: the error of a step on a few
+    gates keep the trace, or what a second run with a fourth of the bond dimension tells (`mpsnh.states.mixed_shadow`)
+    if that is more. What steps of finite length do is not in it but in `Snapshot.trotter`: the error of a step on a few
     sites (`mpsnh.operators.timestep`) times the number of steps, as if nothing were forgotten; 1 if it is not known.
 
     Parameters

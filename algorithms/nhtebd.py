@@ -310,8 +310,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
         sweep.shadow = Shadow.resumed(workspace, self.truncation, left, getattr(after, "noise", 0.0))
         sweep.noise, sweep.trust_time = sweep.shadow.error, getattr(after, "trust_time", NEVER)
         if plan.doubled is not None:
-            left, truncation = carried(after, DOUBLED), sweep.shadow.truncation
-            sweep.doubled = DoubledSteps.resumed(workspace, truncation, plan.order, left, sweep.trotter)
+            left, start = carried(after, DOUBLED), sweep.shadow
+            sweep.doubled = DoubledSteps.resumed(start.workspace, start.truncation, plan.order, left, sweep.trotter)
         return sweep
 
     def _workspace(self, state: MPS) -> Workspace:
