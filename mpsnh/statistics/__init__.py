@@ -4,6 +4,7 @@ from mpsnh.statistics.averages import RESAMPLES, confidence_interval, mean_with_
 from mpsnh.statistics.decay import ExponentialFit, fit_exponential
 from mpsnh.statistics.distribution import log_histogram
 from mpsnh.statistics.kink import Kink, kink
+from mpsnh.statistics.limit import late_limit
 from mpsnh.statistics.plateau import Plateau, plateau
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "confidence_interval",
     "fit_exponential",
     "kink",
+    "late_limit",
     "log_histogram",
     "mean_with_error",
     "plateau",
