@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.algorithms.nhtebd import NHTEBD, TOLERANCE
-from mpsnh.algorithms.tebd_sweep import Sweep
+from mpsnh.algorithms.tebd_sweep import Sweep, trusted
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import TimeEvolution
 from mpsnh.base.model import Model
@@ -254,14 +253,8 @@ class DensityTEBD(TimeEvolution["Mixture"]):
         assert carry.shadow is not None
         carry.shadow.follow(plan.layers(steps * plan.number), carry.sweep.discarded - before, carry.state)
         carry.noise = min(1.0, max(abs(carry.log_trace() - carry.start), carry.shadow.error))
-        if carry.noise > self.tolerance and carry.trust_time == NEVER:
-            carry.trust_time = t
-            warnings.warn(
-                f"DensityTEBD: truncation may have changed local values by {carry.noise:.1g}, above tolerance = "
-                f"{self.tolerance:g}, at t = {t + steps * dt:g}; use a larger max_bond or a smaller cutoff",
-                RuntimeWarning,
-                stacklevel=4,
-            )
+        now = (t, t + steps * dt)
+        carry.trust_time = trusted("DensityTEBD", carry.trust_time, carry.noise, self.tolerance, now)
         return carry
 
     @override

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from mpsnh.algorithms.block_paths import BlockPaths, pair_jumps
 from mpsnh.algorithms.folded_run import for_ladders, on_ladder, on_ring
-from mpsnh.algorithms.tebd_sweep import DOUBLED, LEFT_OUT, SHADOW, Sweep, carried, left_out, visible
+from mpsnh.algorithms.tebd_sweep import DOUBLED, LEFT_OUT, SHADOW, Sweep, carried, left_out, trusted, visible
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
@@ -354,14 +354,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
             leak = carry.plan.leak + math.log(steps) if leaks else -math.inf
             carry.left_out = float(np.logaddexp(carry.left_out, leak)) + grown
             carry.noise = min(1.0, carry.shadow.error + math.exp(min(0.0, carry.left_out)))
-            if carry.noise > self.tolerance and carry.trust_time == NEVER:
-                carry.trust_time = t
-                warnings.warn(
-                    f"NHTEBD: truncation may have changed local values by {carry.noise:.1g}, above tolerance = "
-                    f"{self.tolerance:g}, at t = {end:g}; use a larger max_bond or a shorter time",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
+            carry.trust_time = trusted("NHTEBD", carry.trust_time, carry.noise, self.tolerance, (t, end))
         return carry
 
     @override

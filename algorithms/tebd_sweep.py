@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,38 @@ class Sweep:
             if run is not None:
                 known |= {prefix + name: array for name, array in run.carry().items()}
         return known if math.isinf(self.left_out) else known | {LEFT_OUT: np.array(self.left_out)}
+
+
+def trusted(name: str, since: float, noise: float, tolerance: float, now: tuple[float, float]) -> float:
+    """Return the last record whose error is below the tolerance, `NEVER` while it is, and warn once.
+
+    Parameters
+    ----------
+    name : str
+        The algorithm.
+    since : float
+        What was returned for the record before.
+    noise : float
+        The estimate of the error by truncation.
+    tolerance : float
+        What is tolerable.
+    now : (float, float)
+        Times of the record before and of this one.
+
+    Examples
+    --------
+    >>> trusted("NHTEBD", NEVER, 0.001, 0.01, (1.0, 2.0)) == NEVER, trusted("NHTEBD", 1.0, 0.1, 0.01, (4.0, 5.0))
+    (True, 1.0)
+    """
+    if noise <= tolerance or since != NEVER:
+        return since
+    warnings.warn(
+        f"{name}: truncation may have changed local values by {noise:.1g}, above tolerance = {tolerance:g}, "
+        f"at t = {now[1]:g}; use a larger max_bond, a smaller cutoff or a shorter time",
+        RuntimeWarning,
+        stacklevel=5,
+    )
+    return now[0]
 
 
 def carried(after: Snapshot, prefix: str) -> dict[str, NDArray[Any]]:
