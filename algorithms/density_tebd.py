@@ -345,7 +345,8 @@ def _require_local(model: OpenModel) -> None:
         sites = {j for _, factors in op for _, j in factors} or {0}
         first, last = min(sites), max(sites)
         if last > first + 1:
-            way = "boundary='open' leaves it out" if (first, last) == (0, model.L - 1) else "OpenSystem takes any range"
+            way = "OpenSystem takes any range"
+            way += ", and boundary='open' leaves it out" if (first, last) == (0, model.L - 1) else ""
             raise ValueError(
                 f"{name} acts on sites {first} to {last}, but DensityTEBD needs jumps and terms on one site or on two "
                 f"neighbours of an open chain; {way}"

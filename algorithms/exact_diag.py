@@ -13,6 +13,7 @@ from typing_extensions import override
 from mpsnh.base.capability import VECTORS, Capability
 from mpsnh.base.diagonalisation import CERTIFIED, Diagonalisation
 from mpsnh.base.model import Model
+from mpsnh.base.open_model import require_no_jumps
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
@@ -95,6 +96,7 @@ class ExactDiag(Diagonalisation):
 
     @override
     def check(self, model: Model) -> None:
+        require_no_jumps(model, "ExactDiag")
         model.check()
         n = model.sector.dim
         require(

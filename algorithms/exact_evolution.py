@@ -13,7 +13,7 @@ from mpsnh.algorithms.exact_paths import ExactPaths
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
-from mpsnh.base.open_model import OpenModel
+from mpsnh.base.open_model import OpenModel, require_no_jumps
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import ExactSnapshot, Snapshot
 from mpsnh.checks import require, require_memory
@@ -90,6 +90,7 @@ class ExactEvolution(TimeEvolution[Vector]):
 
     @override
     def check(self, model: Model) -> None:
+        require_no_jumps(model, "ExactEvolution")
         super().check(model)
         require_memory(self.bytes_needed(model), f"evolving vectors of {model.L} sites")
         self._begun[:] = [(weakref.ref(model), self._beginning(model))]

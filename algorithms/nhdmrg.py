@@ -25,6 +25,7 @@ from mpsnh.algorithms.level_search import LevelSearch, fastest, followed, lowest
 from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.capability import VECTORS, Capability
 from mpsnh.base.model import Model
+from mpsnh.base.open_model import require_no_jumps
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.spectrum import Spectrum
@@ -130,6 +131,7 @@ class NHDMRG(Algorithm[Spectrum]):
 
     @override
     def check(self, model: Model) -> None:
+        require_no_jumps(model, "NHDMRG")
         model.check()
         if not isinstance(model.generator, Hamiltonian):
             raise TypeError(f"NHDMRG needs the terms of a Hamiltonian, not {model!r}: use ExactDiag")

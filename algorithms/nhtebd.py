@@ -17,7 +17,7 @@ from mpsnh.algorithms.tebd_sweep import DOUBLED, LEFT_OUT, SHADOW, Sweep, carrie
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import LOG_NORM, PURE, TimeEvolution
 from mpsnh.base.model import Model
-from mpsnh.base.open_model import OpenModel
+from mpsnh.base.open_model import OpenModel, require_no_jumps
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.ring import GivenChain, closes, ladder
@@ -183,6 +183,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
 
     @override
     def check(self, model: Model) -> None:
+        require_no_jumps(model, "NHTEBD")
         if (folded := self._ladders.of(model)) is not None:
             chain, algorithm = folded
             algorithm.check(chain)

@@ -191,7 +191,8 @@ class OpenSystem(TimeEvolution[DensityEvolution | BathEvolution]):
             require_memory(bytes_needed(start.state, model), f"the Lindblad equation of {model.L} sites")
             self._begun[:] = [(weakref.ref(model), start)]
             return
-        require(self.gamma is not None, "gamma", None, "a number, the coupling of the bath to a closed model")
+        allowed = "a number, the coupling of the bath to a closed model; models.OpenChain has jumps of its own"
+        require(self.gamma is not None, "gamma", None, allowed)
         self.bath.check_channel(model)
         dim = float(np.prod([site.dim for site in model.sites], dtype=float))
         if dim > LARGEST:

@@ -12,6 +12,7 @@ from mpsnh.algorithms.exact_diag import ExactDiag
 from mpsnh.base.capability import VECTORS, Capability
 from mpsnh.base.diagonalisation import Diagonalisation
 from mpsnh.base.model import Model
+from mpsnh.base.open_model import require_no_jumps
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, require_memory
 from mpsnh.linalg.degeneracy import growing_alike
@@ -102,6 +103,7 @@ class SteadyState(Diagonalisation):
 
     @override
     def check(self, model: Model) -> None:
+        require_no_jumps(model, "SteadyState")
         model.check()
         if model.generator.period is not None:
             raise ValueError(f"SteadyState needs the sparse matrix of a Hamiltonian, not {model!r}: use ExactDiag")

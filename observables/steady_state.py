@@ -136,11 +136,11 @@ class SteadyStateCurrent(Observable[Spectrum]):
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:
         """Return I_tot from the eigenvalue and from the eigenvector, in units of J."""
         chain = cast(CurrentModel, model)
-        total = OpSum.sum(chain.current(j) for j in chain.bonds)
-        estimates = np.array([record.values[0].imag / chain.gamma, record.state(0).expect(total).real])
+        total, gamma = OpSum.sum(chain.current(j) for j in chain.bonds), cast(Any, model).gamma
+        estimates = np.array([record.values[0].imag / gamma, record.state(0).expect(total).real])
         # They differ by Im(E₁ - ⟨H⟩), which is at most the residual.
         allowed = AGREEMENT * np.abs(record.values).max() + (0 if record.residuals is None else record.residuals[0])
-        if abs(np.diff(estimates)[0]) * abs(chain.gamma) > allowed:
+        if abs(np.diff(estimates)[0]) * abs(gamma) > allowed:
             raise ArithmeticError(
                 f"Im E₁/γ = {estimates[0]} and ⟨I_tot⟩ = {estimates[1]} must agree: the eigenvector is wrong, "
                 "or the model has non-Hermitian terms besides iγ I_tot"

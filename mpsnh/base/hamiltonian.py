@@ -19,9 +19,7 @@ from mpsnh.operators.mpo import MPO, mpo
 
 @runtime_checkable
 class CurrentModel(Protocol):
-    """A model with a conserved current, H = H_Hermitian + iγ Σ_j I_j."""
-
-    gamma: float
+    """A model with a current through its bonds."""
 
     @property
     def bonds(self) -> Sequence[int]:

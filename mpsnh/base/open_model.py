@@ -121,6 +121,32 @@ class OpenModel(Model):
         return doubled_sites(self.generator.hamiltonian, self.generator.jumps, self.sites)
 
 
+def require_no_jumps(model: Model, name: str) -> None:
+    """Raise if a model has jumps, for an algorithm of Hamiltonians or circuits.
+
+    Parameters
+    ----------
+    model : Model
+        What it is asked to work on.
+    name : str
+        The algorithm.
+
+    Raises
+    ------
+    TypeError
+        Saying what to use.
+
+    Examples
+    --------
+    >>> require_no_jumps(models.OpenXXZ(L=4).no_click(), "ExactEvolution")
+    """
+    if isinstance(model, OpenModel):
+        raise TypeError(
+            f"{name} takes no {type(model).__name__}, as it has jumps: use its no_click(), which is what is left "
+            "without one, or Trajectories(inner=…), OpenSystem, DensityTEBD or LindbladSpectrum"
+        )
+
+
 class _View(HamiltonianModel):
     """A model made of an open one, of which all else that the open one knows (parameters, currents) is known too."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.checks import require, require_memory
+from mpsnh.checks import described, require, require_memory
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.sector import Sector
@@ -48,6 +48,11 @@ class DensityMatrix(Mixed):
     sector: Sector
 
     def __post_init__(self) -> None:
+        if not isinstance(self.sector, Sector):
+            raise TypeError(
+                f"sector is {described(self.sector)}, but it must be a basis, as model.sector is; "
+                "DensityMPS.from_matrix(matrix, sites) takes sites"
+            )
         dim = self.sector.dim
         require(self.matrix.shape == (dim, dim), "matrix shape", self.matrix.shape, f"({dim}, {dim})")
         if not np.isfinite(self.matrix).all():

@@ -53,6 +53,45 @@ def test_what_is_no_open_system_is_refused():
         models.OpenXXZ(L=4, gamma=-1.0)
 
 
-def test_other_algorithms_name_the_views():
+def test_a_matrix_names_the_views():
     with pytest.raises(TypeError, match=r"a matrix of a Lindbladian; model.no_click\(\) and model.lindbladian\(\)"):
-        next(iter(algorithms.ExactDiag().records(models.OpenXXZ(L=4))))
+        models.OpenXXZ(L=4).matrix()
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        algorithms.ExactEvolution(dt=0.5, t_max=1.0),
+        algorithms.NHTEBD(dt=0.5, t_max=1.0),
+        algorithms.ExactDiag(),
+        algorithms.SteadyState(),
+        algorithms.NHDMRG(max_bond=8),
+    ],
+)
+def test_algorithms_of_hamiltonians_name_those_of_open_systems(way):
+    """When the simulation is made."""
+    chain = models.OpenChain(L=4, hamiltonian=OpSum(), jump_operators=LOSS)
+    with pytest.raises(TypeError, match=rf"{type(way).__name__} takes no OpenChain, as it has jumps: .*OpenSystem"):
+        nh.Simulation(chain, way, {})
+
+
+def test_a_current_needs_no_gamma():
+    class Hopping(nh.OpenModel):
+        """Of three sites, the last of which loses."""
+
+        def terms(self):
+            return OpSum.sum((0.5, *p) for j in (0, 1) for p in (("Sp", j, "Sm", j + 1), ("Sm", j, "Sp", j + 1)))
+
+        def jumps(self):
+            return [OpSum([(1.0, "Sm", 2)])]
+
+        @property
+        def bonds(self):
+            return range(2)
+
+        def current(self, bond):
+            return OpSum([(0.5j, "Sp", bond, "Sm", bond + 1), (-0.5j, "Sm", bond, "Sp", bond + 1)])
+
+    way = algorithms.OpenSystem(dt=0.5, t_max=1.0, initial=["up", "down", "down"])
+    result = nh.Simulation(Hopping(L=3), way, {"current": observables.CurrentProfile()}).run()
+    assert float(result["current"][-1, 0]) > 0.05
