@@ -192,14 +192,21 @@ def show(
     at: Annotated[list[str] | None, typer.Option(help="AXIS=VALUE: only this coordinate; may be repeated.")] = None,
     out: Annotated[Path | None, typer.Option(help="The picture (.png, .pdf, .svg); by default VARIABLE.png.")] = None,
     log: Annotated[bool, typer.Option("--log", help="Logarithmic vertical axis.")] = False,
+    as_map: Annotated[bool, typer.Option("--map", help="Colours over two axes; levels in the complex plane.")] = False,
 ) -> None:
     """Draw a variable against an axis: means over realisations, with standard errors.
 
     Works while the sweep is running; points that are missing or failed are left out.
     """
-    from mpsnh.picture import averaged, picture, results
+    from mpsnh.picture import averaged, mapped, picture, results
 
     chosen = _choices(at or ())
+    if as_map:
+        figure = mapped(results(place), variable, over, chosen)
+        path = out or Path(f"{variable or 'map'}.png".replace(os.sep, "_"))
+        figure.savefig(path)
+        _say(str(path))
+        return
     lines = averaged(results(place), variable, against, over, chosen)
     path = out or Path(f"{lines.attrs['name']}.png".replace(os.sep, "_"))
     picture(lines, log).savefig(path)

@@ -16,20 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mpsnh.checks import printable, require_memory
+from mpsnh.plots import COLUMN, STYLE, complex_plane, described, heat_map
 from mpsnh.run.store import DONE, Store
 from mpsnh.statistics.averages import mean_with_error
-
-STYLE: Any = {
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "legend.fontsize": 6.5,
-    "legend.frameon": False,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "lines.linewidth": 1.0,
-    "figure.dpi": 200,
-}
-"""How pictures look."""
 
 LEGEND_ENTRIES = 10
 """Lines that a legend names; of more lines it names some, evenly spaced."""
@@ -283,8 +272,8 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
             color=colours[k],
             label=label if k in named else "_",
         )
-    axes.set_xlabel(_described(str(against), lines[against].attrs))
-    axes.set_ylabel(_described(str(lines.attrs.get("name", "")), lines.attrs), wrap=True)
+    axes.set_xlabel(described(lines[against].attrs, str(against)))
+    axes.set_ylabel(described(lines.attrs, str(lines.attrs.get("name", ""))), wrap=True)
     if log:
         axes.set_yscale("log")
     said = [f"{hidden} means ≤ 0 not shown"] if log and (hidden := int(np.sum(lines["mean"].values <= 0))) else []
@@ -314,11 +303,6 @@ def _coordinate(name: str, label: Any) -> str:
     return _plain(f"{name} = {label:g}" if isinstance(label, int | float | np.number) else f"{name} = {label}")
 
 
-def _described(name: str, attributes: Mapping[Any, Any]) -> str:
-    units = str(attributes.get("units", "1"))
-    return _plain(str(attributes.get("long_name", name))) + (f" ({_plain(units)})" if units != "1" else "")
-
-
 def _plain(text: str) -> str:
     """Return a text that matplotlib takes as it is."""
     return text.replace("$", r"\$")
@@ -343,4 +327,39 @@ def picture(lines: xr.Dataset, log: bool = False) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.6, 2.9), layout="constrained")
         draw(figure.subplots(), lines, log)
+    return figure
+
+
+def mapped(
+    data: xr.Dataset, variable: str | None = None, over: str | None = None, at: Mapping[str, str] | None = None
+) -> Figure:
+    """Return a map of a variable over two axes, or its values in the complex plane if they are complex.
+
+    Parameters
+    ----------
+    data : Dataset
+        What `results` returned.
+    variable, over, at
+        As for `averaged`. Complex values are not averaged.
+
+    Raises
+    ------
+    ValueError
+        If there is no such variable, axis or coordinate, or not two axes are left.
+
+    Examples
+    --------
+    >>> data = xr.Dataset({"sz": (("time", "site"), [[0.5, -0.5], [0.4, -0.4]])}, {"time": [0.0, 0.1]})
+    >>> [axes.get_ylabel() for axes in mapped(data).axes]
+    ['time', 'sz']
+    """
+    values = _part_of(_variable(data, variable), at or {})
+    _require_known(over, values.dims, f"axis of {values.name}")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=COLUMN, layout="constrained")
+        if values.dtype.kind == "c":
+            complex_plane(values, figure.subplots())
+        else:
+            over = over or ("seed" if "seed" in values.dims and values.ndim > 2 else None)
+            heat_map(values if over is None else values.mean(over, keep_attrs=True), figure.subplots())
     return figure

@@ -290,6 +290,16 @@ def test_show_has_sensible_defaults_and_reads_netcdf(tmp_path, monkeypatch):
     assert (tmp_path / "sz.png").stat().st_size > 1000
 
 
+def test_show_draws_maps_and_levels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    nh.sweep(quench, {"h": H[:1], "seed": SEEDS[:2]}).to_netcdf("q.nc", engine="h5netcdf")
+    assert mpsnh("show", "q.nc", "--map", "--at", f"h={H[0]}", "--variable", "sz") == "sz.png\n"
+    assert (tmp_path / "sz.png").stat().st_size > 1000
+    assert "number of dimensions = 3, but it must be 2" in mpsnh("show", "q.nc", "--map", code=2)
+    xr.Dataset({"E": ("level", [1 + 1j, 2.0])}).to_netcdf("e.nc", engine="h5netcdf")
+    assert mpsnh("show", "e.nc", "--map", "--out", "plane.pdf") == "plane.pdf\n"
+
+
 # ------------------------------------------------------------------------------------------------------- refusals
 
 

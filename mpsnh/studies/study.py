@@ -117,7 +117,7 @@ def draw(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from mpsnh.picture import STYLE
+    from mpsnh.plots import STYLE
 
     for name in only:
         if name not in figures:

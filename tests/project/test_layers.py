@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("models", "algorithms", "observables")
 BELOW_BASE = ("checks", "value", "kernels", "language", "linalg", "operators", "states")
 CORE = (*BELOW_BASE, "base")
-EVERYTHING = (*CORE, *FOLDERS, "run", "statistics", "picture", "papers", "starter")
+EVERYTHING = (*CORE, *FOLDERS, "run", "statistics", "plots", "picture", "papers", "starter")
 
 MAY_IMPORT = {
     "checks": (),
@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "algorithms": CORE,
     "observables": CORE,
     "run": CORE,
-    "picture": ("checks", "run", "statistics"),
+    "plots": (*CORE, "statistics"),
+    "picture": ("checks", "run", "statistics", "plots"),
     "papers": (),
     "starter": (),
     "studies": EVERYTHING,
@@ -227,6 +228,7 @@ def test_the_check_finds_circles():
         ("mpsnh.observables.state", "from mpsnh.statistics import kink", ["mpsnh.statistics"]),
         ("mpsnh.run.sweep", "from mpsnh.picture import picture", ["mpsnh.picture"]),
         ("mpsnh.run.sweep", "from mpsnh.statistics.averages import typical", ["mpsnh.statistics.averages"]),
+        ("mpsnh.plots", "from mpsnh.picture import picture", ["mpsnh.picture"]),
         ("mpsnh.picture", "from mpsnh.studies.study import PaperStudy", ["mpsnh.studies.study"]),
         ("mpsnh.picture", "from mpsnh.states.mps import MPS", ["mpsnh.states.mps"]),
         ("mpsnh.papers", "from mpsnh.cli import app", ["mpsnh.cli"]),
