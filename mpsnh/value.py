@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Literal, Self, Union, dataclass_transform, get
 
 import numpy as np
 
+from mpsnh import notebook
 from mpsnh.checks import did_you_mean, require
 
 
@@ -108,6 +109,10 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
 
     def validate(self) -> None:  # noqa: B027 - there may be nothing to check
         """Check conditions between parameters; the fields have their final types here."""
+
+    def _repr_html_(self) -> str:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return notebook.table(type(self).__name__, values)
 
     def parameters(self) -> dict[str, Any]:
         """Return all parameters as plain data that JSON can hold, with the class under ``"type"``.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from mpsnh import notebook
 from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
 from mpsnh.base.records import Record
@@ -95,6 +96,12 @@ class Spectrum(Record):
     attempts: int = field(default=0, kw_only=True)
     largest_imag: float | None = field(default=None, kw_only=True)
     evidence: str = field(default="", kw_only=True)
+
+    def _repr_html_(self) -> str:
+        errors = self.resolution()
+        rows = [(k, f"{value:.10g}", f"± {errors[k]:.1g}") for k, value in enumerate(self.values)]
+        note = f"by {self.order}, {'' if self.certified else 'not '}certified; {self.evidence}".removesuffix("; ")
+        return notebook.table(f"Spectrum of {len(self.values)} levels", rows, note)
 
     @classmethod
     def of_matrices(

@@ -8,6 +8,7 @@ import numbers
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
+from mpsnh import notebook
 from mpsnh.language.site import DAGGER, is_fermionic
 
 Factor = tuple[str, int]
@@ -181,6 +182,9 @@ class OpSum:
 
     def __str__(self) -> str:
         return (" + ".join(map(str, self.terms)) or "0").replace(" + -", " - ")
+
+    def _repr_latex_(self) -> str:
+        return notebook.formula(self.terms)
 
     def __repr__(self) -> str:
         return f"OpSum({[(term.coefficient, *(x for factor in term.factors for x in factor)) for term in self.terms]})"

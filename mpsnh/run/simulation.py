@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
+from mpsnh import notebook
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import require_capabilities
 from mpsnh.base.model import Model
@@ -100,6 +101,9 @@ class Simulation(Generic[R]):
             )
         require_dimensions(self.observables, self.algorithm.yields.axis)
         self.algorithm.check(self.model)
+
+    def _repr_html_(self) -> str:
+        return notebook.table("Simulation", {"model": self.model, "algorithm": self.algorithm, **self.observables})
 
     def _coordinates(self) -> set[str]:
         axis = self.algorithm.yields.axis

@@ -14,22 +14,23 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("models", "algorithms", "observables")
 BELOW_BASE = ("checks", "value", "kernels", "language", "linalg", "operators", "states")
 CORE = (*BELOW_BASE, "base")
-EVERYTHING = (*CORE, *FOLDERS, "run", "statistics", "plots", "picture", "papers", "starter")
+EVERYTHING = (*CORE, *FOLDERS, "run", "statistics", "plots", "picture", "notebook", "papers", "starter")
 
 MAY_IMPORT = {
     "checks": (),
-    "value": ("checks",),
+    "notebook": (),
+    "value": ("checks", "notebook"),
     "kernels": ("checks",),
-    "language": ("checks",),
+    "language": ("checks", "notebook"),
     "statistics": ("checks",),
     "linalg": ("checks", "kernels"),
     "operators": ("checks", "language", "linalg"),
     "states": ("checks", "value", "kernels", "language", "operators"),
-    "base": ("checks", "value", "language", "linalg", "operators", "states"),
+    "base": ("checks", "notebook", "value", "language", "linalg", "operators", "states"),
     "models": CORE,
     "algorithms": CORE,
     "observables": CORE,
-    "run": CORE,
+    "run": (*CORE, "notebook"),
     "plots": (*CORE, "statistics"),
     "picture": ("checks", "run", "statistics", "plots"),
     "papers": (),
@@ -231,6 +232,7 @@ def test_the_check_finds_circles():
         ("mpsnh.plots", "from mpsnh.picture import picture", ["mpsnh.picture"]),
         ("mpsnh.picture", "from mpsnh.studies.study import PaperStudy", ["mpsnh.studies.study"]),
         ("mpsnh.picture", "from mpsnh.states.mps import MPS", ["mpsnh.states.mps"]),
+        ("mpsnh.notebook", "from mpsnh.value import Value", ["mpsnh.value"]),
         ("mpsnh.papers", "from mpsnh.cli import app", ["mpsnh.cli"]),
         ("mpsnh.starter", "from mpsnh.base.model import Model", ["mpsnh.base.model"]),
         ("mpsnh.studies.study", "from mpsnh.cli import app", ["mpsnh.cli"]),
