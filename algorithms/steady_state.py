@@ -189,7 +189,8 @@ class SteadyState(Diagonalisation):
         # of a complex matrix, the levels that decay fastest are not known
         largest = float(pairs.values[0].imag) if matrix.real else None
         known: dict[str, Any] = {"multiplicities": pairs.multiplicities, "alike": pairs.alike, "largest_imag": largest}
-        return self._spectrum(model, pairs.values, right, left, residuals=pairs.residuals, **known), ""
+        known |= {"residuals": pairs.residuals, "errors": pairs.errors}
+        return self._spectrum(model, pairs.values, right, left, **known), ""
 
     def _filtered(self, model: Model, matrix: Matrix, pairs: Eigenpairs) -> Spectrum:
         """Find the levels among all eigenvalues, if these are certified; else diagonalise the matrix."""
@@ -218,6 +219,7 @@ class SteadyState(Diagonalisation):
                     )
                 alike = growing_alike(pairs.values, pairs.values.imag, np.full(len(pairs.values), reach / 2))
                 details: dict[str, Any] = {"residuals": residuals, "multiplicities": multiplicities, "alike": alike}
+                details["errors"] = np.full(len(values), reach / 2)  # of the worst of all
                 return self._spectrum(model, values, right, left, largest_imag=float(values[0].imag), **details)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 doubt = f"{doubt}, but {error}"

@@ -131,6 +131,8 @@ class OpSum:
     def __truediv__(self, number: complex) -> OpSum:
         if not isinstance(number, numbers.Complex):
             return NotImplemented
+        if number == 0:
+            raise ZeroDivisionError("an OpSum can't be divided by 0")
         return OpSum._of(Term(_finite(term.coefficient / number), term.factors) for term in self.terms)
 
     def dag(self) -> OpSum:
@@ -252,10 +254,17 @@ def _malformed(item: tuple[Any, ...]) -> TypeError | ValueError:
 
 
 def _finite(number: Any) -> complex:
-    value = complex(number)
+    try:
+        value = complex(number)
+    except OverflowError:  # of an integer that no float holds
+        value = complex(math.inf)
     if not (math.isfinite(value.real) and math.isfinite(value.imag)):
-        raise ValueError(f"coefficient {number!r} must be finite")
+        raise ValueError(f"coefficient {_cut(repr(number))} must be finite")
     return value
+
+
+def _cut(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 @functools.lru_cache(maxsize=64)

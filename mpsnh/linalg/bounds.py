@@ -119,7 +119,7 @@ class NumericalRange:
         corner = complex(self.width, self.height)
         # The distances of a point from the foci add up to the longer axis.
         real = max((abs(corner - radius) + abs(corner + radius)) / 2, radius)
-        return real, math.sqrt(real**2 - radius**2)
+        return real, math.sqrt(real - radius) * math.sqrt(real + radius)
 
     @classmethod
     def of(cls, matrix: scipy.sparse.csr_matrix) -> NumericalRange:

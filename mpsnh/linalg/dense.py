@@ -3,7 +3,7 @@
 The matrix falls into the parts of its graph, which are solved one by one. Of each part that non-normality is removed
 which a diagonal similarity can remove, by the imaginary gauge or by LAPACK's balancing. What is Hermitian then goes to
 the Hermitian solver, and what is normal to a Schur decomposition; of all others the condition numbers are computed with
-the levels. The error of a level is that of rounding, times its condition number.
+the levels. The error of a level is that of rounding, times its condition number. Vectors are checked by residuals.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mpsnh.linalg.degeneracy import same_levels
 from mpsnh.linalg.eigenpairs import TOLERANCE, Eigenpairs, certificate_of
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.parts import Part, Solved
+from mpsnh.linalg.polish import polished
 
 Vectors = Literal["none", "right", "both"]
 """Which eigenvectors are wanted."""
@@ -72,23 +73,27 @@ def dense_levels(
         errors[part.places] = levels.errors * part.frame.unit
     shown = values
     scale = math.hypot(*(part.frame.norm * part.frame.unit for part in parts)) / math.sqrt(matrix.dim)
+    first = errors
     if vectors != "none" and errors.max() > TOLERANCE * scale:
         shown, errors = _improved(matrix, values, errors)
     ranked = order(shown, errors)
+    doubtful = first[ranked] > TOLERANCE * scale
     pairs = Eigenpairs(shown[ranked], certificate_of(errors, scale), errors=errors[ranked])
     if vectors == "none":
         return pairs
     try:
-        if vectors == "right":
-            return replace(pairs, **_vectors(parts, solved, ranked[:leading], both=False))
         same = same_levels(pairs.values, errors[ranked], scale)
+        if vectors == "right":
+            known = replace(pairs, **_vectors(parts, solved, ranked[:leading], both=False))
+            return polished(matrix, known, same, doubtful & (errors[ranked] <= TOLERANCE * scale), scale)
         wanted = np.isin(same, same[:leading])  # a level may have copies in other parts, and be defective there
         details = _vectors(parts, solved, ranked[wanted], both=True)
         worst = np.zeros(matrix.dim)
         np.maximum.at(worst, same[wanted], details["conditions"])
         conditions = worst[same[:leading]]
         right, left = (None if side is None else side[:, :leading] for side in (details["right"], details["left"]))
-        return replace(pairs, right=right, left=left, conditions=conditions, missing=details["missing"])
+        known = replace(pairs, right=right, left=left, conditions=conditions, missing=details["missing"])
+        return polished(matrix, known, same, doubtful & (errors[ranked] <= TOLERANCE * scale), scale)
     except ArithmeticError as error:
         return replace(pairs, missing=str(error))
 

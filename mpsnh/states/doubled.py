@@ -94,7 +94,7 @@ class DoubledSteps:
 
     def carry(self) -> dict[str, NDArray[Any]]:
         """Return what a run must know to go on."""
-        numbers = [self._behind, self._next, self._inherited, self.error, *self._apart]
+        numbers = [self.order, self._behind, self._next, self._inherited, self.error, *self._apart]
         return self.workspace.packed() | {"numbers": np.array(numbers)}
 
     @classmethod
@@ -117,8 +117,9 @@ class DoubledSteps:
             What was known of the error of the state.
         """
         resumed = cls(state, truncation, order)
-        if resumed.workspace.unpack(carry):
-            behind, parity, resumed._inherited, resumed.error, *resumed._apart = carry["numbers"].tolist()
+        # what steps of another order have left apart does not tell of these
+        if "numbers" in carry and carry["numbers"][0] == order and resumed.workspace.unpack(carry):
+            _, behind, parity, resumed._inherited, resumed.error, *resumed._apart = carry["numbers"].tolist()
             resumed._behind, resumed._next = int(behind), int(parity)
         else:
             resumed._inherited = resumed.error = error

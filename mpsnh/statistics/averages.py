@@ -113,10 +113,14 @@ def mean_and_error(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float
     [[2.0, 2.0], [1.0, nan]]
     """
     count = (~np.isnan(values)).sum(axis=-1)
+    # in units of a power of two, as squares of what is very small or large are no numbers
+    largest = np.max(np.nan_to_num(np.abs(values)), axis=-1, initial=0.0)
+    unit = np.ldexp(1.0, np.clip(np.frexp(largest)[1], -1000, 1000))
+    values = values / unit[..., None]
     mean = np.nansum(values, axis=-1) / np.where(count > 0, count, np.nan)
     squares = np.nansum(np.abs(values - mean[..., None]) ** 2, axis=-1)
     n = np.where(count > 1, count, np.nan)
-    return mean, np.sqrt(squares / (n - 1) / n)
+    return mean * unit, np.sqrt(squares / (n - 1) / n) * unit
 
 
 def typical(data: xr.DataArray, over: str = "seed") -> xr.DataArray:
@@ -134,13 +138,20 @@ def typical(data: xr.DataArray, over: str = "seed") -> xr.DataArray:
     DataArray
         NaN where no realisation is positive.
 
+    Raises
+    ------
+    ValueError
+        If there are fewer than two realisations, no such dimension, or an infinite value.
+    TypeError
+        If the data are no DataArray of real numbers.
+
     Examples
     --------
     >>> round(float(typical(xr.DataArray([0.0, 1.0, 100.0], dims="seed"))), 12)
     10.0
     """
-    positive = data.where(data > 0)
-    logarithm: xr.DataArray = xr.apply_ufunc(np.log, positive)
+    values = realisations_of(data, over)
+    logarithm: xr.DataArray = xr.apply_ufunc(np.log, values.where(values > 0))
     average: xr.DataArray = xr.apply_ufunc(np.exp, logarithm.mean(over))
     return average
 

@@ -12,6 +12,9 @@ from scipy import stats
 from mpsnh.checks import require
 from mpsnh.statistics.averages import RESAMPLES, mean_and_error, realisations_of
 
+ROUNDING = 1e-9
+"""Relative distance from the end of a window that is rounding."""
+
 
 @dataclass(frozen=True)
 class ExponentialFit:
@@ -226,7 +229,9 @@ def points_to_fit(
     >>> points_to_fit(data, "h", (0, 9), "seed", significance=2.0, least=1)[0].tolist()
     [2.0]
     """
-    values = realisations_of(data, over).transpose(along, over).sel({along: slice(*window)}).dropna(over, how="all")
+    values = realisations_of(data, over).transpose(along, over).sortby(along)
+    low, high = (end + sign * ROUNDING * abs(end) for end, sign in zip(window, (-1, 1), strict=True))
+    values = values.sel({along: slice(low, high)}).dropna(over, how="all")
     mean, error = mean_and_error(values.values)
     used = (mean > 0) & (mean > significance * error) & (error > 0)
     require(int(used.sum()) >= least, "number of points to fit", int(used.sum()), f"at least {least} in {window}")

@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike
 from mpsnh.checks import require
 from mpsnh.statistics.averages import realisations_of
 
+ALIKE = 1e-9
+"""Relative distance of values up to which all of them are one."""
+
 
 def log_histogram(data: xr.DataArray, over: str = "seed", bins: int | ArrayLike = 20) -> xr.Dataset:
     """Return the distribution over realisations on a logarithmic axis.
@@ -46,12 +49,13 @@ def log_histogram(data: xr.DataArray, over: str = "seed", bins: int | ArrayLike 
     """
     values = realisations_of(data, over)
     if np.ndim(bins) == 0:
+        whole = isinstance(bins, int | float | np.number) and float(bins).is_integer() and float(bins) >= 1
+        require(whole, "bins", bins, "an integer of at least 1, or the edges")
         number = int(np.asarray(bins))
-        require(number >= 1, "bins", bins, "at least 1")
         positive = values.values[values.values > 0]
         require(positive.size > 0, "number of positive values", positive.size, "at least 1, or give the edges as bins")
         smallest, largest = positive.min(), positive.max()
-        if smallest == largest:  # one decade around it
+        if largest <= smallest * (1 + ALIKE):  # one decade around them
             smallest, largest = smallest / np.sqrt(10), largest * np.sqrt(10)
         edges = np.geomspace(smallest, largest, number + 1)
     else:
@@ -66,7 +70,7 @@ def log_histogram(data: xr.DataArray, over: str = "seed", bins: int | ArrayLike 
         output_core_dims=[["bin"]],
         vectorize=True,
     )
-    coordinates = {"bin": np.sqrt(lower * upper), "lower": ("bin", lower), "upper": ("bin", upper)}
+    coordinates = {"bin": np.sqrt(lower) * np.sqrt(upper), "lower": ("bin", lower), "upper": ("bin", upper)}
     positives, count = (values > 0).sum(over), values.count(over)
     decades = xr.DataArray(np.log10(upper / lower), dims="bin")
     density = counts / positives.where(positives > 0) / decades

@@ -41,7 +41,7 @@ def late_limit(data: xr.DataArray, along: str = "time") -> xr.Dataset:
     Returns
     -------
     Dataset
-        Variables ``limit`` and ``error``. Of a constant, the constant, with no error.
+        Variables ``limit`` and ``error``. Of a constant, itself, with no error; NaN and infinity if there is no limit.
 
     Raises
     ------
@@ -96,7 +96,17 @@ def _limit(values: NDArray[np.float64]) -> tuple[float, float]:
             change = max(change, abs(float(late[-1] - before[-1])))
         if CAUTION * change + rounding < error:
             limit, error = float(late[-1]), CAUTION * change + rounding
-    return limit, error
+    return (limit, error) if np.isfinite(error) else _settled(values, rounding)
+
+
+def _settled(values: NDArray[np.float64], rounding: float) -> tuple[float, float]:
+    """Return the last value if the last ones only scatter, or change by less than half as much as those before."""
+    late, before = values[-ALIKE:], values[-2 * ALIKE : -ALIKE]
+    change = float(np.ptp(late))
+    drifts = abs(late.mean() - before.mean()) > change / 2
+    if drifts and change > np.ptp(before) / 2:
+        return np.nan, np.inf
+    return float(values[-1]), CAUTION * change + rounding
 
 
 def shanks(values: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:

@@ -202,3 +202,30 @@ def test_levels_that_decay_fastest_are_not_known():
         nh.Simulation(ring(ComplexFields, 10), algorithms.SteadyState(), measured).run()
     rate = nh.Simulation(ring(ComplexFields, 10), algorithms.SteadyState(), {"rate": observables.GrowthRate()}).run()
     assert rate["rate"] == pytest.approx(dense_levels(ring(ComplexFields, 10).matrix(), 1)[0].imag, abs=1e-8)
+
+
+@pytest.mark.parametrize("seed", [4, 7, 8])
+@pytest.mark.parametrize("coupling", [0.0, 1e-10])
+def test_copies_of_the_steady_state_are_no_gap(seed, coupling):
+    """Two rings that are alike: the steady level occurs twice, within the errors, which are part of the spectrum."""
+
+    class TwoRings(nh.HamiltonianModel):
+        charge: int | None = 0
+
+        def terms(self):
+            half, total = self.L // 2, nh.OpSum([(coupling, "Sz", 0, "Sz", self.L // 2)])
+            fields = np.random.default_rng(seed).uniform(-1, 1, half)
+            for j in range(half):
+                for first in (0, half):
+                    a, b = first + j, first + (j + 1) % half
+                    total += nh.OpSum([(0.3, "Sp", a, "Sm", b), (0.7, "Sm", a, "Sp", b), (0.8, "Sz", a, "Sz", b)])
+                    total += (fields[j] * (1 + 0.3j), "Sz", a)
+            return total
+
+    model, gap = TwoRings(L=10), {"gap": observables.SteadyStateGap()}
+    exact = float(nh.Simulation(model, algorithms.ExactDiag(vectors="none"), gap).run()["gap"])
+    (spectrum,) = algorithms.SteadyState(k=3).records(model)
+    assert spectrum.errors.max() < 1e-7
+    assert float(nh.Simulation(model, algorithms.SteadyState(k=3), gap).run()["gap"]) == pytest.approx(exact, abs=1e-7)
+    with pytest.raises(ValueError, match="only one distinct level among those found: ask for a larger k"):
+        nh.Simulation(model, algorithms.SteadyState(k=2), gap).run()

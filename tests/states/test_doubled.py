@@ -12,7 +12,7 @@ def errors_and_estimates(dt, order, every, **parameters):
     """Errors of neighbouring sites by steps, since neither run truncates, and what the run says of them."""
     model = models.NonHermitianXXZ(**{"L": 8, "gamma": 0.3, "h": 1.0, "seed": 1, **parameters})
     grid = {"dt": dt, "t_max": 4.0, "every": every}
-    run = algorithms.NHTEBD(order=order, max_bond=48, cutoff=0.0, **grid).records(model)
+    run = algorithms.NHTEBD(order=order, max_bond=64, cutoff=0.0, **grid).records(model)
     exact, rows = Amplitudes([True, False] * 4), []
     for record, right in zip(run, algorithms.ExactEvolution(**grid).records(model), strict=True):
         exact.psi = np.asarray(right.state.to_vector()).reshape((2,) * 8)
@@ -77,3 +77,21 @@ def test_the_first_look_sees_all_bonds():
     *_, exact = algorithms.ExactEvolution(dt=0.5, t_max=0.5, initial=way.initial).records(model)
     off = np.abs(last.state.expect_each("Sz") - exact.state.expect_each("Sz")).max()
     assert off < last.trotter < 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (algorithms.NHTEBD(dt=0.2, t_max=4.0, order=1), algorithms.NHTEBD(dt=0.2, t_max=6.0, order=4)),
+        (algorithms.NHTEBD(dt=0.5, t_max=4.0, order=1), algorithms.NHTEBD(dt="auto", every=1.0, t_max=6.0)),
+        (algorithms.NHTEBD(dt=0.5, t_max=4.0, order=1), algorithms.NHTEBD(dt=0.05, t_max=6.0, order=2)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:NHTEBD")
+def test_errors_of_steps_of_another_order_are_not_forgotten(first, second):
+    model = models.NonHermitianXXZ(L=8, gamma=0.5, h=0.5, seed=1)
+    *_, exact = algorithms.ExactEvolution(dt=6.0, t_max=6.0).records(model)
+    *_, before = first.records(model)
+    *_, last = second.records(model, after=before)
+    off = np.abs(last.state.expect_each("Sz").real - exact.state.expect_each("Sz").real).max()
+    assert off < last.noise + last.trotter

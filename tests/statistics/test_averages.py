@@ -274,3 +274,32 @@ def test_histogram_refuses_unusable_bins(bins):
 def test_histogram_needs_something_positive():
     with pytest.raises(ValueError, match="number of positive values = 0, but it must be at least 1, or give the edges"):
         log_histogram(series([0.0, -1.0]))
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-170, 1e-20, 1e200, 1e300])
+def test_errors_of_what_is_very_small_or_large(unit):
+    """Such as probabilities of no click: their squares are no numbers."""
+    samples = np.random.default_rng(1).exponential(size=(2, 50))
+    ours, right = (mean_with_error(xr.DataArray(s, dims=("h", "seed"))) for s in (samples * unit, samples))
+    np.testing.assert_allclose(ours["mean"] / unit, right["mean"], rtol=1e-12)
+    np.testing.assert_allclose(ours["error"] / unit, right["error"], rtol=1e-12)
+
+
+def test_typical_means_refuse_what_has_none():
+    with pytest.raises(TypeError, match="data is complex, but it must be real"):
+        typical(xr.DataArray([1 + 1j, 2.0], dims="seed"))
+    with pytest.raises(ValueError, match="number of infinite values = 1"):
+        typical(xr.DataArray([np.inf, 2.0], dims="seed"))
+    with pytest.raises(TypeError, match="data is a list, but it must be a DataArray"):
+        typical([1.0, 2.0])
+
+
+def test_histograms_lose_nothing():
+    almost = xr.DataArray([0.001] * 4 + [0.001000000000000001] * 3, dims="seed")
+    histogram = log_histogram(almost, bins=3)
+    assert float((histogram["density"] * np.log10(histogram["upper"] / histogram["lower"])).sum()) == pytest.approx(1.0)
+    faint = log_histogram(xr.DataArray(np.geomspace(1e-172, 1e-168, 9), dims="seed"), bins=4)
+    assert (faint["bin"] > faint["lower"]).all()
+    for bins in (2.7, np.inf, 0):
+        with pytest.raises(ValueError, match=r"bins = .*, but it must be an integer of at least 1"):
+            log_histogram(almost, bins=bins)

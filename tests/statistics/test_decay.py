@@ -221,3 +221,18 @@ def test_kink_refuses_what_it_cannot_judge():
         kink(curve(correlated(0, realisations=6, own=0.1)))
     with pytest.raises(ValueError, match="covariance of 6 points, which is singular"):
         kink(lognormal(1.0, 0.5, 100, seed=0))
+
+
+def test_windows_include_their_ends_and_any_order_of_the_axis_is_the_same():
+    rng = np.random.default_rng(1)
+    h = np.arange(1, 7) * 0.1  # 0.30000000000000004
+    data = xr.DataArray(np.exp(-2 * h + 0.1 * rng.normal(size=(30, 6))), {"h": h}, ("seed", "h"))
+    shuffled = data.isel(h=[4, 0, 2, 1, 5, 3])
+    fits = [
+        fit_exponential(*of) for of in ((data, "h", (0.1, 0.31)), (data, "h", (0.1, 0.3)), (shuffled, "h", (0.1, 0.3)))
+    ]
+    assert [len(fit.x) for fit in fits] == [3, 3, 3]
+    assert len({fit.rate for fit in fits}) == 1
+    faint = xr.DataArray(np.exp(-40 * np.arange(1, 15) + 0.1 * rng.normal(size=(30, 14))), dims=("seed", "h"))
+    faint = faint.assign_coords(h=np.arange(1.0, 15.0))
+    assert fit_exponential(faint, "h", (1, 14)).rate == pytest.approx(40, abs=0.05)

@@ -65,3 +65,15 @@ def test_the_current_of_a_driven_chain_long_before_it_is_steady():
     late, exact = late_limit(xr.DataArray(current[2:], dims="time")), 1 / (4 + 2 * kappa * (N - 1))
     assert abs(float(late["limit"]) - exact) < float(late["error"])
     assert float(late["error"]) < abs(current[-1] - exact) / 3
+
+
+@pytest.mark.parametrize("kind", [float, np.float32])
+def test_what_has_settled_has_its_last_value_as_limit(kind):
+    rng, missed = np.random.default_rng(2), 0
+    for _ in range(200):
+        limit, rate = rng.normal(), rng.uniform(0.5, 1.2)
+        values = (limit + rng.normal() * np.exp(-rate * np.arange(40.0))).astype(kind)
+        late = late_limit(xr.DataArray(values, dims="time"))
+        missed += not np.isfinite(late["error"])
+        assert missed or abs(float(late["limit"]) - limit) <= float(late["error"]) + 1e-6
+    assert missed < 5
