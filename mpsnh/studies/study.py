@@ -132,6 +132,7 @@ def draw(
             for suffix, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
                 written.append(study.out / f"{name}.{suffix}")
                 figure.savefig(written[-1], metadata=metadata)
+                figure.set_layout_engine("none")  # what has been arranged once stays where it is
     return written
 
 

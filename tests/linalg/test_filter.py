@@ -227,7 +227,7 @@ def test_the_growth_of_the_first_moments_says_how_large_a_block_must_be(h, monke
 
 def test_another_attempt_has_more_filters(monkeypatch):
     monkeypatch.setattr(filter_diagonalisation, "OVERSAMPLING", 0.7)
-    matrix = ring(12, 3.0)
+    matrix = ring(10, 3.0)
     assert not filter_spectrum(matrix, attempts=1).certified
     found = filter_spectrum(matrix, attempts=12)
     assert found.attempts > 1

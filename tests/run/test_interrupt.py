@@ -37,7 +37,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have backgrou
 import mpsnh as nh
 from tests.support import sweep_functions as functions
 
-make = functions.functools.partial(functions.draw, pause=0.1)
+make = functions.functools.partial(functions.draw, pause=0.05)
 
 if __name__ == "__main__":
     nh.sweep(make, {"seed": range(300)}, store=sys.argv[1], workers=2, batch=10, progress=False)

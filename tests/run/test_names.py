@@ -109,6 +109,7 @@ if __name__ == "__main__":
 
 def test_a_script_has_one_name_whether_it_is_run_or_imported(tmp_path, monkeypatch):
     """Also in the processes that it starts; a store that one way made is extended by the others."""
+    first, second = Store(tmp_path / "script.zarr"), Store(tmp_path / "module.zarr")
     for folder in (tmp_path, tmp_path / "package"):
         folder.mkdir(exist_ok=True)
         (folder / "t3.py").write_text(SCRIPT)
@@ -119,10 +120,10 @@ def test_a_script_has_one_name_whether_it_is_run_or_imported(tmp_path, monkeypat
 
     monkeypatch.syspath_prepend(tmp_path)
     try:
-        for way, name in ((["t3.py"], "t3"), (["-m", "t3"], "t3"), (["-m", "package.t3"], "package.t3")):
-            store = Store(tmp_path / f"{'_'.join(way)}.zarr")
-            run(*way, store.url, 0, 0, 1)
-            run(*way, store.url, 1, 0, 1, 2)
+        run("t3.py", first.url, 1, 0, 1)
+        run("-m", "t3", first.url, 0, 0, 1, 2)
+        run("-m", "package.t3", second.url, 1, 0, 1)
+        for store, name in ((first, "t3"), (second, "package.t3")):
             module = importlib.import_module(name)
             over = {"h": [1.0], "seed": [0, 1, 2, 3]}
             assert_same_bits(nh.sweep(module.make, over, store=store.url), nh.sweep(module.make, over))

@@ -26,9 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def server():
-    made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["mpsnh", "tests.support.sweep_functions", "tests.support.hostile"])
-    return made
+    return multiprocessing.get_context("forkserver")
 
 
 @pytest.fixture
@@ -177,9 +175,12 @@ from concurrent.futures import ProcessPoolExecutor
 from tests.support import sweep_functions as functions
 
 if __name__ == "__main__":
-    kind, make = sys.argv[2], functools.partial(functions.draw, log=sys.argv[1], pause=0.05)
-    make, time_limit = (functions.stubborn, 100) if kind == "stubborn" else (make, None)
+    log, kind = sys.argv[1:]
+    make, time_limit = functools.partial(functions.draw, log=log, pause=0.05), None
+    if kind == "stubborn":
+        make, time_limit = functools.partial(functions.stubborn, log=log), 100
     context = multiprocessing.get_context("spawn" if kind == "stubborn" else kind)
+    context.set_forkserver_preload(["tests.support.sweep_functions"])
     with ProcessPoolExecutor(2, context) as executor:
         nh.sweep(make, {"h": [1.0], "seed": range(500)}, executor, progress=False, batch=1, time_limit=time_limit)
 """
@@ -192,12 +193,10 @@ def test_workers_end_with_the_process_behind_them(kind, tmp_path):
     command = [sys.executable, "script.py", str(tmp_path / "log"), kind]
     process = subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
     until = time.monotonic() + 50
-    while (kind == "stubborn" and len(workers_of(process.pid)) < 2) or not (
-        kind == "stubborn" or logged(tmp_path / "log").total() > 5
-    ):
+    while not logged(tmp_path / "log")[1.0, 1 if kind == "stubborn" else 5]:
         assert time.monotonic() < until
         time.sleep(0.05)
-    time.sleep(4 if kind == "stubborn" else 0)
+    time.sleep(0.5 if kind == "stubborn" else 0)
     orphans = workers_of(process.pid)
     process.kill()
     process.wait()
@@ -207,8 +206,8 @@ def test_workers_end_with_the_process_behind_them(kind, tmp_path):
 
 def test_workers_that_can_not_import_the_script_end_the_sweep(tmp_path):
     (tmp_path / "script.py").write_text(
-        "import mpsnh as nh\nfrom tests.support.sweep_functions import draw\n"
         "if __name__ != '__main__':\n    raise ImportError('not here')\n"
+        "import mpsnh as nh\nfrom tests.support.sweep_functions import draw\n"
         "def make(seed):\n    return draw(seed=seed)\n"
         "if __name__ == '__main__':\n    nh.sweep(make, {'seed': range(1000)}, workers=2, progress=False)\n"
     )

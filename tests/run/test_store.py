@@ -31,9 +31,7 @@ LONG = {"h": [0.5, 2.0], "seed": list(range(30))}
 @pytest.fixture(scope="module")
 def context():
     """Processes that start quickly, since they are forked from one that has imported everything."""
-    made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["mpsnh", "tests.support.sweep_functions"])
-    return made
+    return multiprocessing.get_context("forkserver")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mpsnh.cli import app
 from mpsnh.studies import brighi2025
 from mpsnh.studies.brighi2025 import figures
 from mpsnh.studies.brighi2025.simulations import GAMMA
-from tests.support.study_files import load, raw
+from tests.support.study_files import load, raw, undrawn  # noqa: F401
 
 TINY = replace(
     brighi2025.SCALES["quick"],
@@ -108,6 +108,7 @@ def test_evolution_finds_the_current_of_the_spectrum(finished):
     np.testing.assert_allclose(grown, current, atol=5 / (GAMMA * TINY.evolved_time))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_running_again_gives_the_same_numbers_from_any_number_of_processes(finished, tmp_path):
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawn) as executor:
@@ -134,6 +135,7 @@ def test_other_seeds_are_other_realisations_and_are_added_to_those_known(finishe
     np.testing.assert_allclose(shifted, both["complex_fraction"].sel(seed=slice(1, 60)).mean("seed"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_results_of_another_study_are_not_overwritten(finished, monkeypatch):
     out, _ = finished
     before = raw(out, "quenches")

@@ -20,7 +20,7 @@ from mpsnh.studies.ha2023.estimates import crossing, drift, estimate, holds
 from mpsnh.studies.ha2023.report import tables
 from mpsnh.studies.ha2023.resonances import resonances
 from mpsnh.studies.ha2023.statements import DRIFTS, STATEMENTS
-from tests.support.study_files import load, raw
+from tests.support.study_files import load, raw, undrawn  # noqa: F401
 
 TINY = ha2023.Scale(sizes=(4, 5), realisations=(40, 30), scan=(5.0, 15.0), scan_realisations=(20, 12))
 
@@ -280,6 +280,7 @@ def test_verdicts():
 # ------------------------------------------------------------------------------------------ resuming and failures
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_running_again_computes_nothing_and_gives_the_same(finished, tmp_path, monkeypatch):
     def never(self, model):
         raise AssertionError("computed again")

@@ -1,8 +1,16 @@
-"""What a study left in its folder, as the tests of studies read it."""
+"""What a study left in its folder, as the tests of studies read it, and studies that draw nothing."""
 
+import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
 from mpsnh.run.store import Store
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No picture is drawn, which takes longer than all numbers of a study."""
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **options: path.touch())
 
 
 def load(folder, name):

@@ -174,9 +174,24 @@ class Stubborn(Drawn):
         yield from super().records(model, after)
 
 
-def stubborn(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
-    """A point that holds the interpreter for ten minutes."""
-    return nh.Simulation(MODEL, Stubborn(seed=seed, h=h), OBSERVABLES)
+def stubborn(h: float, seed: int, log: str | Path | None = None) -> nh.Simulation[nh.Spectrum]:
+    """A point that holds the interpreter for ever, after it is logged."""
+    before = functools.partial(_before, (h, seed), log, 0.0, "")
+    return Watched(MODEL, Stubborn(seed=seed, h=h), OBSERVABLES, before)
+
+
+def meeting(h: float, seed: int, log: Path, together: int) -> nh.Simulation[nh.Spectrum]:
+    """A point that is logged, and ends when so many have begun."""
+    return Watched(MODEL, Drawn(seed=seed, h=h), OBSERVABLES, functools.partial(_meet, (h, seed), log, together))
+
+
+def _meet(point: tuple[float, int], log: Path, together: int) -> None:
+    _before(point, log, 0.0, "")
+    until = time.monotonic() + 60
+    while logged(log).total() < together:
+        if time.monotonic() > until:
+            raise TimeoutError("nobody else has begun")
+        time.sleep(0.01)
 
 
 class Quench(nh.TimeEvolution):
