@@ -69,11 +69,14 @@ def polished(
     >>> polished(matrix, rough, np.arange(2), np.zeros(2, bool), 5.0).right.real.round(6).tolist()
     [[1.0, 0.980581], [0.0, 0.196116]]
     """
-    right, left = _polished(matrix.array, pairs.values, pairs.vectors, same, doubtful, LARGE * scale), pairs.left
+    array, allowed = matrix.array, LARGE * scale
+    right, left = _polished(array, pairs.values, pairs.vectors, same, doubtful, allowed), pairs.left
     if left is not None:
-        left = _polished(matrix.array.conj().T, pairs.values.conj(), left, same, doubtful, LARGE * scale)
+        left = _polished(array.conj().T, pairs.values.conj(), left, same, doubtful, allowed)
     if right is pairs.right and left is pairs.left:
         return pairs
+    residuals = _residuals(array, pairs.values, right)
+    pairs = replace(pairs, residuals=residuals if residuals.max() > allowed else pairs.residuals)
     if left is None:
         return replace(pairs, right=right)
     overlaps = np.einsum("ik,ik->k", left.conj(), right)
@@ -96,7 +99,7 @@ def _polished(
 ) -> NDArray[Any]:
     """Return vectors with small residuals, the same array if they are beyond doubt already."""
     levels = values[: vectors.shape[1]]
-    residuals = np.linalg.norm(array @ vectors - vectors * levels, axis=0) / np.linalg.norm(vectors, axis=0)
+    residuals = _residuals(array, values, vectors)
     poor = np.flatnonzero((residuals > allowed) | doubtful[: len(levels)])
     if not len(poor):
         return vectors
@@ -109,6 +112,13 @@ def _polished(
                 f"the vectors of the degenerate level {levels[k]:.6g} are not known: the matrix is too far from normal"
             )
     return better
+
+
+def _residuals(array: Any, values: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
+    levels = values[: vectors.shape[1]]
+    residuals: NDArray[np.float64] = np.linalg.norm(array @ vectors - vectors * levels, axis=0)
+    residuals /= np.linalg.norm(vectors, axis=0)
+    return residuals
 
 
 def _inverse_iterated(array: Any, level: complex, allowed: float) -> NDArray[np.complex128]:

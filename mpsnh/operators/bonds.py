@@ -107,7 +107,7 @@ def bond_hamiltonians(op: OpSum, sites: Sequence[Site]) -> list[Array]:
             touched = [j for j in (first - 1, first) if 0 <= j < L - 1]
         elif last == first + 1:
             touched = [first]
-        elif (first, last) == (0, L - 1):
+        elif {j for _, j in term.term.factors} == {0, L - 1}:
             raise ValueError(
                 f"term {term.term} joins the two ends of the chain; gates on bonds need open boundaries, "
                 "boundary='open', or for NHTEBD a ring without longer terms"

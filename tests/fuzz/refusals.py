@@ -57,17 +57,18 @@ def _products(world: World) -> dict[tuple, complex]:
     return {factors: value for factors, value in merged.items() if value != 0}
 
 
-def _spans(world: World) -> set[tuple[int, int]]:
-    sites = [[j for _, j in factors] for factors in _products(world)]
-    return {(min(js), max(js)) for js in sites if js}
+def _supports(world: World) -> list[list[int]]:
+    sites = [sorted({j for _, j in factors}) for factors in _products(world)]
+    return [js for js in sites if js]
 
 
 def too_long(world: World) -> bool:
-    return not world.floquet and any(b - a > 1 and (a, b) != (0, world.case.L - 1) for a, b in _spans(world))
+    ends = [0, world.case.L - 1]
+    return not world.floquet and any(js[-1] - js[0] > 1 and js != ends for js in _supports(world))
 
 
 def joins_ends(world: World) -> bool:
-    return not world.floquet and world.case.L > 2 and (0, world.case.L - 1) in _spans(world)
+    return not world.floquet and world.case.L > 2 and [0, world.case.L - 1] in _supports(world)
 
 
 def joins_unlike(world: World) -> bool:
