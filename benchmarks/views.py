@@ -1,6 +1,6 @@
 """The current of an open chain on condition of no click, along trajectories, and on average, for 8 and 40 sites.
 
-Draws `docs/figures/no-click-and-average.png` (ten minutes).
+Draws `docs/figures/no-click-and-average.png` (two minutes).
 """
 
 from __future__ import annotations
