@@ -202,8 +202,8 @@ class SteadyState(Diagonalisation):
         )
         values = values[np.lexsort((values.real, -values.imag))][: self.k]
         assert pairs.errors is not None
-        reach = 2 * float(pairs.errors.max(initial=0.0))
-        multiplicities = np.count_nonzero(np.abs(pairs.values - values[:, None]) <= reach, axis=1)
+        error = float(pairs.errors.max(initial=0.0))
+        multiplicities = np.count_nonzero(np.abs(pairs.values - values[:, None]) <= 2 * error, axis=1)
         doubt = f"all eigenvalues are {pairs.certificate}"
         if pairs.certified:
             right = left = residuals = None
@@ -217,9 +217,9 @@ class SteadyState(Diagonalisation):
                         largest_residual=self.tolerance * scale,
                         seed=self.seed,
                     )
-                alike = growing_alike(pairs.values, pairs.values.imag, np.full(len(pairs.values), reach / 2))
+                alike = growing_alike(pairs.values, pairs.values.imag, np.full(len(pairs.values), error))
                 details: dict[str, Any] = {"residuals": residuals, "multiplicities": multiplicities, "alike": alike}
-                details["errors"] = np.full(len(values), reach / 2)  # of the worst of all
+                details["errors"] = np.full(len(values), error)
                 return self._spectrum(model, values, right, left, largest_imag=float(values[0].imag), **details)
             except (ArithmeticError, np.linalg.LinAlgError) as error:
                 doubt = f"{doubt}, but {error}"

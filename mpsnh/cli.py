@@ -201,16 +201,15 @@ def show(
     from mpsnh.picture import averaged, mapped, picture, results
 
     chosen = _choices(at or ())
+    name, hidden = variable or "map", 0
     if as_map:
         figure = mapped(results(place), variable, over, chosen)
-        path = out or Path(f"{variable or 'map'}.png".replace(os.sep, "_"))
-        figure.savefig(path)
-        _say(str(path))
-        return
-    lines = averaged(results(place), variable, against, over, chosen)
-    path = out or Path(f"{lines.attrs['name']}.png".replace(os.sep, "_"))
-    picture(lines, log).savefig(path)
-    hidden = int(np.sum(lines["mean"].values <= 0)) if log else 0
+    else:
+        lines = averaged(results(place), variable, against, over, chosen)
+        figure, name = picture(lines, log), lines.attrs["name"]
+        hidden = int(np.sum(lines["mean"].values <= 0)) if log else 0
+    path = out or Path(f"{name}.png".replace(os.sep, "_"))
+    figure.savefig(path)
     if hidden:
         _say(f"{hidden} of {lines['mean'].size} means are zero or negative, which a logarithmic axis can't show")
     _say(str(path))

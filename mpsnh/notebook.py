@@ -43,27 +43,26 @@ def _short(value: object, most: int = 200) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def formula(terms: Iterable[tuple[complex, Iterable[tuple[str, int]]]]) -> str:
+def formula(terms: Iterable[tuple[str, Iterable[tuple[str, int]]]]) -> str:
     r"""Return a sum of products of operators as a formula in LaTeX.
 
     Parameters
     ----------
-    terms : iterable of (complex, factors)
-        Coefficients, and names of operators with their sites.
+    terms : iterable of (str, factors)
+        Coefficients as texts, and names of operators with their sites.
 
     Examples
     --------
-    >>> print(formula([(0.5, [("Sp", 0), ("Sm", 1)]), (-0.2j, [("c†", 10)])]))
+    >>> print(formula([("0.5", [("Sp", 0), ("Sm", 1)]), ("-0.2j", [("c†", 10)])]))
     $0.5\,S^+_{0} S^-_{1} - 0.2i\,c^\dagger_{10}$
     """
-    shown = [_summand(coefficient, factors) for coefficient, factors in terms]
+    shown = [_summand(number, factors) for number, factors in terms]
     rest = [rf"\dots\ ({len(shown) - MOST}\ \text{{more}})"] if len(shown) > MOST else []
     return f"${' + '.join([*shown[:MOST], *rest]) or '0'}$".replace("+ -", "- ")
 
 
-def _summand(coefficient: complex, factors: Iterable[tuple[str, int]]) -> str:
-    real, imaginary = complex(coefficient).real, complex(coefficient).imag
-    number = f"{real:g}" if not imaginary else f"{imaginary:g}i" if not real else f"({real:g}{imaginary:+g}i)"
+def _summand(number: str, factors: Iterable[tuple[str, int]]) -> str:
+    number = number.replace("j", "i")
     product = " ".join(f"{_symbol(name)}_{{{site}}}" for name, site in factors)
     return rf"{number}\,{product}" if product else number
 

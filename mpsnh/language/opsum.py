@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from mpsnh import notebook
+from mpsnh.checks import described
 from mpsnh.language.site import DAGGER, is_fermionic
 
 Factor = tuple[str, int]
@@ -186,7 +187,7 @@ class OpSum:
         return (" + ".join(map(str, self.terms)) or "0").replace(" + -", " - ")
 
     def _repr_latex_(self) -> str:
-        return notebook.formula(self.terms)
+        return notebook.formula((_number(term.coefficient), term.factors) for term in self.terms)
 
     def __repr__(self) -> str:
         return f"OpSum({[(term.coefficient, *(x for factor in term.factors for x in factor)) for term in self.terms]})"
@@ -259,12 +260,8 @@ def _finite(number: Any) -> complex:
     except OverflowError:  # of an integer that no float holds
         value = complex(math.inf)
     if not (math.isfinite(value.real) and math.isfinite(value.imag)):
-        raise ValueError(f"coefficient {_cut(repr(number))} must be finite")
+        raise ValueError(f"coefficient {described(number)} must be finite")
     return value
-
-
-def _cut(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 @functools.lru_cache(maxsize=64)

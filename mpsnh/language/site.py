@@ -280,8 +280,7 @@ class Spin(Site):
     def __init__(self, S: float = 0.5) -> None:
         is_spin = isinstance(S, numbers.Real) and S > 0 and float(2 * S).is_integer()
         require(is_spin, "S", S, "1/2, 1, 3/2, …")
-        self.S = float(S)
-        S = self.S
+        S = self.S = float(S)
         m = S - np.arange(round(2 * S) + 1)
         raise_ = np.diag(np.sqrt(S * (S + 1) - m[1:] * (m[1:] + 1)), k=1)
         operators = {

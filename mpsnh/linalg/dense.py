@@ -77,7 +77,7 @@ def dense_levels(
     if vectors != "none" and errors.max() > TOLERANCE * scale:
         shown, errors = _improved(matrix, values, errors)
     ranked = order(shown, errors)
-    doubtful = first[ranked] > TOLERANCE * scale
+    doubtful = ((first > TOLERANCE * scale) & (errors <= TOLERANCE * scale))[ranked]
     pairs = Eigenpairs(shown[ranked], certificate_of(errors, scale), errors=errors[ranked])
     if vectors == "none":
         return pairs
@@ -85,7 +85,7 @@ def dense_levels(
         same = same_levels(pairs.values, errors[ranked], scale)
         if vectors == "right":
             known = replace(pairs, **_vectors(parts, solved, ranked[:leading], both=False))
-            return polished(matrix, known, same, doubtful & (errors[ranked] <= TOLERANCE * scale), scale)
+            return polished(matrix, known, same, doubtful, scale)
         wanted = np.isin(same, same[:leading])  # a level may have copies in other parts, and be defective there
         details = _vectors(parts, solved, ranked[wanted], both=True)
         worst = np.zeros(matrix.dim)
@@ -93,7 +93,7 @@ def dense_levels(
         conditions = worst[same[:leading]]
         right, left = (None if side is None else side[:, :leading] for side in (details["right"], details["left"]))
         known = replace(pairs, right=right, left=left, conditions=conditions, missing=details["missing"])
-        return polished(matrix, known, same, doubtful & (errors[ranked] <= TOLERANCE * scale), scale)
+        return polished(matrix, known, same, doubtful, scale)
     except ArithmeticError as error:
         return replace(pairs, missing=str(error))
 
