@@ -26,18 +26,6 @@ class MixedShadow(CoarserRun):
     so that the distance of the two tells that of the better one. It is the largest trace distance of the density
     matrices of two neighbours, which no gate of a Lindblad equation makes grow in the whole.
 
-    Parameters
-    ----------
-    state : Workspace
-        The density operator where the run begins.
-    truncation : Truncation
-        That of the run.
-
-    Attributes
-    ----------
-    error : float
-        The estimate, from 0 to 1.
-
     Examples
     --------
     >>> mixed = nh.DensityMPS.infinite_temperature([nh.Spin(0.5)] * 4)

@@ -131,18 +131,6 @@ class Shadow(CoarserRun):
     The distance is the largest trace distance of the density matrices of two neighbours: by no more than that do
     probabilities differ, and expectation values, in units of the operator's spread of eigenvalues.
 
-    Parameters
-    ----------
-    state : Workspace
-        The state where the run begins.
-    truncation : Truncation
-        That of the run.
-
-    Attributes
-    ----------
-    error : float
-        The estimate, from 0 to 1.
-
     Examples
     --------
     >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2).workspace(max_bond=6)
