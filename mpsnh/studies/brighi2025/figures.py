@@ -13,11 +13,8 @@ from matplotlib.axes import Axes
 from mpsnh.statistics.averages import mean_with_error, typical
 from mpsnh.statistics.decay import ExponentialFit
 from mpsnh.studies.brighi2025.data import Study, decay_rate
+from mpsnh.studies.brighi2025.ring_findings import CLAIMED_TRANSITION
 from mpsnh.studies.brighi2025.simulations import GAMMA
-
-CLAIMED_TRANSITION = 4.5
-"""Disorder strength at which spectral indicators had suggested a transition (the paper's green line)."""
-
 
 TYPICAL_REALISATIONS = 10
 """Realisations with a current from which a typical mean is drawn."""

@@ -7,11 +7,16 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import xarray as xr
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from mpsnh.studies.brighi2025.data import Study
 from mpsnh.studies.brighi2025.figures import FIGURES
+from mpsnh.studies.brighi2025.findings import Finding
+from mpsnh.studies.brighi2025.statements import compare
 from mpsnh.studies.study import draw, save
 
 
@@ -22,14 +27,14 @@ def reproduce(
     seed: int = 0,
     executor: Executor | None = None,
 ) -> list[Path]:
-    """Compute and draw figures of the paper, each as PNG, PDF and dataset, and print the fitted rates.
+    """Compute and draw figures of the paper, each as PNG, PDF and dataset, and print rates and verdicts.
 
     Parameters
     ----------
     scale : str
         Name of a scale in `SCALES`.
     only : sequence of str
-        Names of figures; all of them if empty.
+        Names of figures; all of them, the rates and the statements, if empty.
     out : Path
         Folder for the results.
     seed : int
@@ -57,7 +62,54 @@ def reproduce(
     written = draw(study, FIGURES, only)
     if not only:
         _print_rates(study)
+        statements = compare(study)
+        save(statements.assign_attrs(study=study.identity), study.out / "statements.nc")
+        Console(width=300).print(statement_table(statements))  # a table for a page, which must not be broken
     return written
+
+
+def statement_table(data: xr.Dataset) -> Table:
+    """Return what the paper says and what is found as a table in Markdown.
+
+    Parameters
+    ----------
+    data : Dataset
+        What `compare` returned.
+
+    Examples
+    --------
+    >>> found = {"of": ["x"], "at": ["N = 8"], "value": [1.0], "low": [0.5], "high": [1.5], "verdict": ["holds"]}
+    >>> known = {"says": ["it does"], "measured": ["x"], "allowed": [[0.0, np.inf]], "bounded": [True]}
+    >>> data = xr.Dataset({name: ("finding", column) for name, column in found.items()}, {"statement": ["x"]})
+    >>> dims = ("statement", "bound")
+    >>> data = data.assign({name: (dims[: np.ndim(column)], column) for name, column in known.items()})
+    >>> statement_table(data).row_count
+    1
+    """
+    table = Table(box=box.MARKDOWN, header_style="")
+    for column in ("the paper", "measured", "bounds", "found (95 %)", "verdict"):
+        table.add_column(column)
+    for name in data["statement"].values:
+        statement, rows = data.sel(statement=name), data.isel(finding=data["of"].values == name)
+        found = [
+            Finding(*(row[column].item() for column in ("at", "value", "low", "high")))
+            for row in (rows.isel(finding=k) for k in range(rows.sizes["finding"]))
+        ]
+        verdicts = rows["verdict"].values.tolist()
+        told = [
+            f"{verdict} ({', '.join(one.at for one, its in zip(found, verdicts, strict=True) if its == verdict)})"
+            for verdict in ("holds", "not decided", "does not")
+            if verdict in verdicts
+        ]
+        if len(set(verdicts)) == 1:
+            told = [verdicts[0]]
+        low, high = statement["allowed"].values
+        bounds = "–"
+        if statement["bounded"].item():
+            bounds = f"≤ {high:g}" if np.isinf(low) else f"≥ {low:g}" if np.isinf(high) else f"{low:g} … {high:g}"
+        texts = [str(statement[column].item()) for column in ("says", "measured")]
+        table.add_row(*texts, bounds, "; ".join(map(str, found)), "; ".join(told) or "–")
+    return table
 
 
 def _print_rates(study: Study) -> None:
