@@ -11,9 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
-from mpsnh.statistics.decay import points_to_fit
+from mpsnh.statistics.decay import draws, points_to_fit
 
-SIGNIFICANCE = 3.0
+SIGNIFICANCE = 6.0
 """Points whose mean is not larger than this many standard errors say little of a law, and are left out."""
 
 
@@ -22,7 +22,8 @@ class Laws:
     """How well three laws of decay agree with realisations.
 
     Each likelihood is relative to that of the best distribution with means of its own at all points, so that they are
-    at most 0: twice the difference from 0 is the misfit.
+    at most 0: twice the difference from 0 is the misfit. All are divided by the factor by which misfits of resampled
+    realisations exceed those of χ².
 
     Attributes
     ----------
@@ -89,7 +90,7 @@ def decay_laws(
     The likelihood is the empirical one of the realisations, each with its values at all x: the largest probability
     that weights on them can have whose means follow the law (A. B. Owen, Biometrika 75, 237 (1988)). It needs no
     distribution, allows for zeros, skewness and correlations between x, and twice the logarithm of a ratio has the
-    usual χ² distribution.
+    usual χ² distribution; where that of few realisations is wider, as resampled ones show, it is scaled.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ def decay_laws(
     Raises
     ------
     ValueError
-        If fewer than five points have a mean of more than three standard errors.
+        If fewer than five points have a mean of more than six standard errors.
 
     Examples
     --------
@@ -124,10 +125,12 @@ def decay_laws(
     middle = np.exp(np.log(x).mean())
     constant, line = np.ones_like(x), 1 - x / middle
     fit = _Fit(rows)
-    one, (_, slope) = fit(np.column_stack([constant, line]))
+    one, theta = fit(np.column_stack([constant, line]))
+    excess = _excess(fit, np.column_stack([constant, line]), theta)
+    one, slope = one / excess, theta[1]
 
     def by_exponent(logarithm: float) -> float:
-        return fit(np.column_stack([constant, 1 - (x / middle) ** np.exp(logarithm)]))[0]
+        return fit(np.column_stack([constant, 1 - (x / middle) ** np.exp(logarithm)]))[0] / excess
 
     found = scipy.optimize.minimize_scalar(lambda c: -by_exponent(c), bounds=EXPONENTS, options={"xatol": 1e-3})
     two, exponent = max(-float(found.fun), one), float(found.x) if -found.fun > one else 0.0
@@ -136,7 +139,7 @@ def decay_laws(
 
     places = np.interp(np.linspace(1, len(x) - 2, 2 * (len(x) - 3) + 1), np.arange(len(x)), x)
     bent = [fit(np.column_stack([constant, line, -np.maximum(x - place, 0) / middle])) for place in places]
-    by_place = np.array([max(likelihood, one) for likelihood, _ in bent])
+    by_place = np.array([max(likelihood / excess, one) for likelihood, _ in bent])
     chosen = int(by_place.argmax())
     turn = bent[chosen][1][2] / bent[chosen][1][1]
     return Laws(
@@ -167,7 +170,7 @@ class _Fit:
         mean = rows.mean(axis=0)
         self.rows, self.level = rows / mean, np.log(mean)
         relative = np.cov(self.rows, rowvar=False) / len(rows)
-        self.root = np.linalg.cholesky(relative + 1e-9 * np.diag(np.diag(relative)))
+        self.root = np.linalg.cholesky(relative + 1e-6 * np.diag(np.diag(relative)))
         self.multipliers = np.zeros(rows.shape[1])  # of the last fit: a start for the next
 
     def __call__(self, columns: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -192,6 +195,20 @@ FARTHEST = 20.0
 
 PRECISE = {"gtol": 1e-4}
 """Derivative of the log-likelihood, by parameters in units of their errors, at which a fit ends."""
+
+
+def _excess(fit: _Fit, columns: NDArray[np.float64], theta: NDArray[np.float64]) -> float:
+    """Return by how much misfits are larger than those of χ², at least 1, from resampled realisations on the law.
+
+    Of few realisations with broad distributions they are: a correction as that of Bartlett, by medians.
+    """
+    on_the_law = fit.rows * np.exp(columns @ theta)
+    misfits = [-2 * _Fit(on_the_law[draw])(columns)[0] for draw in draws(len(on_the_law), RESAMPLED, seed=0)]
+    return max(1.0, float(np.median(misfits) / stats.chi2.median(len(columns) - columns.shape[1])))
+
+
+RESAMPLED = 60
+"""Resamples behind the correction of misfits."""
 
 
 def _dual(

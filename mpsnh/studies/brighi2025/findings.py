@@ -13,6 +13,7 @@ from scipy import stats
 
 from mpsnh.statistics.averages import RESAMPLES, confidence_interval, mean_and_error
 from mpsnh.statistics.decay import percentiles, resampled_means
+from mpsnh.statistics.laws import SIGNIFICANCE
 
 CONFIDENCE = 0.95
 """Probability that an interval contains the true value."""
@@ -170,7 +171,7 @@ def turn(at: str, data: xr.DataArray, place: float, window: tuple[float, float],
     samples = data.transpose("h", "seed").sortby("h").sel(h=slice(*window))
     x, values = samples["h"].values, samples.values
     average, error = mean_and_error(values)
-    used = np.isfinite(average) & (np.isfinite(values).sum(axis=1) >= LEAST) & (error < abs(average) / 3)
+    used = np.isfinite(average) & (np.isfinite(values).sum(axis=1) >= LEAST) & (error < abs(average) / SIGNIFICANCE)
     x, values, average, error = x[used], values[used], average[used], error[used]
     if (x < place).sum() < 2 or (x > place).sum() < 2:
         return Finding(at, math.nan, math.nan, math.nan)
