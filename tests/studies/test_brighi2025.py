@@ -1,5 +1,7 @@
 """The study of the first paper at a tiny scale: files, determinism, refusals and the command line."""
 
+import contextlib
+import io
 import multiprocessing
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from mpsnh.base.snapshot import NEVER
 from mpsnh.cli import app
+from mpsnh.plots import graded
 from mpsnh.studies import brighi2025
 from mpsnh.studies.brighi2025 import figures
 from mpsnh.studies.brighi2025.simulations import GAMMA
@@ -50,14 +53,16 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(brighi2025.SCALES, "tiny", TINY)
-        written = brighi2025.reproduce("tiny", out=out)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            written = brighi2025.reproduce("tiny", out=out)
+    (out / "printed").write_text(printed.getvalue())
     return out, written
 
 
 def test_no_two_sizes_look_the_same():
     for scale in brighi2025.SCALES.values():
         count = len(scale.sizes)
-        assert len({figures._colour(k, count) for k in range(count)}) == count
+        assert len({graded(k, count) for k in range(count)}) == count
         assert len(set(figures.MARKERS[:count])) == count
 
 
@@ -67,6 +72,24 @@ def test_every_figure_is_written_as_picture_print_and_dataset(finished):
     assert {path.name for path in written} == expected
     assert all(path.stat().st_size > 1000 for path in written)
     assert not list(out.glob("*.part"))
+    assert not any("seed" in load(out, name).dims for name in brighi2025.FIGURES), "realisations stay in the stores"
+
+
+def test_pictures_and_tables_come_again_from_the_small_files_alone(finished, tmp_path, capsys):
+    out, written = finished
+    for path in out.glob("*.nc"):
+        shutil.copy(path, tmp_path)
+    done = CliRunner().invoke(app, ["redraw", "brighi2025", str(tmp_path), "--out", str(tmp_path / "again")])
+    assert done.exit_code == 0, done.output
+    for path in written:
+        if path.suffix != ".nc":
+            assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+    brighi2025.redraw(tmp_path, ["fig1b"], tmp_path / "one")
+    assert capsys.readouterr().out == "", "the tables belong to all figures"
+    assert {path.name for path in (tmp_path / "one").iterdir()} == {"fig1b.png", "fig1b.pdf"}
+    printed, tables = (out / "printed").read_text(), done.stdout.partition(str(tmp_path / "again"))[0]
+    assert "0.95" not in printed
+    assert tables == printed
 
 
 def test_figures_show_what_the_simulations_gave(finished):
@@ -82,6 +105,8 @@ def test_figures_show_what_the_simulations_gave(finished):
         np.testing.assert_allclose(fig1a["error"].sel(L=L), current.std("seed", ddof=1) / np.sqrt(count), rtol=1e-12)
         np.testing.assert_allclose(fig2a["mean"].sel(L=L), spectra["real_spectrum"].mean("seed"))
     fig3a, quenches = load(out, "fig3a"), raw(out, "quenches")
+    np.testing.assert_allclose(fig3a["mean"], quenches["current"].mean("seed").transpose(*fig3a["mean"].dims))
+    np.testing.assert_array_equal(fig3a["trust_time"], quenches["trust_time"].isel(time=-1).min("seed"))
     for h in TINY.quench_strengths:
         low, high = fig3a["window"].sel(h=h).values
         window = quenches["current"].sel(chi=32, h=h, time=slice(low, high)).mean("time")
@@ -215,17 +240,22 @@ def test_a_current_that_drifts_has_no_plateau_and_no_rate(tmp_path):
     assert not any(found.found for found in study.plateaus.values())
     assert study.quench_fit() is None
     study.__dict__["spectra"] = brighi2025.Study("tiny", tmp_path).spectra
-    figure = Figure()
-    drawn = {name: brighi2025.FIGURES[name](study, figure.add_subplot()) for name in ("fig3a", "fig3b")}
+    drawn = {name: brighi2025.FIGURES[name].numbers(study) for name in ("fig3a", "fig3b")}
+    labels = {}
+    for name, data in drawn.items():
+        axes = Figure().subplots()
+        brighi2025.FIGURES[name].draw(data, axes)
+        labels[name] = [text.get_text() for text in axes.get_legend().get_texts()]
     assert not drawn["fig3a"]["found"].any()
+    assert labels["fig3a"][0] == "$h/J=1$, no plateau"
+    assert labels["fig3b"][-2:] == [r"quench, $N=16$, $\chi=32$", "not settled"]
     assert np.isnan(drawn["fig3b"]["alpha"])
     assert np.isnan(study.rates()["alpha_quench"])
 
 
 def test_convergence_shows_the_plateaus_at_all_bond_dimensions(tmp_path, finished):
-    data = brighi2025.FIGURES["fig3_convergence"](
-        quenched(tmp_path, lambda time, h: np.exp(-h), change=1), Figure().subplots()
-    )
+    study = quenched(tmp_path, lambda time, h: np.exp(-h), change=1)
+    data = brighi2025.FIGURES["fig3_convergence"].numbers(study)
     np.testing.assert_allclose(data["mean"].sel(chi=32), data["plateau"], rtol=1e-12)
     np.testing.assert_allclose(data["truncation"], 1, rtol=1e-12)
     assert float(data["truncation_error"].max()) < 1e-12, "the same realisations are compared"
@@ -236,13 +266,14 @@ def test_convergence_shows_the_plateaus_at_all_bond_dimensions(tmp_path, finishe
         np.testing.assert_allclose(
             fig3[name].sel(h=1), stored[name].sel(h=1, time=last).mean("seed"), rtol=1e-12, err_msg=name
         )
-    xr.testing.assert_identical(load(finished[0], "fig3a")["log_norm"], stored["log_norm"])
 
 
 def test_fit_of_the_exact_current_covers_the_strengths_of_the_quenches(finished):
     fig3b, current = load(finished[0], "fig3b"), raw(finished[0], "spectra-6").sel(L=6, h=[1, 2])["current"]
     low, high = np.log((current.sel(estimate="eigenvalue").mean("seed") / 6).values[::-1])
     assert fig3b["alpha_exact"].sel(L=6) == pytest.approx(high - low, rel=1e-9)
+    assert fig3b["alpha_exact_range"].sel(L=6).values.tolist() == [1, 2]
+    assert np.log(fig3b["alpha_exact_prefactor"].sel(L=6)) == pytest.approx(2 * high - low, rel=1e-9)
 
 
 def test_command_line(tmp_path):

@@ -1,5 +1,7 @@
 """The study of the second paper at a tiny scale: files, numbers, statements, failures, refusals, command line."""
 
+import contextlib
+import io
 import itertools
 import json
 import shutil
@@ -35,7 +37,9 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ha2023.SCALES, "tiny", TINY)
-        written = ha2023.reproduce("tiny", out=out)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            written = ha2023.reproduce("tiny", out=out)
+    (out / "printed").write_text(printed.getvalue())
     return out, written
 
 
@@ -47,6 +51,35 @@ def test_every_figure_is_written_as_picture_print_and_dataset(finished):
     assert {path.name for path in written} == {f"{f}.{s}" for f in ha2023.FIGURES for s in ("png", "pdf", "nc")}
     assert all(path.stat().st_size > 1000 for path in written)
     assert json.loads(load(out, "statements").attrs["study"])["study"] == "ha2023"
+    assert not any("seed" in load(out, name).dims for name in ha2023.FIGURES), "realisations stay in the stores"
+
+
+def test_pictures_and_tables_come_again_from_the_small_files_alone(finished, tmp_path):
+    out, written = finished
+    for path in out.glob("*.nc"):
+        shutil.copy(path, tmp_path)
+    done = CliRunner().invoke(app, ["redraw", "ha2023", str(tmp_path), "--out", str(tmp_path / "again")])
+    assert done.exit_code == 0, done.output
+    for path in written:
+        if path.suffix != ".nc":
+            assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+    printed, tables = (out / "printed").read_text(), done.stdout.partition(str(tmp_path / "again"))[0]
+    assert "R decays exponentially if thermal" in printed
+    assert tables == printed
+
+
+def test_files_of_another_study_are_not_drawn(finished, tmp_path):
+    done = CliRunner().invoke(app, ["redraw", "brighi2025", str(finished[0]), "--out", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "holds no rates.nc" in " ".join(done.stderr.split())
+    done = CliRunner().invoke(
+        app, ["redraw", "brighi2025", str(finished[0]), "--only", "fig3a", "--out", str(tmp_path)]
+    )
+    assert done.exit_code == 2
+    assert "fig3a.nc is not fig3a of brighi2025, as `mpsnh reproduce brighi2025` writes it" in " ".join(
+        done.stderr.split()
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_stores_hold_what_single_simulations_give(finished):

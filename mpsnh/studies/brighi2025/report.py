@@ -17,7 +17,7 @@ from mpsnh.studies.brighi2025.data import Study
 from mpsnh.studies.brighi2025.figures import FIGURES
 from mpsnh.studies.brighi2025.findings import Finding
 from mpsnh.studies.brighi2025.statements import compare
-from mpsnh.studies.study import draw, save
+from mpsnh.studies.study import draw, draw_again, load
 
 
 def reproduce(
@@ -61,11 +61,43 @@ def reproduce(
     study = Study(scale, Path(out), seed, executor)
     written = draw(study, FIGURES, only)
     if not only:
-        _print_rates(study)
-        statements = compare(study)
-        save(statements.assign_attrs(study=study.identity), study.out / "statements.nc")
-        Console(width=300).print(statement_table(statements))  # a table for a page, which must not be broken
+        study.save("rates", study.rates().assign_attrs(chain=study.scale.chain))
+        study.save("statements", compare(study))
+        _print(study.out)
     return written
+
+
+def redraw(folder: Path, only: Sequence[str] = (), out: Path = Path("out")) -> list[Path]:
+    """Draw figures, and print rates and verdicts, from what `reproduce` has written as netCDF; nothing is computed.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are.
+    only : sequence of str
+        Names of figures; all of them, and the rates and the statements, if empty.
+    out : Path
+        Folder for the pictures.
+
+    Returns
+    -------
+    list of Path
+        The pictures: PNG and PDF.
+
+    Raises
+    ------
+    ValueError
+        If a figure is unknown, or a file is missing or something else.
+
+    Examples
+    --------
+    >>> redraw(Path("nowhere"))
+    Traceback (most recent call last):
+    ValueError: nowhere holds no rates.nc
+    """
+    if not only:
+        _print(Path(folder))
+    return draw_again(Study.paper, FIGURES, Path(folder), Path(out), only)
 
 
 def statement_table(data: xr.Dataset) -> Table:
@@ -112,42 +144,47 @@ def statement_table(data: xr.Dataset) -> Table:
     return table
 
 
-def _print_rates(study: Study) -> None:
-    rates = study.rates()
-    save(rates, study.out / "rates.nc")
-    low, high = study.scale.fit_window
+def _print(folder: Path) -> None:
+    names = ("rates", "fig3_convergence", "statements")
+    rates, convergence, statements = (load(Study.paper, name, folder) for name in names)
+    console = Console()
+    console.print(_rate_table(rates), _convergence_table(convergence))
+    for L, kink in zip(rates["L"].values, rates["kink"].values, strict=True):
+        console.print(f"ln J∞(h), N = {L}: {kink}", highlight=False)
+    Console(width=300).print(statement_table(statements))  # a table for a page, which must not be broken
+
+
+def _rate_table(rates: xr.Dataset) -> Table:
+    low, high = rates.attrs["fit_window"]
     table = Table(title=f"Rates of exponential decay with h\n(spectra: {low:g} ≤ h ≤ {high:g}, quench: where resolved)")
     for column in ("N", "α (current)", "95 %", "β (gap)", "95 %"):
         table.add_column(column, justify="right")
-    for L in study.scale.sizes:
+    for L in rates["L"].values:
         row, shown = rates.sel(L=L), []
         for name in ("alpha", "beta"):
             first, last = row[f"{name}_interval"].values
             shown += [_with_error(row[name], row[f"{name}_error"]), f"{first:.2f} … {last:.2f}"]
         table.add_row(str(L), *shown)
     quenched = _with_error(rates["alpha_quench"], rates["alpha_quench_error"])
-    table.add_row(f"{study.scale.chain} (quench)", quenched, "", "", "")
-    console = Console()
-    console.print(table, _convergence(study))
-    for L in study.scale.sizes:
-        console.print(f"ln J∞(h), N = {L}: {rates['kink'].sel(L=L).item()}", highlight=False)
+    table.add_row(f"{rates.attrs['chain']} (quench)", quenched, "", "", "")
+    return table
 
 
-def _convergence(study: Study) -> Table:
+def _convergence_table(data: xr.Dataset) -> Table:
     """Return the table behind the extra figure of convergence with the bond dimension."""
-    data = study.by_bond_dimension()
     title = (
         "Mid current per bond in the window of the plateau, in J/1000\n(discarded weight and largest bond: at its end)"
     )
     table = Table(title=title)
     for column in ("h", "window", "χ", "current", "discarded weight", "largest bond", "trust time"):
         table.add_column(column, justify="right")
-    for h, plateau in study.plateaus.items():
-        for chi in study.scale.bond_dimensions:
+    for h in data["h"].values:
+        (first, last), found = data["window"].sel(h=h).values, data["found"].sel(h=h)
+        window = f"{first:g} … {last:g}" + ("" if found else " (drifts)")
+        for chi in data["chi"].values:
             row = data.sel(h=h, chi=chi)
             current = f"{1e3 * float(row['mean']):.2f} ± {1e3 * float(row['error']):.2f}"
             numbers = [f"{float(row[name]):.3g}" for name in ("discarded_weight", "max_bond", "trust_time")]
-            window = f"{plateau.window[0]:g} … {plateau.window[1]:g}" + ("" if plateau.found else " (drifts)")
             table.add_row(f"{h:g}", window, str(chi), current, *numbers)
     return table
 
