@@ -121,12 +121,11 @@ def _draw_fig3a(data: xr.Dataset, axes: Axes) -> None:
     for k, h in enumerate(data["h"].values):
         point, colour = data.isel(chi=-1).sel(h=h), graded(k, data.sizes["h"])
         found, window = bool(point["found"]), point["window"].values
-        band = {"color": colour, "lw": 0}
         for used, alpha in ((slice(None, window[1]), 1.0), (slice(window[1], None), 0.3)):
             part = point.sel(time=used)
             low, high = part["mean"] - part["error"], part["mean"] + part["error"]
             axes.plot(part["time"], part["mean"], color=colour, alpha=alpha)
-            axes.fill_between(part["time"], low, high, alpha=0.2 * alpha, **band)
+            axes.fill_between(part["time"], low, high, alpha=0.2 * alpha, color=colour, lw=0)
             top = max(top, float(high.max()))
         axes.plot([], [], color=colour, label=f"$h/J={h:g}$" + ("" if found else ", no plateau"))
         if found:
