@@ -121,7 +121,7 @@ def _drifts(rates: Sequence[Finding]) -> list[Finding]:
     steps = []
     for first, second in pairwise(rates):
         step = difference(f"{first.at} to {second.at[4:]}", first, second)
-        steps.append(Finding(step.at, *(number / first.value for number in step[1:])))
+        steps.append(Finding(step.at, *(number / abs(first.value) for number in step[1:])))
     return steps
 
 
