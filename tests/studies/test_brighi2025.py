@@ -19,6 +19,7 @@ from mpsnh.plots import graded
 from mpsnh.studies import brighi2025
 from mpsnh.studies.brighi2025 import figures
 from mpsnh.studies.brighi2025.simulations import GAMMA
+from mpsnh.studies.brighi2025.statements import STATEMENTS
 from tests.support.study_files import load, raw, undrawn  # noqa: F401
 
 TINY = replace(
@@ -37,6 +38,8 @@ TINY = replace(
     t_max=6,
     interval=0.5,
     bond_dimensions=(4, 32),
+    checked=8,
+    checked_realisations=3,
 )
 
 # small bond dimensions are there to be seen to fail
@@ -123,6 +126,18 @@ def test_rates_are_reported_with_errors(finished):
     low, high = rates["alpha_interval"].transpose("end", "L").values
     assert ((low < rates["alpha"]) & (rates["alpha"] < high)).all()
     assert all("at least 5" in statement for statement in rates["kink"].values), "three strengths show no kink"
+
+
+def test_statements_are_told_with_verdicts(finished):
+    found = load(finished[0], "statements")
+    assert set(found["of"].values) == set(found["statement"].values) == set(STATEMENTS)
+    told = found.isel(finding=found["bounded"].sel(statement=found["of"]).values)
+    assert set(told["verdict"].values) <= {"holds", "does not", "not decided"}
+    verdicts = dict(zip(found["of"].values, found["verdict"].values, strict=True))
+    for exact in ("current_is_growth", "continuity", "conserved", "routes"):
+        assert verdicts[exact] == "holds"
+    ends = found[["low", "value", "high"]].to_array().transpose("variable", "finding").values
+    assert ((ends[0] <= ends[1] + 1e-12) & (ends[1] <= ends[2] + 1e-12) | np.isnan(ends).any(axis=0)).all()
 
 
 def test_evolution_finds_the_current_of_the_spectrum(finished):

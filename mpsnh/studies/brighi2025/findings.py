@@ -65,6 +65,10 @@ class Finding(NamedTuple):
         return "does not" if self.low > allowed[1] or self.high < allowed[0] or point else "not decided"
 
 
+UNKNOWN = Finding("–", math.nan, math.nan, math.nan)
+"""What is found where a study has no data."""
+
+
 def exactly(at: str, value: float) -> Finding:
     """Return a number without an interval.
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse.linalg
 from typing_extensions import override
 
-from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
@@ -24,7 +21,7 @@ class CentralEntropy(Observable[Spectrum]):
     Parameters
     ----------
     levels : int
-        Number of levels.
+        Number of levels; all of a smaller spectrum.
 
     Examples
     --------
@@ -42,10 +39,6 @@ class CentralEntropy(Observable[Spectrum]):
     @override
     def validate(self) -> None:
         require(self.levels >= 1, "levels", self.levels, "at least 1")
-
-    @override
-    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        require(self.levels <= model.sector.dim, "levels", self.levels, f"at most all {model.sector.dim}")
 
     @override
     def __call__(self, record: Spectrum, model: Model) -> float:

@@ -85,15 +85,19 @@ def turn_of_mean(study: Study) -> list[Finding]:
 
 def turn_of_typical(study: Study) -> list[Finding]:
     """Return how much the logarithm of the typical current turns there, over the realisations that have a current."""
-    current = study.current()
-    return _turns(study, np.log(current.where(current > 0)), logarithm=False)
+    return _turns(study, _logarithm(study.current()), logarithm=False)
 
 
 def turn_of_width(study: Study) -> list[Finding]:
     """Return how much the mean distance of ln I_tot from its median turns there."""
-    current = study.current()
-    logarithm = np.log(current.where(current > 0))
+    logarithm = _logarithm(study.current())
     return _turns(study, abs(logarithm - logarithm.median("seed")), logarithm=False)
+
+
+def _logarithm(current: xr.DataArray) -> xr.DataArray:
+    """Return the logarithm of the currents, NaN where there is none."""
+    logarithm: xr.DataArray = xr.apply_ufunc(np.log, current.where(current > 0))
+    return logarithm
 
 
 def turn_of_gap(study: Study) -> list[Finding]:
@@ -117,7 +121,7 @@ def _drifts(rates: Sequence[Finding]) -> list[Finding]:
     steps = []
     for first, second in pairwise(rates):
         step = difference(f"{first.at} to {second.at[4:]}", first, second)
-        steps.append(Finding(step.at, *(number / first.value for number in step[1:])))
+        steps.append(Finding(step.at, *(number / abs(first.value) for number in step[1:])))
     return steps
 
 
@@ -189,11 +193,8 @@ def real_scaling(study: Study) -> list[Finding]:
 
 def _crossings(data: xr.DataArray) -> list[Finding]:
     """Return where a longer ring falls below a shorter one."""
-    sizes = [int(L) for L in data["L"].values]
-    return [
-        Finding(f"N = {a}, {b}", *crossing(*(data.sel(L=L).dropna("seed", how="all") for L in (b, a))))
-        for a, b in pairwise(sizes)
-    ]
+    rings = {int(L): data.sel(L=L).dropna("seed", how="all") for L in data["L"].values}
+    return [Finding(f"N = {a}, {b}", *crossing(rings[b], rings[a])) for a, b in pairwise(rings)]
 
 
 def complex_place(study: Study) -> list[Finding]:

@@ -11,7 +11,7 @@ import xarray as xr
 from mpsnh.studies.brighi2025 import quench_findings as quenches
 from mpsnh.studies.brighi2025 import ring_findings as rings
 from mpsnh.studies.brighi2025.data import Study
-from mpsnh.studies.brighi2025.findings import Finding
+from mpsnh.studies.brighi2025.findings import UNKNOWN, Finding
 
 
 class Statement(NamedTuple):
@@ -238,7 +238,7 @@ def compare(study: Study) -> xr.Dataset:
     rows = [
         (name, *found, found.verdict(statement.allowed))
         for name, statement in STATEMENTS.items()
-        for found in statement.find(study)
+        for found in statement.find(study) or [UNKNOWN]
     ]
     columns = ("of", "at", "value", "low", "high", "verdict")
     data = {name: ("finding", list(column)) for name, column in zip(columns, zip(*rows, strict=True), strict=True)}
