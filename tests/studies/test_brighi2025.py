@@ -1,7 +1,5 @@
 """The study of the first paper at a tiny scale: files, determinism, refusals and the command line."""
 
-import contextlib
-import io
 import multiprocessing
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +18,7 @@ from mpsnh.studies import brighi2025
 from mpsnh.studies.brighi2025 import figures
 from mpsnh.studies.brighi2025.simulations import GAMMA
 from mpsnh.studies.brighi2025.statements import STATEMENTS
-from tests.support.study_files import load, raw, undrawn  # noqa: F401
+from tests.support.study_files import check_redrawn, load, raw, reproduced, undrawn  # noqa: F401
 
 TINY = replace(
     brighi2025.SCALES["quick"],
@@ -56,10 +54,7 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(brighi2025.SCALES, "tiny", TINY)
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            written = brighi2025.reproduce("tiny", out=out)
-    (out / "printed").write_text(printed.getvalue())
-    return out, written
+        return reproduced(brighi2025, "tiny", out)
 
 
 def test_no_two_sizes_look_the_same():
@@ -79,20 +74,10 @@ def test_every_figure_is_written_as_picture_print_and_dataset(finished):
 
 
 def test_pictures_and_tables_come_again_from_the_small_files_alone(finished, tmp_path, capsys):
-    out, written = finished
-    for path in out.glob("*.nc"):
-        shutil.copy(path, tmp_path)
-    done = CliRunner().invoke(app, ["redraw", "brighi2025", str(tmp_path), "--out", str(tmp_path / "again")])
-    assert done.exit_code == 0, done.output
-    for path in written:
-        if path.suffix != ".nc":
-            assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
-    brighi2025.redraw(tmp_path, ["fig1b"], tmp_path / "one")
-    assert capsys.readouterr().out == "", "the tables belong to all figures"
-    assert {path.name for path in (tmp_path / "one").iterdir()} == {"fig1b.png", "fig1b.pdf"}
-    printed, tables = (out / "printed").read_text(), done.stdout.partition(str(tmp_path / "again"))[0]
-    assert "α (current)" in printed
-    assert tables == printed
+    assert "α (current)" in check_redrawn("brighi2025", *finished, tmp_path)
+    written = brighi2025.redraw(finished[0], ["fig1b"], tmp_path / "one")
+    assert [path.name for path in written] == ["fig1b.png", "fig1b.pdf"]
+    assert not capsys.readouterr().out, "the tables are not those of one figure"
 
 
 def test_figures_show_what_the_simulations_gave(finished):
@@ -263,7 +248,7 @@ def test_a_current_that_drifts_has_no_plateau_and_no_rate(tmp_path):
         labels[name] = [text.get_text() for text in axes.get_legend().get_texts()]
     assert not drawn["fig3a"]["found"].any()
     assert labels["fig3a"][0] == "$h/J=1$, no plateau"
-    assert labels["fig3b"][-2:] == [r"quench, $N=16$, $\chi=32$", "not settled"]
+    assert {r"quench, $N=16$, $\chi=32$", "not settled"} < set(labels["fig3b"]), "no rate of the quenches"
     assert np.isnan(drawn["fig3b"]["alpha"])
     assert np.isnan(study.rates()["alpha_quench"])
 
@@ -305,6 +290,7 @@ def test_command_line(tmp_path):
     [
         (["reproduce", "brighi2025", "--scale", "huge"], "scale 'huge' is unknown; there are: quick"),
         (["reproduce", "brighi2025", "--only", "fig9"], "figure 'fig9' is unknown; there are: fig1a"),
+        (["redraw", "brighi2025", "nowhere"], "nowhere holds no rates.nc"),
         (["reproduce", "someone1999"], "'someone1999' is not"),
         (["reproduce", "brighi2025", "--workers", "0"], "Invalid value for '--workers'"),
     ],

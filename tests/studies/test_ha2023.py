@@ -1,7 +1,5 @@
 """The study of the second paper at a tiny scale: files, numbers, statements, failures, refusals, command line."""
 
-import contextlib
-import io
 import itertools
 import json
 import shutil
@@ -22,7 +20,7 @@ from mpsnh.studies.ha2023.estimates import crossing, drift, estimate, holds
 from mpsnh.studies.ha2023.report import tables
 from mpsnh.studies.ha2023.resonances import resonances
 from mpsnh.studies.ha2023.statements import DRIFTS, STATEMENTS
-from tests.support.study_files import load, raw, undrawn  # noqa: F401
+from tests.support.study_files import check_redrawn, load, raw, reproduced, undrawn  # noqa: F401
 
 TINY = ha2023.Scale(sizes=(4, 5), realisations=(40, 30), scan=(5.0, 15.0), scan_realisations=(20, 12))
 
@@ -37,10 +35,7 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ha2023.SCALES, "tiny", TINY)
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            written = ha2023.reproduce("tiny", out=out)
-    (out / "printed").write_text(printed.getvalue())
-    return out, written
+        return reproduced(ha2023, "tiny", out)
 
 
 # ----------------------------------------------------------------------------------------------- files and numbers
@@ -55,31 +50,7 @@ def test_every_figure_is_written_as_picture_print_and_dataset(finished):
 
 
 def test_pictures_and_tables_come_again_from_the_small_files_alone(finished, tmp_path):
-    out, written = finished
-    for path in out.glob("*.nc"):
-        shutil.copy(path, tmp_path)
-    done = CliRunner().invoke(app, ["redraw", "ha2023", str(tmp_path), "--out", str(tmp_path / "again")])
-    assert done.exit_code == 0, done.output
-    for path in written:
-        if path.suffix != ".nc":
-            assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
-    printed, tables = (out / "printed").read_text(), done.stdout.partition(str(tmp_path / "again"))[0]
-    assert "R decays exponentially if thermal" in printed
-    assert tables == printed
-
-
-def test_files_of_another_study_are_not_drawn(finished, tmp_path):
-    done = CliRunner().invoke(app, ["redraw", "brighi2025", str(finished[0]), "--out", str(tmp_path)])
-    assert done.exit_code == 2
-    assert "holds no rates.nc" in " ".join(done.stderr.split())
-    done = CliRunner().invoke(
-        app, ["redraw", "brighi2025", str(finished[0]), "--only", "fig3a", "--out", str(tmp_path)]
-    )
-    assert done.exit_code == 2
-    assert "fig3a.nc is not fig3a of brighi2025, as `mpsnh reproduce brighi2025` writes it" in " ".join(
-        done.stderr.split()
-    )
-    assert not list(tmp_path.iterdir())
+    assert "R decays exponentially if thermal" in check_redrawn("ha2023", *finished, tmp_path)
 
 
 def test_stores_hold_what_single_simulations_give(finished):
