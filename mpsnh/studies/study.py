@@ -154,7 +154,7 @@ def draw(study: StudyType, figures: Mapping[str, Figure[StudyType]], only: Seque
     written = []
     for name in _chosen(figures, only):
         written.append(study.save(name, figures[name].numbers(study)))
-        written += draw_again(study.paper, figures, study.out, study.out, [name])  # from what anybody can read
+        written += draw_again(study.paper, figures, study.out, study.out, [name])  # as anybody can
     return written
 
 
