@@ -91,6 +91,18 @@ def reproduce(
         _say(str(path))
 
 
+@app.command()
+def redraw(
+    study: Annotated[_StudyName, typer.Argument(help="The paper.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with the netCDF files that `mpsnh reproduce` has written.")],
+    only: Annotated[list[str] | None, typer.Option(help="A figure, such as fig1a; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
+) -> None:
+    """Draw the figures of a paper, and print its tables, from the numbers of an earlier run: nothing is computed."""
+    for path in importlib.import_module(f"mpsnh.studies.{study.value}").redraw(folder, only or (), out):
+        _say(str(path))
+
+
 @contextmanager
 def _executor(workers: int, scheduler: str | None) -> Iterator[Executor | None]:
     """Yield what runs the simulations: a dask cluster, processes, or nothing for this process."""

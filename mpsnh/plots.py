@@ -54,6 +54,24 @@ def column_style() -> AbstractContextManager[None]:
     return mpl.rc_context({**STYLE, **fitted, "axes.prop_cycle": cycler(color=COLOURS)})
 
 
+def graded(k: int, n: int) -> tuple[float, float, float, float]:
+    """Return the colour of one of several lines in order, such as those of increasing sizes.
+
+    Parameters
+    ----------
+    k : int
+        Which line, from 0.
+    n : int
+        How many there are.
+
+    Examples
+    --------
+    >>> graded(0, 3) == graded(0, 1) != graded(2, 3)
+    True
+    """
+    return mpl.colormaps["viridis"](0.85 * k / max(1, n - 1))
+
+
 def described(attributes: Mapping[Any, Any], name: str) -> str:
     """Return the label of an axis: what a variable is, and its units.
 
@@ -272,7 +290,7 @@ def entanglement_profile(entropies: xr.DataArray, ax: Axes | None = None, most: 
     for k in sorted(set(np.linspace(0, number - 1, min(most, number)).round().astype(int).tolist())):
         line = entropies.isel({others[0]: k}) if others else entropies
         label = f"{others[0]} = {line[others[0]].values[()]:g}" if others else None
-        ax.plot(cuts, line, ".-", ms=4, color=mpl.colormaps["viridis"](0.85 * k / max(1, number - 1)), label=label)
+        ax.plot(cuts, line, ".-", ms=4, color=graded(k, number), label=label)
     ax.set_xlabel("cut between sites")
     ax.set_ylabel(_labelled(entropies), wrap=True)
     if others:

@@ -1,9 +1,11 @@
 """Averages and fits over realisations, with errors."""
 
 from mpsnh.statistics.averages import RESAMPLES, confidence_interval, mean_with_error, typical
+from mpsnh.statistics.crossing import crossing
 from mpsnh.statistics.decay import ExponentialFit, fit_exponential
 from mpsnh.statistics.distribution import log_histogram
 from mpsnh.statistics.kink import Kink, kink
+from mpsnh.statistics.laws import Laws, decay_laws
 from mpsnh.statistics.limit import late_limit
 from mpsnh.statistics.plateau import Plateau, plateau
 
@@ -11,8 +13,11 @@ __all__ = [
     "RESAMPLES",
     "ExponentialFit",
     "Kink",
+    "Laws",
     "Plateau",
     "confidence_interval",
+    "crossing",
+    "decay_laws",
     "fit_exponential",
     "kink",
     "late_limit",

@@ -163,7 +163,7 @@ def fit_exponential(
     """
     x, samples = points_to_fit(data, along, window, over, significance, least=2)
     mean, error = mean_and_error(samples)
-    rates, prefactors = _lines(x, np.vstack([mean, _resampled_means(samples)]), (mean / error) ** 2)
+    rates, prefactors = _lines(x, np.vstack([mean, resampled_means(samples)]), (mean / error) ** 2)
     count = np.isfinite(samples).sum(axis=1)
     n = int(count.min())
     spread = np.nanstd(rates[1:], ddof=1) * np.sqrt(n / (n - 1))  # as of a standard error over realisations
@@ -171,10 +171,29 @@ def fit_exponential(
     return ExponentialFit(float(rates[0]), float(spread), float(prefactors[0]), x, count, resampled)
 
 
-def _resampled_means(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the means of samples, shape (points, realisations), in each resample of the realisations."""
+def resampled_means(samples: NDArray[np.float64], resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.float64]:
+    """Return the means in each resample of whole realisations.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (points, realisations)
+        Those that are missing are NaN.
+    resamples : int
+        How often as many are drawn, with replacement.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    ndarray, shape (resamples, points)
+
+    Examples
+    --------
+    >>> resampled_means(np.array([[1.0, 1.0, np.nan]]), resamples=5).tolist()
+    [[1.0], [1.0], [1.0], [1.0], [1.0]]
+    """
     n, present = samples.shape[1], np.isfinite(samples)
-    times = np.array([np.bincount(draw, minlength=n) for draw in draws(n, RESAMPLES, seed=0)], float)
+    times = np.array([np.bincount(draw, minlength=n) for draw in draws(n, resamples, seed)], float)
     count = times @ present.T
     return np.asarray(times @ np.where(present, samples, 0).T / np.where(count > 0, count, np.nan))
 

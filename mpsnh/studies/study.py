@@ -1,13 +1,14 @@
-"""What the studies of papers share: sweeps kept in one folder, and figures with the numbers they show."""
+"""What the studies of papers share: sweeps kept in one folder, numbers found in them, and their pictures."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import xarray as xr
 from rich.console import Console
@@ -65,6 +66,28 @@ class PaperStudy(Generic[ScaleType]):
         self.out, self.seed, self.executor = Path(out), seed, executor
         self.identity = json.dumps({"study": self.paper, "seed": seed, **self.scale.parameters()})
 
+    def save(self, name: str, data: xr.Dataset) -> Path:
+        """Write a dataset as netCDF, all or nothing, with what it is and where it comes from.
+
+        Parameters
+        ----------
+        name : str
+            What it is.
+        data : Dataset
+            What to write.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        self.out.mkdir(parents=True, exist_ok=True)
+        path = self.out / f"{name}.nc"
+        part = path.with_suffix(".part")
+        data.assign_attrs(name=name, study=self.identity).to_netcdf(part, engine="h5netcdf")
+        os.replace(part, path)
+        return path
+
     def _seeds(self, count: int) -> range:
         return range(self.seed, self.seed + count)
 
@@ -80,17 +103,30 @@ class PaperStudy(Generic[ScaleType]):
         return sweep(make, axes, self.executor, store=self.out / f"{name}.zarr", on_error=on_error, progress=True)
 
 
-def draw(
-    study: StudyType, figures: Mapping[str, Callable[[StudyType, Axes], xr.Dataset]], only: Sequence[str] = ()
-) -> list[Path]:
-    """Draw figures of a study and write each as netCDF, PNG and PDF.
+class Figure(NamedTuple, Generic[StudyType]):
+    """A figure of a study.
+
+    Attributes
+    ----------
+    numbers : callable
+        Finds in a study all numbers that are seen.
+    draw : callable
+        Draws these numbers into axes.
+    """
+
+    numbers: Callable[[StudyType], xr.Dataset]
+    draw: Callable[[xr.Dataset, Axes], None]
+
+
+def draw(study: StudyType, figures: Mapping[str, Figure[StudyType]], only: Sequence[str] = ()) -> list[Path]:
+    """Find the numbers of figures, write them as netCDF, and draw these as PNG and PDF.
 
     Parameters
     ----------
     study : PaperStudy
         The study.
-    figures : mapping of str to callable
-        Its figures by name: functions that draw into axes and return the numbers that are seen.
+    figures : mapping of str to Figure
+        Its figures by name.
     only : sequence of str
         Names of figures; all of them if empty.
 
@@ -110,51 +146,107 @@ def draw(
     ...     L: int
     >>> class Study(PaperStudy[Scale]):
     ...     paper, scales = "nobody1999", {"quick": Scale(L=4)}
-    >>> draw(Study("quick", Path("out")), {"fig1": lambda study, axes: xr.Dataset()}, ["fig9"])
+    >>> line = Figure(lambda study: xr.Dataset({"y": ("x", [1.0, 2.0])}), lambda data, axes: axes.plot(data["y"]))
+    >>> draw(Study("quick", Path("out")), {"fig1": line}, ["fig9"])
     Traceback (most recent call last):
     ValueError: figure 'fig9' is unknown; there are: fig1
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    from mpsnh.plots import STYLE
-
-    for name in only:
-        if name not in figures:
-            raise ValueError(f"figure {name!r} is unknown; there are: {', '.join(figures)}")
     written = []
-    for name in only or figures:
-        with mpl.rc_context(STYLE):
-            figure = Figure(figsize=(3.6, 2.9), layout="constrained")
-            data = figures[name](study, figure.subplots())
-            save(data.assign_attrs(study=study.identity), study.out / f"{name}.nc")
-            written.append(study.out / f"{name}.nc")
-            for suffix, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
-                written.append(study.out / f"{name}.{suffix}")
-                figure.savefig(written[-1], metadata=metadata)
-                figure.set_layout_engine("none")  # what has been arranged once stays where it is
+    for name in _chosen(figures, only):
+        written.append(study.save(name, figures[name].numbers(study)))
+        written += draw_again(study.paper, figures, study.out, study.out, [name])  # as anybody can
     return written
 
 
-def save(data: xr.Dataset, path: Path) -> None:
-    """Write a dataset as netCDF, all or nothing.
+def draw_again(
+    paper: str, figures: Mapping[str, Figure[Any]], folder: Path, out: Path, only: Sequence[str] = ()
+) -> list[Path]:
+    """Draw figures as PNG and PDF from the files of `draw`, and nothing else.
 
     Parameters
     ----------
-    data : Dataset
-        What to write.
-    path : Path
-        Where; the folder is made if needed.
+    paper : str
+        Name of the study.
+    figures : mapping of str to Figure
+        Its figures by name.
+    folder : Path
+        Where the files are.
+    out : Path
+        Folder for the pictures.
+    only : sequence of str
+        Names of figures; all of them if empty.
+
+    Returns
+    -------
+    list of Path
+        The pictures.
+
+    Raises
+    ------
+    ValueError
+        If a figure is unknown, or a file is missing or something else.
 
     Examples
     --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(xr.Dataset({"x": 1.0}), Path(folder) / "new" / "x.nc")
-    ...     [path.name for path in (Path(folder) / "new").iterdir()]
-    ['x.nc']
+    >>> line = Figure(lambda study: xr.Dataset({"y": ("x", [1.0, 2.0])}), lambda data, axes: axes.plot(data["y"]))
+    >>> draw_again("nobody1999", {"fig1": line}, Path("nowhere"), Path("out"))
+    Traceback (most recent call last):
+    ValueError: nowhere holds no fig1.nc
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    data.to_netcdf(part, engine="h5netcdf")
-    os.replace(part, path)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure as Canvas
+
+    from mpsnh.plots import STYLE
+
+    known = {name: load(paper, name, folder) for name in _chosen(figures, only)}
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, data in known.items():
+        with rc_context(STYLE):
+            canvas = Canvas(figsize=(3.6, 2.9), layout="constrained")
+            figures[name].draw(data, canvas.subplots())
+            for suffix, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
+                written.append(out / f"{name}.{suffix}")
+                canvas.savefig(written[-1], metadata=metadata)
+                canvas.set_layout_engine("none")  # what has been arranged once stays where it is
+    return written
+
+
+def load(paper: str, name: str, folder: Path) -> xr.Dataset:
+    """Read a dataset that a study has saved.
+
+    Parameters
+    ----------
+    paper : str
+        Name of the study.
+    name : str
+        What the dataset is.
+    folder : Path
+        Where its file is.
+
+    Raises
+    ------
+    ValueError
+        If it is missing or something else.
+
+    Examples
+    --------
+    >>> load("nobody1999", "rates", Path("nowhere"))
+    Traceback (most recent call last):
+    ValueError: nowhere holds no rates.nc
+    """
+    path = folder / f"{name}.nc"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no {name}.nc")
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RuntimeError):
+        data = xr.load_dataset(path, engine="h5netcdf")
+        if (data.attrs["name"], json.loads(data.attrs["study"])["study"]) == (name, paper):
+            return data
+    raise ValueError(f"{path} is not {name} of {paper}, as `mpsnh reproduce {paper}` writes it")
+
+
+def _chosen(figures: Mapping[str, Figure[Any]], only: Sequence[str]) -> Sequence[str]:
+    for name in only:
+        if name not in figures:
+            raise ValueError(f"figure {name!r} is unknown; there are: {', '.join(figures)}")
+    return list(only or figures)

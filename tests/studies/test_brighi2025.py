@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 from mpsnh.base.snapshot import NEVER
 from mpsnh.cli import app
+from mpsnh.plots import graded
 from mpsnh.studies import brighi2025
 from mpsnh.studies.brighi2025 import figures
 from mpsnh.studies.brighi2025.simulations import GAMMA
-from tests.support.study_files import load, raw, undrawn  # noqa: F401
+from mpsnh.studies.brighi2025.statements import STATEMENTS
+from tests.support.study_files import check_redrawn, load, raw, reproduced, undrawn  # noqa: F401
 
 TINY = replace(
     brighi2025.SCALES["quick"],
@@ -34,6 +36,8 @@ TINY = replace(
     t_max=6,
     interval=0.5,
     bond_dimensions=(4, 32),
+    checked=8,
+    checked_realisations=3,
 )
 
 # small bond dimensions are there to be seen to fail
@@ -50,14 +54,13 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(brighi2025.SCALES, "tiny", TINY)
-        written = brighi2025.reproduce("tiny", out=out)
-    return out, written
+        return reproduced(brighi2025, "tiny", out)
 
 
 def test_no_two_sizes_look_the_same():
     for scale in brighi2025.SCALES.values():
         count = len(scale.sizes)
-        assert len({figures._colour(k, count) for k in range(count)}) == count
+        assert len({graded(k, count) for k in range(count)}) == count
         assert len(set(figures.MARKERS[:count])) == count
 
 
@@ -67,6 +70,14 @@ def test_every_figure_is_written_as_picture_print_and_dataset(finished):
     assert {path.name for path in written} == expected
     assert all(path.stat().st_size > 1000 for path in written)
     assert not list(out.glob("*.part"))
+    assert not any("seed" in load(out, name).dims for name in brighi2025.FIGURES), "realisations stay in the stores"
+
+
+def test_pictures_and_tables_come_again_from_the_small_files_alone(finished, tmp_path, capsys):
+    assert "α (current)" in check_redrawn("brighi2025", *finished, tmp_path)
+    written = brighi2025.redraw(finished[0], ["fig1b"], tmp_path / "one")
+    assert [path.name for path in written] == ["fig1b.png", "fig1b.pdf"]
+    assert not capsys.readouterr().out, "the tables are not those of one figure"
 
 
 def test_figures_show_what_the_simulations_gave(finished):
@@ -82,6 +93,8 @@ def test_figures_show_what_the_simulations_gave(finished):
         np.testing.assert_allclose(fig1a["error"].sel(L=L), current.std("seed", ddof=1) / np.sqrt(count), rtol=1e-12)
         np.testing.assert_allclose(fig2a["mean"].sel(L=L), spectra["real_spectrum"].mean("seed"))
     fig3a, quenches = load(out, "fig3a"), raw(out, "quenches")
+    np.testing.assert_allclose(fig3a["mean"], quenches["current"].mean("seed").transpose(*fig3a["mean"].dims))
+    np.testing.assert_array_equal(fig3a["trust_time"], quenches["trust_time"].isel(time=-1).min("seed"))
     for h in TINY.quench_strengths:
         low, high = fig3a["window"].sel(h=h).values
         window = quenches["current"].sel(chi=32, h=h, time=slice(low, high)).mean("time")
@@ -98,6 +111,18 @@ def test_rates_are_reported_with_errors(finished):
     low, high = rates["alpha_interval"].transpose("end", "L").values
     assert ((low < rates["alpha"]) & (rates["alpha"] < high)).all()
     assert all("at least 5" in statement for statement in rates["kink"].values), "three strengths show no kink"
+
+
+def test_statements_are_told_with_verdicts(finished):
+    found = load(finished[0], "statements")
+    assert set(found["of"].values) == set(found["statement"].values) == set(STATEMENTS)
+    told = found.isel(finding=found["bounded"].sel(statement=found["of"]).values)
+    assert set(told["verdict"].values) <= {"holds", "does not", "not decided"}
+    verdicts = dict(zip(found["of"].values, found["verdict"].values, strict=True))
+    for exact in ("current_is_growth", "continuity", "conserved", "routes"):
+        assert verdicts[exact] == "holds"
+    ends = found[["low", "value", "high"]].to_array().transpose("variable", "finding").values
+    assert ((ends[0] <= ends[1] + 1e-12) & (ends[1] <= ends[2] + 1e-12) | np.isnan(ends).any(axis=0)).all()
 
 
 def test_evolution_finds_the_current_of_the_spectrum(finished):
@@ -215,17 +240,22 @@ def test_a_current_that_drifts_has_no_plateau_and_no_rate(tmp_path):
     assert not any(found.found for found in study.plateaus.values())
     assert study.quench_fit() is None
     study.__dict__["spectra"] = brighi2025.Study("tiny", tmp_path).spectra
-    figure = Figure()
-    drawn = {name: brighi2025.FIGURES[name](study, figure.add_subplot()) for name in ("fig3a", "fig3b")}
+    drawn = {name: brighi2025.FIGURES[name].numbers(study) for name in ("fig3a", "fig3b")}
+    labels = {}
+    for name, data in drawn.items():
+        axes = Figure().subplots()
+        brighi2025.FIGURES[name].draw(data, axes)
+        labels[name] = [text.get_text() for text in axes.get_legend().get_texts()]
     assert not drawn["fig3a"]["found"].any()
+    assert labels["fig3a"][0] == "$h/J=1$, no plateau"
+    assert {r"quench, $N=16$, $\chi=32$", "not settled"} < set(labels["fig3b"]), "no rate of the quenches"
     assert np.isnan(drawn["fig3b"]["alpha"])
     assert np.isnan(study.rates()["alpha_quench"])
 
 
 def test_convergence_shows_the_plateaus_at_all_bond_dimensions(tmp_path, finished):
-    data = brighi2025.FIGURES["fig3_convergence"](
-        quenched(tmp_path, lambda time, h: np.exp(-h), change=1), Figure().subplots()
-    )
+    study = quenched(tmp_path, lambda time, h: np.exp(-h), change=1)
+    data = brighi2025.FIGURES["fig3_convergence"].numbers(study)
     np.testing.assert_allclose(data["mean"].sel(chi=32), data["plateau"], rtol=1e-12)
     np.testing.assert_allclose(data["truncation"], 1, rtol=1e-12)
     assert float(data["truncation_error"].max()) < 1e-12, "the same realisations are compared"
@@ -236,13 +266,14 @@ def test_convergence_shows_the_plateaus_at_all_bond_dimensions(tmp_path, finishe
         np.testing.assert_allclose(
             fig3[name].sel(h=1), stored[name].sel(h=1, time=last).mean("seed"), rtol=1e-12, err_msg=name
         )
-    xr.testing.assert_identical(load(finished[0], "fig3a")["log_norm"], stored["log_norm"])
 
 
 def test_fit_of_the_exact_current_covers_the_strengths_of_the_quenches(finished):
     fig3b, current = load(finished[0], "fig3b"), raw(finished[0], "spectra-6").sel(L=6, h=[1, 2])["current"]
     low, high = np.log((current.sel(estimate="eigenvalue").mean("seed") / 6).values[::-1])
     assert fig3b["alpha_exact"].sel(L=6) == pytest.approx(high - low, rel=1e-9)
+    assert fig3b["alpha_exact_range"].sel(L=6).values.tolist() == [1, 2]
+    assert np.log(fig3b["alpha_exact_prefactor"].sel(L=6)) == pytest.approx(2 * high - low, rel=1e-9)
 
 
 def test_command_line(tmp_path):
@@ -259,6 +290,7 @@ def test_command_line(tmp_path):
     [
         (["reproduce", "brighi2025", "--scale", "huge"], "scale 'huge' is unknown; there are: quick"),
         (["reproduce", "brighi2025", "--only", "fig9"], "figure 'fig9' is unknown; there are: fig1a"),
+        (["redraw", "brighi2025", "nowhere"], "nowhere holds no rates.nc"),
         (["reproduce", "someone1999"], "'someone1999' is not"),
         (["reproduce", "brighi2025", "--workers", "0"], "Invalid value for '--workers'"),
     ],

@@ -20,7 +20,7 @@ from mpsnh.studies.ha2023.estimates import crossing, drift, estimate, holds
 from mpsnh.studies.ha2023.report import tables
 from mpsnh.studies.ha2023.resonances import resonances
 from mpsnh.studies.ha2023.statements import DRIFTS, STATEMENTS
-from tests.support.study_files import load, raw, undrawn  # noqa: F401
+from tests.support.study_files import check_redrawn, load, raw, reproduced, undrawn  # noqa: F401
 
 TINY = ha2023.Scale(sizes=(4, 5), realisations=(40, 30), scan=(5.0, 15.0), scan_realisations=(20, 12))
 
@@ -35,8 +35,7 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ha2023.SCALES, "tiny", TINY)
-        written = ha2023.reproduce("tiny", out=out)
-    return out, written
+        return reproduced(ha2023, "tiny", out)
 
 
 # ----------------------------------------------------------------------------------------------- files and numbers
@@ -47,6 +46,11 @@ def test_every_figure_is_written_as_picture_print_and_dataset(finished):
     assert {path.name for path in written} == {f"{f}.{s}" for f in ha2023.FIGURES for s in ("png", "pdf", "nc")}
     assert all(path.stat().st_size > 1000 for path in written)
     assert json.loads(load(out, "statements").attrs["study"])["study"] == "ha2023"
+    assert not any("seed" in load(out, name).dims for name in ha2023.FIGURES), "realisations stay in the stores"
+
+
+def test_pictures_and_tables_come_again_from_the_small_files_alone(finished, tmp_path):
+    assert "R decays exponentially if thermal" in check_redrawn("ha2023", *finished, tmp_path)
 
 
 def test_stores_hold_what_single_simulations_give(finished):

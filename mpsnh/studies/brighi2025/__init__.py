@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mpsnh.studies.brighi2025.data import Study
     from mpsnh.studies.brighi2025.figures import FIGURES
-    from mpsnh.studies.brighi2025.report import reproduce
+    from mpsnh.studies.brighi2025.report import redraw, reproduce
     from mpsnh.studies.brighi2025.scales import SCALES, Scale
     from mpsnh.studies.brighi2025.simulations import evolution, quench, ring
 
-__all__ = ["FIGURES", "SCALES", "Scale", "Study", "evolution", "quench", "reproduce", "ring"]
+__all__ = ["FIGURES", "SCALES", "Scale", "Study", "evolution", "quench", "redraw", "reproduce", "ring"]
 
 _HOMES = {
     "FIGURES": "figures",
@@ -19,6 +19,7 @@ _HOMES = {
     "Study": "data",
     "evolution": "simulations",
     "quench": "simulations",
+    "redraw": "report",
     "reproduce": "report",
     "ring": "simulations",
 }

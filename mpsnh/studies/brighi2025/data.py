@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from mpsnh.run.simulation import Simulation
 from mpsnh.statistics.averages import mean_with_error
 from mpsnh.statistics.decay import ExponentialFit, fit_exponential
 from mpsnh.statistics.kink import kink
 from mpsnh.statistics.plateau import Plateau, plateau
 from mpsnh.studies.brighi2025.scales import SCALES, Scale
-from mpsnh.studies.brighi2025.simulations import GAMMA, evolution, quench, ring
+from mpsnh.studies.brighi2025.simulations import (
+    GAMMA,
+    embedded,
+    evolution,
+    indicators,
+    late,
+    quench,
+    ring,
+    ring_quench,
+)
 from mpsnh.studies.study import PaperStudy
+
+ROUTE_TIME = 1e5
+"""How long rings are evolved whose spectrum is known."""
 
 
 class Study(PaperStudy[Scale]):
@@ -57,6 +71,54 @@ class Study(PaperStudy[Scale]):
             "seed": self._seeds(self.scale.quench_realisations),
         }
         return self._computed("quenches", functools.partial(quench, scale=self.scale), axes)
+
+    @functools.cached_property
+    def indicators(self) -> xr.Dataset:
+        """Other indicators, of the two longest rings that are not longer than `Scale.checked`: as `spectra`."""
+        sizes = [L for L in self.scale.sizes if self.scale.checked >= L][-2:]
+        return self._checked("indicators", indicators, {"L": sizes, "h": self.scale.strengths})
+
+    @functools.cached_property
+    def routes(self) -> xr.DataArray:
+        """Growth of the norm in the last half of an evolution to t = 10⁵ of a ring whose spectrum is known: h, seed."""
+        axes = {"L": [min(self.scale.checked, self.scale.sizes[-1])], "h": self.scale.strengths}
+        log_norm = self._checked("routes", functools.partial(evolution, time=ROUTE_TIME), axes)["log_norm"].isel(L=0)
+        late = log_norm.isel(time=-1, drop=True) - log_norm.sel(time=ROUTE_TIME / 2, method="nearest", drop=True)
+        return late / (ROUTE_TIME / 2) / GAMMA
+
+    @functools.cached_property
+    def ring_quenches(self) -> xr.DataArray:
+        """Néel quenches of rings of all sizes at the times of the quenches: dimensions L, h, seed and time."""
+        make = functools.partial(ring_quench, scale=self.scale)
+        parts = [
+            self._checked(f"rings-{L}", make, {"L": [L], "h": self.scale.quench_strengths})["current"].mean("bond")
+            for L in self.scale.sizes
+        ]
+        return xr.concat(parts, "L")
+
+    @functools.cached_property
+    def late(self) -> xr.Dataset:
+        """Open chains at late times: dimensions h, seed and time."""
+        axes = {"L": [self.scale.checked], "h": self.scale.quench_strengths}
+        return self._checked("late", late, axes).isel(L=0)
+
+    @functools.cached_property
+    def arrivals(self) -> xr.DataArray:
+        """When the middle of an open chain feels its ends, in units of N/2 - ℓ₀: dimensions L, h and seed.
+
+        That is when its current differs from that of a chain with eight sites more, whose middle is the same, by a
+        tenth of the largest one; the end of the run if it never does.
+        """
+        lengths = [self.scale.checked - 4, self.scale.checked, self.scale.checked + 8]
+        make = functools.partial(embedded, longest=lengths[-1])
+        current = self._checked("arrivals", make, {"L": lengths, "h": self.scale.quench_strengths})["current"]
+        longest = current.isel(L=-1, drop=True)
+        felt = abs(current.isel(L=slice(None, 2)) - longest) > 0.1 * abs(longest).max("time")
+        first = felt["time"].where(felt).min("time").fillna(felt["time"].max())
+        return first / (first["L"] / 2 - 1)
+
+    def _checked(self, name: str, make: Callable[..., Simulation[Any]], axes: dict[str, Sequence[Any]]) -> xr.Dataset:
+        return self._computed(name, make, {**axes, "seed": self._seeds(self.scale.checked_realisations)})
 
     @functools.cached_property
     def plateaus(self) -> dict[float, Plateau]:
@@ -111,7 +173,8 @@ class Study(PaperStudy[Scale]):
         """Return the mean current in the windows of the plateaus, and the diagnostics at their ends, by χ and h."""
         names = ["discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"]
         ends = self.measured()["window"].sel(end="last", drop=True)
-        diagnostics = self.quenches[names].sel(time=ends).drop_vars("time").mean("seed")
+        known = self.quenches[names].sel(time=ends).drop_vars("time")
+        diagnostics = known.mean("seed").assign(trust_time=known["trust_time"].min("seed"))
         return mean_with_error(self.settled).merge(diagnostics)
 
     def current(self) -> xr.DataArray:

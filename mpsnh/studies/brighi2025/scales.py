@@ -41,6 +41,10 @@ class Scale(Value):
         Final time and time between records of the quenches.
     bond_dimensions : tuple of int
         Bond dimensions χ of the quenches, increasing: the last gives the results, the others show its convergence.
+    checked : int
+        Longest chain of the side questions: other indicators, extremal solvers, late times of open chains, arrivals.
+    checked_realisations : int
+        Disorder realisations of each of them.
 
     Examples
     --------
@@ -62,6 +66,8 @@ class Scale(Value):
     t_max: float
     interval: float
     bond_dimensions: tuple[int, ...]
+    checked: int
+    checked_realisations: int
 
     @override
     def validate(self) -> None:
@@ -123,6 +129,8 @@ SCALES = {
         t_max=12,
         interval=0.5,
         bond_dimensions=(12, 24, 48),
+        checked=8,
+        checked_realisations=20,
     ),
     "laptop": Scale(
         sizes=(8, 10, 12, 14),
@@ -139,6 +147,8 @@ SCALES = {
         t_max=32,
         interval=1.0,
         bond_dimensions=(32, 64, 128),
+        checked=12,
+        checked_realisations=50,
     ),
     "paper": Scale(
         sizes=(8, 10, 12, 14, 16),
@@ -155,6 +165,8 @@ SCALES = {
         t_max=255,
         interval=1.0,
         bond_dimensions=(192, 384, 768),
+        checked=12,
+        checked_realisations=1000,
     ),
 }
 """The sizes that `reproduce` knows by name."""

@@ -8,6 +8,7 @@ from mpsnh import algorithms, models, observables
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.run.simulation import Simulation
+from mpsnh.studies.brighi2025.indicators import CentralEntropy, ExtremalSolver
 from mpsnh.studies.brighi2025.scales import Scale
 
 GAMMA, V = 0.1, 1.1
@@ -103,3 +104,122 @@ def quench(h: float, seed: int, chi: int, scale: Scale) -> Simulation[Snapshot]:
             "entropy": observables.EntanglementEntropy(),
         },
     )
+
+
+def indicators(L: int, h: float, seed: int) -> Simulation[Spectrum]:
+    """Return the simulation behind other indicators of one realisation: the whole spectrum of a ring.
+
+    Parameters
+    ----------
+    L : int
+        Number of sites, even.
+    h : float
+        Disorder strength.
+    seed : int
+        Realisation.
+
+    Examples
+    --------
+    >>> sorted(indicators(8, 1.0, 0).observables)
+    ['entropy', 'short', 'singular_values', 'spacings']
+    """
+    return Simulation(
+        _chain(L, h, seed, "periodic"),
+        algorithms.ExactDiag(vectors="right"),
+        {
+            "entropy": CentralEntropy(),
+            "singular_values": observables.SingularValueGapRatio(central=0.5),
+            "spacings": observables.ComplexSpacingRatio(),
+            "short": ExtremalSolver(),
+        },
+    )
+
+
+def ring_quench(L: int, h: float, seed: int, scale: Scale) -> Simulation[Snapshot]:
+    """Return the simulation of a Néel quench of a ring, at the times of Figure 3.
+
+    Parameters
+    ----------
+    L : int
+        Number of sites, even.
+    h : float
+        Disorder strength.
+    seed : int
+        Realisation: the same as that of `ring`.
+    scale : Scale
+        Says the times.
+
+    Examples
+    --------
+    >>> from mpsnh.studies.brighi2025.scales import SCALES
+    >>> ring_quench(6, 1.0, 0, SCALES["quick"]).run()["current"].sizes["time"]
+    25
+    """
+    return Simulation(
+        _chain(L, h, seed, "periodic"),
+        algorithms.ExactEvolution(dt=scale.interval, t_max=scale.t_max),
+        {"current": observables.CurrentProfile()},
+    )
+
+
+def late(L: int, h: float, seed: int) -> Simulation[Snapshot]:
+    """Return the simulation of an open chain at late times: a Néel quench to t = 10⁴, with 200 records.
+
+    Parameters
+    ----------
+    L : int
+        Number of sites, even.
+    h : float
+        Disorder strength.
+    seed : int
+        Realisation.
+
+    Examples
+    --------
+    >>> late(6, 1.0, 0).run()["current"].sizes["time"]
+    201
+    """
+    return Simulation(
+        _chain(L, h, seed, "open"),
+        algorithms.ExactEvolution(dt=LATE / 200, t_max=LATE),
+        {"current": observables.MidCurrent(half_width=1), "magnetization": observables.Magnetization()},
+    )
+
+
+LATE = 1e4
+"""Final time of `late`."""
+
+
+def embedded(L: int, h: float, seed: int, longest: int) -> Simulation[Snapshot]:
+    """Return the simulation of an open chain that is the middle of the longest one: the same fields and Néel state.
+
+    Parameters
+    ----------
+    L : int
+        Number of sites: `longest` less a multiple of four.
+    h : float
+        Disorder strength.
+    seed : int
+        Realisation of the longest chain.
+    longest : int
+        Number of sites of the longest chain.
+
+    Examples
+    --------
+    >>> short, long = (embedded(L, 1.0, 0, longest=12).run()["current"] for L in (8, 12))
+    >>> difference = abs(short - long)
+    >>> bool(difference.sel(time=1) < 0.1 * difference.max())
+    True
+    """
+    left = (longest - L) // 2
+    fields = _chain(longest, h, seed, "open").local_fields()[left : left + L]
+    chain = models.NonHermitianXXZ(L=L, gamma=GAMMA, V=V, fields=tuple(fields.tolist()))
+    return Simulation(
+        chain,
+        algorithms.ExactEvolution(dt=ARRIVAL_STEP, t_max=longest / 2.0),
+        {"current": observables.MidCurrent(half_width=1)},
+    )
+
+
+ARRIVAL_STEP = 0.125
+"""Time between the records of `embedded`."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mpsnh.studies.ha2023.data import Study
     from mpsnh.studies.ha2023.figures import FIGURES
-    from mpsnh.studies.ha2023.report import reproduce
+    from mpsnh.studies.ha2023.report import redraw, reproduce
     from mpsnh.studies.ha2023.scales import SCALES, Scale
     from mpsnh.studies.ha2023.simulations import circuit
 
-__all__ = ["FIGURES", "SCALES", "Scale", "Study", "circuit", "reproduce"]
+__all__ = ["FIGURES", "SCALES", "Scale", "Study", "circuit", "redraw", "reproduce"]
 
 _HOMES = {
     "FIGURES": "figures",
@@ -18,6 +18,7 @@ _HOMES = {
     "Scale": "scales",
     "Study": "data",
     "circuit": "simulations",
+    "redraw": "report",
     "reproduce": "report",
 }
 

@@ -18,7 +18,7 @@ from mpsnh.studies.ha2023.estimates import percent
 from mpsnh.studies.ha2023.figures import FIGURES
 from mpsnh.studies.ha2023.scales import LOCALISED, THERMAL
 from mpsnh.studies.ha2023.statements import DRIFTS, STATEMENTS, Statement
-from mpsnh.studies.study import draw, save
+from mpsnh.studies.study import draw, draw_again, load
 
 
 def reproduce(
@@ -62,13 +62,46 @@ def reproduce(
     study = Study(scale, Path(out), seed, executor)
     written = draw(study, FIGURES, only)
     if not only:
-        statements = study.statements()
-        save(statements.assign_attrs(study=study.identity), study.out / "statements.nc")
-        _print(statements)
+        study.save("statements", study.statements())
+        _print(study.out)
     return written
 
 
-def _print(statements: xr.Dataset) -> None:
+def redraw(folder: Path, only: Sequence[str] = (), out: Path = Path("out")) -> list[Path]:
+    """Draw figures, and print the statements, from what `reproduce` has written as netCDF; nothing is computed.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are.
+    only : sequence of str
+        Names of figures; all of them, and the table of statements, if empty.
+    out : Path
+        Folder for the pictures.
+
+    Returns
+    -------
+    list of Path
+        The pictures: PNG and PDF.
+
+    Raises
+    ------
+    ValueError
+        If a figure is unknown, or a file is missing or something else.
+
+    Examples
+    --------
+    >>> redraw(Path("nowhere"))
+    Traceback (most recent call last):
+    ValueError: nowhere holds no statements.nc
+    """
+    if not only:
+        _print(Path(folder))
+    return draw_again(Study.paper, FIGURES, Path(folder), Path(out), only)
+
+
+def _print(folder: Path) -> None:
+    statements = load(Study.paper, "statements", folder)
     console = Console(width=300)  # tables for a page, which must not be broken
     for table in tables(statements):
         console.print(table)

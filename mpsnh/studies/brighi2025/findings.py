@@ -1,0 +1,219 @@
+"""What is found for a statement: numbers with 95 % intervals, and whether they are within bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import stats
+
+from mpsnh.statistics.averages import RESAMPLES, confidence_interval, mean_and_error
+from mpsnh.statistics.decay import percentiles, resampled_means
+from mpsnh.statistics.laws import SIGNIFICANCE
+
+CONFIDENCE = 0.95
+"""Probability that an interval contains the true value."""
+
+
+class Finding(NamedTuple):
+    """A number with its interval, and where it was found.
+
+    Examples
+    --------
+    >>> print(Finding("N = 8", 1.3, 1.2, 1.5))
+    N = 8: 1.3 (1.2 … 1.5)
+    >>> print(Finding("N = 8", 0.0, 0.0, 0.0))
+    N = 8: 0
+    """
+
+    at: str
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return it in words, without the interval if that is a point."""
+        interval = "" if self.low == self.high else f" ({self.low:.3g} … {self.high:.3g})"
+        return f"{self.at}: {self.value:.3g}{interval}"
+
+    def verdict(self, allowed: tuple[float, float] | None) -> str:
+        """Return whether it is within bounds: "holds", "does not", "not decided", or nothing if there are none.
+
+        Parameters
+        ----------
+        allowed : (float, float) or None
+            Outside of these it does not hold; a bound itself is outside if it is finite and there is an interval.
+
+        Examples
+        --------
+        >>> [Finding("", x, x - 1, x + 1).verdict((0.0, np.inf)) for x in (2.0, 0.5, -2.0)]
+        ['holds', 'not decided', 'does not']
+        """
+        if allowed is None:
+            return ""
+        if math.isnan(self.value) or math.isnan(self.low) or math.isnan(self.high):
+            return "not decided"
+        point = self.low == self.high
+        above = self.low >= allowed[0] if point else self.low > allowed[0] or allowed[0] == -math.inf
+        below = self.high <= allowed[1] if point else self.high < allowed[1] or allowed[1] == math.inf
+        if above and below:
+            return "holds"
+        return "does not" if self.low > allowed[1] or self.high < allowed[0] or point else "not decided"
+
+
+UNKNOWN = Finding("–", math.nan, math.nan, math.nan)
+"""What is found where a study has no data."""
+
+
+def exactly(at: str, value: float) -> Finding:
+    """Return a number without an interval.
+
+    Parameters
+    ----------
+    at : str
+        Where it was found.
+    value : float
+
+    Examples
+    --------
+    >>> exactly("N = 6", 0.5).verdict((0.05, 1.0))
+    'holds'
+    """
+    return Finding(at, value, value, value)
+
+
+def mean(at: str, data: xr.DataArray) -> Finding:
+    """Return the mean over realisations.
+
+    Parameters
+    ----------
+    at : str
+        Where it was found.
+    data : DataArray
+        With the dimension seed only.
+
+    Examples
+    --------
+    >>> mean("here", xr.DataArray([1.0, 3.0, 2.0], dims="seed")).value
+    2.0
+    """
+    found = confidence_interval(data, "mean", confidence=CONFIDENCE)
+    return Finding(at, *(float(found[name]) for name in ("value", "low", "high")))
+
+
+def share(at: str, data: xr.DataArray | NDArray[np.bool_]) -> Finding:
+    """Return the share of realisations for which something is true, with the exact binomial interval.
+
+    Parameters
+    ----------
+    at : str
+        Where it was found.
+    data : DataArray or ndarray
+        True or False, of any shape.
+
+    Examples
+    --------
+    >>> found = share("here", xr.DataArray([True, True, False, False], dims="seed"))
+    >>> found.value, round(found.low, 2)
+    (0.5, 0.07)
+    """
+    values = np.asarray(data, bool).ravel()
+    interval = stats.binomtest(int(values.sum()), len(values)).proportion_ci(CONFIDENCE)
+    return Finding(at, float(values.mean()), float(interval.low), float(interval.high))
+
+
+def difference(at: str, first: Finding, second: Finding) -> Finding:
+    """Return the second number less the first, which is independent of it.
+
+    The interval has the distances of theirs, added in quadrature (G. Y. Zou and A. Donner, Stat. Med. 27, 1693 (2008)).
+
+    Parameters
+    ----------
+    at : str
+        Where it was found.
+    first, second : Finding
+
+    Examples
+    --------
+    >>> print(difference("both", Finding("a", 1.0, 0.7, 1.3), Finding("b", 2.0, 1.6, 2.4)))
+    both: 1 (0.5 … 1.5)
+    """
+    low = math.hypot(second.value - second.low, first.high - first.value)
+    high = math.hypot(second.high - second.value, first.value - first.low)
+    value = second.value - first.value
+    return Finding(at, value, value - low, value + high)
+
+
+def turn(at: str, data: xr.DataArray, place: float, window: tuple[float, float], logarithm: bool = True) -> Finding:
+    """Return how much a curve of means turns at a place: the change of its slope, relative to the mean slope.
+
+    Parameters
+    ----------
+    at : str
+        Where it was found.
+    data : DataArray
+        With the dimensions h and seed.
+    place : float
+        The h at which two straight lines join.
+    window : (float, float)
+        Smallest and largest h to use.
+    logarithm : bool
+        Whether the curve is the logarithm of the means.
+
+    Examples
+    --------
+    >>> h = np.arange(1.0, 9.0)
+    >>> curve = np.exp(-h - np.maximum(h - 4, 0))[:, None] * np.ones(50)
+    >>> bent = turn("here", xr.DataArray(curve, {"h": h}, ("h", "seed")), 4.0, (1, 8))
+    >>> round(bent.value, 9)
+    0.666666667
+    """
+    samples = data.transpose("h", "seed").sortby("h").sel(h=slice(*window))
+    x, values = samples["h"].values, samples.values
+    average, error = mean_and_error(values)
+    used = np.isfinite(average) & (np.isfinite(values).sum(axis=1) >= LEAST) & (error < abs(average) / SIGNIFICANCE)
+    x, values, average, error = x[used], values[used], average[used], error[used]
+    if (x < place).sum() < 2 or (x > place).sum() < 2:
+        return Finding(at, math.nan, math.nan, math.nan)
+    weights = average / np.maximum(error, 1e-3 * abs(average)) if logarithm else 1 / np.maximum(error, 1e-9)
+
+    def relative(means: NDArray[np.float64]) -> NDArray[np.float64]:
+        curve = np.log(np.maximum(means, 1e-300)) if logarithm else means
+        bent = np.column_stack([np.ones_like(x), x, np.maximum(x - place, 0)]) * weights[:, None]
+        _, before, change = np.linalg.lstsq(bent, curve.T * weights[:, None])[0]
+        return np.asarray(change / (before + change / 2))
+
+    return resampled(at, values, relative)
+
+
+LEAST = 10
+"""Realisations that a point must have to count."""
+
+
+def resampled(
+    at: str, values: NDArray[np.float64], statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> Finding:
+    """Return a function of means over realisations, with the interval of resampled ones.
+
+    Parameters
+    ----------
+    at : str
+        Where it was found.
+    values : ndarray, shape (points, realisations)
+        NaN where missing.
+    statistic : callable
+        Of means, shape (resamples, points): a number for each row.
+
+    Examples
+    --------
+    >>> resampled("here", np.array([[1.0, 1.0], [2.0, 2.0]]), lambda means: means[:, 1] / means[:, 0]).value
+    2.0
+    """
+    means = np.vstack([np.nanmean(values, axis=1), resampled_means(values, RESAMPLES)])
+    found = statistic(means)
+    ends = np.nanquantile(found[1:], percentiles(CONFIDENCE, values.shape[1]))
+    return Finding(at, float(found[0]), float(ends[0]), float(ends[1]))

@@ -1,0 +1,128 @@
+"""What quenches of chains say of the statements of the paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mpsnh.studies.brighi2025.findings import Finding, difference, exactly, mean
+
+if TYPE_CHECKING:
+    from mpsnh.studies.brighi2025.data import Study
+
+MILLI = 1e3
+"""Currents per bond are told in J/1000."""
+
+
+def magnetisation(study: Study) -> list[Finding]:
+    """Return the largest total magnetisation in an evolution from the Néel state."""
+    total = study.late["magnetization"].sum("site")
+    return [exactly(f"N = {study.scale.checked}", float(abs(total).max()))]
+
+
+def skin(study: Study) -> list[Finding]:
+    """Return by how much the right half of an open chain is more magnetised than the left, at late times."""
+    spins = study.late["magnetization"].isel(time=slice(100, None)).mean("time")
+    half = study.scale.checked // 2
+    apart = spins.isel(site=slice(half, None)).sum("site") - spins.isel(site=slice(None, half)).sum("site")
+    return [mean(f"h = {h:g}", apart.sel(h=h)) for h in study.scale.quench_strengths]
+
+
+def late_current(study: Study) -> list[Finding]:
+    """Return the mean current of an open chain in the second half of a long evolution."""
+    current = study.late["current"].isel(time=slice(100, None)).mean("time")
+    return [mean(f"h = {h:g}", current.sel(h=h)) for h in study.scale.quench_strengths]
+
+
+def arrival(study: Study) -> list[Finding]:
+    """Return when boundaries are felt, in units of N/2 - ℓ₀."""
+    return [
+        mean(f"N = {L}, h = {h:g}", study.arrivals.sel(L=L, h=h))
+        for L in study.arrivals["L"].values
+        for h in study.scale.quench_strengths
+    ]
+
+
+def extent(study: Study) -> list[Finding]:
+    """Return how much later four sites more are felt."""
+    times = study.arrivals * (study.arrivals["L"] / 2 - 1)
+    later = times.isel(L=1, drop=True) - times.isel(L=0, drop=True)
+    return [mean(f"h = {h:g}", later.sel(h=h)) for h in study.scale.quench_strengths]
+
+
+def plateau(study: Study) -> list[Finding]:
+    """Return for each strength whether there is a plateau."""
+    return [exactly(f"h = {h:g}", float(found.found)) for h, found in study.plateaus.items()]
+
+
+def from_above(study: Study) -> list[Finding]:
+    """Return how much larger the current is before the window of the plateau than in it, after the first transient.
+
+    Before it means from t = 1 to the beginning of the window.
+    """
+    found = []
+    for h, settled in study.plateaus.items():
+        current = study.quenches["current"].isel(chi=-1).sel(h=h)
+        before = current.sel(time=slice(1.0, settled.window[0])).mean("time")
+        inside = current.sel(time=slice(*settled.window)).mean("time")
+        found.append(mean(f"h = {h:g}", MILLI * (before - inside)))
+    return found
+
+
+def _plateaus(study: Study) -> dict[float, Finding]:
+    """Return the plateaus that were found, with two standard errors of all kinds."""
+    known = study.measured()
+    found = {}
+    for h in known["h"].values[known["found"].values]:
+        value, total = (float(known[name].sel(h=h)) for name in ("plateau", "total"))
+        found[float(h)] = Finding(f"h = {h:g}", value, value - 2 * total, value + 2 * total)
+    return found
+
+
+def plateau_value(study: Study) -> list[Finding]:
+    """Return the plateaus."""
+    return [Finding(found.at, *(MILLI * number for number in found[1:])) for found in _plateaus(study).values()]
+
+
+def _rate(study: Study) -> Finding | None:
+    fit = study.quench_fit()
+    return None if fit is None else Finding("quench", fit.rate, *fit.interval())
+
+
+def rate(study: Study) -> list[Finding]:
+    """Return the rate at which the plateau decays with h."""
+    found = _rate(study)
+    return [Finding("quench", np.nan, np.nan, np.nan) if found is None else found]
+
+
+def rate_difference(study: Study) -> list[Finding]:
+    """Return how much larger that rate is than the exact one in the same range of h."""
+    quenched, exact = _rate(study), study.exact_fits()[-1]
+    at = f"quench, N = {study.scale.sizes[-1]}"
+    if quenched is None or exact is None:
+        return [Finding(at, np.nan, np.nan, np.nan)]
+    return [difference(at, Finding("", exact.rate, *exact.interval()), quenched)]
+
+
+def limits(study: Study) -> list[Finding]:
+    """Return the plateau over the current per site of the longest ring."""
+    L = study.scale.sizes[-1]
+    found = []
+    for h, plateau in _plateaus(study).items():
+        exact = mean("", study.current().sel(L=L, h=h).dropna("seed") / L)
+        ends = (plateau.low / exact.high, plateau.high / max(exact.low, 1e-12))
+        found.append(Finding(f"h = {h:g}, N = {L}", plateau.value / exact.value, min(ends), max(ends)))
+    return found
+
+
+def rings_at_plateau(study: Study) -> list[Finding]:
+    """Return the current of the longest ring in the window of the plateau, over the plateau."""
+    L = study.scale.sizes[-1]
+    found = []
+    for h, plateau in _plateaus(study).items():
+        current = study.ring_quenches.sel(L=L, h=h, time=slice(*study.plateaus[h].window)).mean("time")
+        ring = mean("", current)
+        ends = (ring.low / max(plateau.high, 1e-12), ring.high / max(plateau.low, 1e-12))
+        found.append(Finding(f"h = {h:g}, N = {L}", ring.value / plateau.value, min(ends), max(ends)))
+    return found

@@ -1,0 +1,109 @@
+"""Findings and verdicts of the first paper's statements: on planted numbers, and by independent routes."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import xarray as xr
+
+from mpsnh import algorithms, models
+from mpsnh.run.simulation import Simulation
+from mpsnh.studies.brighi2025 import simulations
+from mpsnh.studies.brighi2025.findings import Finding, difference, exactly, mean, share, turn
+from mpsnh.studies.brighi2025.indicators import CentralEntropy, ExtremalSolver
+from mpsnh.studies.brighi2025.ring_findings import continuity
+from mpsnh.studies.brighi2025.statements import STATEMENTS
+
+RING = models.NonHermitianXXZ(L=8, h=2.0, seed=3, boundary="periodic")
+
+
+@pytest.mark.parametrize(
+    ("finding", "allowed", "verdict"),
+    [
+        (Finding("", 1.0, 0.5, 1.5), (0.0, 2.0), "holds"),
+        (Finding("", 1.0, 0.0, 1.5), (0.0, 2.0), "not decided"),  # the bound itself is not inside
+        (Finding("", 1.0, -1.0, 1.5), (-np.inf, 2.0), "holds"),
+        (Finding("", 3.0, 2.5, 3.5), (0.0, 2.0), "does not"),
+        (Finding("", np.nan, np.nan, np.nan), (0.0, 2.0), "not decided"),
+        (Finding("", 1.0, np.nan, np.nan), (0.0, 2.0), "not decided"),
+        (exactly("", 2.0), (0.0, 2.0), "holds"),
+        (exactly("", 2.1), (0.0, 2.0), "does not"),
+        (exactly("", 2.1), None, ""),
+    ],
+)
+def test_verdicts(finding, allowed, verdict):
+    assert finding.verdict(allowed) == verdict
+
+
+def test_shares_and_means_have_intervals_that_cover():
+    rng = np.random.default_rng(0)
+    shares = [share("", rng.uniform(size=40) < 0.3) for _ in range(200)]
+    means = [mean("", xr.DataArray(rng.exponential(size=40), dims="seed")) for _ in range(200)]
+    assert np.mean([one.low <= 0.3 <= one.high for one in shares]) >= 0.92
+    assert np.mean([one.low <= 1.0 <= one.high for one in means]) >= 0.9
+
+
+def test_differences_cover():
+    rng = np.random.default_rng(1)
+    pairs = [[mean("", xr.DataArray(rng.normal(c, size=30), dims="seed")) for c in (1.0, 3.0)] for _ in range(200)]
+    found = [difference("", *pair) for pair in pairs]
+    assert np.mean([one.low <= 2.0 <= one.high for one in found]) >= 0.91
+
+
+def test_turns_of_straight_curves_cover_zero():
+    h, inside = np.arange(1.0, 9.0), []
+    for seed in range(60):
+        noise = np.random.default_rng(seed).exponential(size=(8, 400))
+        bent = turn("", xr.DataArray(np.exp(-h)[:, None] * noise, {"h": h}, ("h", "seed")), 4.5, (1, 8))
+        inside.append(bent.low <= 0 <= bent.high)
+    assert np.mean(inside) >= 0.85
+
+
+def test_a_turn_without_points_on_both_sides_is_unknown():
+    h = np.arange(1.0, 5.0)
+    assert np.isnan(turn("", xr.DataArray(np.ones((4, 20)), {"h": h}, ("h", "seed")), 4.5, (1, 8)).value)
+
+
+def test_central_entropy_is_that_of_dense_vectors():
+    """Against LAPACK's vectors, embedded into the full space and cut with an SVD."""
+    values, vectors = scipy.linalg.eig(RING.matrix().toarray())
+    central = np.argsort(abs(values - values.mean()))[:6]
+    entropies = []
+    for k in central:
+        full = RING.sector.embed(vectors[:, k]).reshape(2**4, 2**4)
+        weights = scipy.linalg.svdvals(full) ** 2
+        weights = weights[weights > 0]
+        entropies.append(-(weights * np.log(weights)).sum())
+    data = Simulation(RING, algorithms.ExactDiag(), {"S": CentralEntropy(levels=6)}).run()
+    assert float(data["S"]) == pytest.approx(np.mean(entropies) / 8, rel=1e-8)
+
+
+def test_extremal_solvers_miss_levels_that_exist():
+    """ARPACK returns real levels of rings whose spectrum is complex, so what it misses is all of Im E₁."""
+    short = []
+    for seed in range(12):
+        ring = models.NonHermitianXXZ(L=10, h=2.0, seed=seed, boundary="periodic")
+        data = Simulation(ring, algorithms.ExactDiag(vectors="none"), {"short": ExtremalSolver()}).run()
+        largest = scipy.linalg.eigvals(ring.matrix().toarray()).imag.max()
+        assert float(data["short"]) <= largest + 1e-9
+        short.append(float(data["short"]) > 1e-6)
+    assert any(short)
+
+
+def test_continuity_is_an_identity():
+    class Study:
+        seed = 5
+
+    assert continuity(Study())[0].value < 1e-14
+
+
+def test_embedded_chains_have_the_fields_of_the_longest():
+    short, long = (simulations.embedded(L, 1.5, 2, longest=12).model for L in (8, 12))
+    np.testing.assert_array_equal(short.local_fields(), long.local_fields()[2:10])
+
+
+def test_no_statement_has_bounds_that_cannot_fail():
+    for statement in STATEMENTS.values():
+        if statement.allowed is not None:
+            low, high = statement.allowed
+            assert low <= high
+            assert np.isfinite(low) or np.isfinite(high)
