@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability
-from mpsnh.base.evolution import InitialState, TimeEvolution, initial_state
+from mpsnh.base.evolution import TimeEvolution
+from mpsnh.base.initial import InitialState, initial_state
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.snapshot import Snapshot

@@ -102,9 +102,8 @@ class Expectation(Observable[Snapshot]):
             values = state.expect_each(*sums)
         else:
             values = np.array([state.expect(op) for op in sums])
-        if all(_hermitian(op, model) for op in sums):
-            values = values.real
-        return values[0].item() if isinstance(self.operator, OpSum) else values
+        found: NDArray[Any] = values.real if all(_hermitian(op, model) for op in sums) else values
+        return found[0].item() if isinstance(self.operator, OpSum) else found
 
 
 def _local(op: OpSum) -> bool:
@@ -220,8 +219,9 @@ class BiorthogonalExpectation(Observable[Spectrum]):
     @override
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.complex128] | complex:
         """Return ⟨L|O|R⟩/⟨L|R⟩: one number, or one for each site."""
-        right, left = record.state(self.level), record.left[self.level]  # type: ignore[index]
-        if isinstance(right, MPS):
+        assert record.left is not None  # it is needed
+        right, left = record.state(self.level), record.left[self.level]
+        if isinstance(right, MPS) and isinstance(left, MPS):
             values = np.array([right.expect_biorthogonal(op, left) for op in self._sums(model)])
         else:
             values = _between(

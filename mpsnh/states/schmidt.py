@@ -46,9 +46,9 @@ def schmidt_spectrum(state: Pure, bond: int) -> tuple[NDArray[np.float64], NDArr
     >>> weights.round(12).tolist(), sorted(charges.tolist())
     ([0.5, 0.5], [-1, 1])
     """
-    L = len(state.local_sites) if isinstance(state, MPS | FoldedMPS | ExactState) else None
-    if L is None:
+    if not isinstance(state, MPS | FoldedMPS | ExactState):
         raise TypeError(f"Schmidt states are those of an MPS or an ExactState, not of a {type(state).__name__}")
+    L = len(state.local_sites) if isinstance(state, ExactState) else state.L
     require(0 <= bond < L - 1, "bond", bond, f"from 0 to {L - 2}")
     parts = _exact(state, bond) if isinstance(state, ExactState) else _blocks(state, bond)
     values = {q: np.linalg.svd(matrix, compute_uv=False) for q, matrix in parts.items()}
@@ -65,7 +65,7 @@ def _exact(state: ExactState, bond: int) -> dict[int, NDArray[np.complex128]]:
     """Return the amplitudes by charge of the left part: of the left parts, of the right ones."""
     sites = state.local_sites
     left = np.array([0])
-    tensor = state.to_vector() / state.norm()
+    tensor = np.asarray(state.to_vector() / state.norm(), dtype=complex)
     for site in sites[: bond + 1]:
         left = np.add.outer(left, site.charges).ravel()
     matrix = tensor.reshape(len(left), -1)
