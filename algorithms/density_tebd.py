@@ -15,6 +15,7 @@ from mpsnh.algorithms.nhtebd import NHTEBD, TOLERANCE
 from mpsnh.algorithms.tebd_sweep import Sweep, trusted
 from mpsnh.base.capability import Capability
 from mpsnh.base.evolution import TimeEvolution
+from mpsnh.base.initial import fitted
 from mpsnh.base.model import Model
 from mpsnh.base.open_model import DoubledModel, OpenModel
 from mpsnh.base.records import Diagnostic
@@ -207,7 +208,7 @@ class DensityTEBD(TimeEvolution["Mixture"]):
             return state
         if not isinstance(state, MPS):
             raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS or a DensityMPS")
-        pure = self.fitted(state, model)
+        pure = fitted(state, model)
         require_charge(pure, model.charge)
         return DensityMPS.from_pure(pure)
 

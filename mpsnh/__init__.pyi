@@ -8,6 +8,8 @@ from .base.capability import Capability as Capability
 from .base.evolution import TimeEvolution as TimeEvolution
 from .base.floquet import FloquetModel as FloquetModel
 from .base.hamiltonian import HamiltonianModel as HamiltonianModel
+from .base.initial import DomainWall as DomainWall
+from .base.initial import RandomProduct as RandomProduct
 from .base.model import Model as Model
 from .base.observable import Observable as Observable
 from .base.open_model import OpenModel as OpenModel

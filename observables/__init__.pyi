@@ -3,6 +3,13 @@ from .clicks import ClickNumbers as ClickNumbers
 from .clicks import ClickTimes as ClickTimes
 from .current import CurrentProfile as CurrentProfile
 from .current import MidCurrent as MidCurrent
+from .echo import LoschmidtEcho as LoschmidtEcho
+from .entanglement import EntanglementSpectrum as EntanglementSpectrum
+from .entanglement import ParticipationEntropy as ParticipationEntropy
+from .entanglement import RenyiEntropy as RenyiEntropy
+from .expectation import BiorthogonalExpectation as BiorthogonalExpectation
+from .expectation import CorrelationMatrix as CorrelationMatrix
+from .expectation import Expectation as Expectation
 from .injected import InjectedCurrent as InjectedCurrent
 from .level_statistics import ComplexSpacingRatio as ComplexSpacingRatio
 from .level_statistics import GapRatio as GapRatio

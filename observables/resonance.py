@@ -213,6 +213,7 @@ class MatrixElementRatio(Observable[SlowMode]):
 
     measures = SlowMode
     long_name = "ratio of transitions of the near-resonant set"
+    infinite = "where there are none between the second pair"
     over: Pair = "AB'"
     under: Pair = "A'B"
 
@@ -224,7 +225,9 @@ class MatrixElementRatio(Observable[SlowMode]):
     def __call__(self, record: SlowMode, model: Model) -> float:
         """Return the ratio."""
         over, under = (record.transitions[named_pair(record, model, pair)] for pair in (self.over, self.under))
-        with np.errstate(divide="ignore", invalid="ignore"):
+        if over == under == 0:
+            raise ArithmeticError(f"there are no transitions between {self.over} nor {self.under}, which have no ratio")
+        with np.errstate(divide="ignore"):
             return float(np.divide(over, under))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -13,18 +13,12 @@ from typing_extensions import override
 
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability
+from mpsnh.base.initial import InitialState, initial_state
 from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require
-from mpsnh.language.site import Spin
-from mpsnh.operators.sector import outside
 from mpsnh.states.mps import MPS
-from mpsnh.states.state import State
-
-InitialState = Literal["neel"] | Sequence[str] | Callable[[Model], State]
-"""``"neel"``, the names of a state for each site, or a function that makes the initial state for a model."""
-
 
 PURE = frozenset([Capability.PURE_STATE, Capability.NORM])
 """What an evolution of pure states gives."""
@@ -76,11 +70,12 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         Final time, a multiple of `dt`, or of `every` with ``dt="auto"``.
     every : float
         Number of steps between records, or with ``dt="auto"`` the time between them; the final time is always recorded.
-    initial : "neel", sequence of str, or callable
+    initial : "neel", pattern, sequence of str, or callable
         The state at time 0: ``"neel"`` alternates the first and last state of sites that are spins or have two states
-        (up, down, up, … or full, empty, full, …), and must have the model's charge, if that has one. Names of states,
-        one a site, make a product state. A function takes the model and returns an `MPS` on sites with the same states
-        as the model's.
+        (up, down, up, … or full, empty, full, …), and must have the model's charge, if that has one. Digits such as
+        ``"1100"``, repeated along the chain, are numbers of particles, or of spins up. Names of states, one a site,
+        make a product state. A function takes the model and returns an `MPS` on sites with the same states as the
+        model's; `mpsnh.DomainWall` and `mpsnh.RandomProduct` are such.
 
     Raises
     ------
@@ -122,11 +117,14 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         if isinstance(self.initial, list | tuple) and all(isinstance(name, str) for name in self.initial):
             object.__setattr__(self, "initial", tuple(map(str, self.initial)))
         known = callable(self.initial) or isinstance(self.initial, tuple)
+        if isinstance(self.initial, str):
+            known = self.initial in self.initial_names or (self.initial.isdecimal() and self.initial.isascii())
         require(
-            known or (isinstance(self.initial, str) and self.initial in self.initial_names),
+            known,
             "initial",
             self.initial,
-            f"{' or '.join(map(repr, self.initial_names))} or a function of the model that returns an MPS, such as "
+            f"{' or '.join(map(repr, self.initial_names))}, a pattern such as '1010', or a function of the model that "
+            "returns an MPS, such as "
             "lambda model: state, or a list of names of states, one a site",
         )
         if callable(self.initial):
@@ -276,56 +274,9 @@ class TimeEvolution(Algorithm[Snapshot], Generic[C]):
         ValueError
             If the state does not fit the model's sites, vanishes or is not finite.
         """
-        if self.initial == "neel":
-            return _neel(model)
-        if not callable(self.initial):
-            return MPS.product(model.sites, self.initial)
-        return self.fitted(self.initial(model), model)
-
-    @staticmethod
-    def fitted(state: object, model: Model) -> MPS:
-        """Return a state that a function made as one of the model's sites, or raise.
-
-        Parameters
-        ----------
-        state : object
-            What the function returned.
-        model : Model
-            The model.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `initial_state`.
-        """
-        if not isinstance(state, MPS):
-            raise TypeError(f"initial returned {type(state).__name__}, but it must return an MPS")
-        fitted: MPS = state.on_sites(model.sites, "the initial state", "the model")
-        try:
-            log_norm = fitted.log_norm()
-        except FloatingPointError:
-            log_norm = math.nan
-        norm = 0.0 if log_norm == -math.inf else log_norm
-        require(log_norm > -math.inf, "norm of the initial state", norm, "finite and positive")
-        return fitted
+        return initial_state(self.initial, model)
 
     def _steps(self, time: float) -> int | None:
         """Return the number of steps to a time, or None if it is off the grid."""
         steps = round(time / self.unit)
         return steps if math.isclose(steps * self.unit, time, rel_tol=1e-9, abs_tol=1e-9 * self.unit) else None
-
-
-def _neel(model: Model) -> MPS:
-    """Return the state that alternates the first and the last state of each site."""
-    for j, site in enumerate(model.sites):
-        if site.dim > 2 and not isinstance(site, Spin):
-            raise ValueError(
-                f"initial = 'neel', but it must be a function, as site {j} is a {site!r}; 'neel' is up, down, up, … "
-                "of spins, or full, empty, full, …; initial=lambda model: MPS.product(model.sites, [...]) takes the "
-                "name of a state for each site"
-            )
-    which = [-(j % 2) for j in range(model.L)]
-    total = sum(site.charges[k] for site, k in zip(model.sites, which, strict=True))
-    if model.charge not in (None, total):
-        raise ValueError(f"initial = 'neel' has charge {total}: {outside(1.0, model.charge)}")
-    return MPS.product(model.sites, [site.states[k] for site, k in zip(model.sites, which, strict=True)])

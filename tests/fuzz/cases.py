@@ -259,6 +259,8 @@ def _observables(rng: np.random.Generator, case: Case) -> tuple[tuple[str, tuple
         "EntanglementEntropy": {"bond": bond} if rng.random() < 0.5 else {},
         "SteadyStateEntropy": {"bond": bond} if rng.random() < 0.5 else {},
         "MidCurrent": {"half_width": int(rng.integers(1, 3))},
+        "Expectation": {"operator": "Sz"},
+        "CorrelationMatrix": {"first": "Sz", "second": "Sz"},
         "ImaginaryFraction": {"threshold": threshold},
         "RealSpectrum": {"threshold": threshold},
         "ComplexSpacingRatio": {"threshold": 1e-6} if rng.random() < 0.3 else {},

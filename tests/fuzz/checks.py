@@ -30,7 +30,13 @@ def public(folder: str) -> list[str]:
     return list(exports((ROOT / folder / "__init__.pyi").read_text(encoding="utf-8"), folder))
 
 
-OBSERVABLES = [name for name in public("observables") if issubclass(getattr(nh.observables, name), nh.Observable)]
+OWN_TESTS = ("BiorthogonalExpectation", "EntanglementSpectrum", "LoschmidtEcho", "ParticipationEntropy")
+"""Observables of one algorithm, initial state or kind of state, which random cases do not measure."""
+OBSERVABLES = [
+    name
+    for name in public("observables")
+    if issubclass(getattr(nh.observables, name), nh.Observable) and name not in OWN_TESTS
+]
 TESTED_ELSEWHERE = ("StateDiffusion", "DensitySteadyState", "OperatorEntanglement", "ClickTimes", "ClickNumbers")
 """What random cases do not reach: averages, ends of long evolutions, and tables of what a record says itself."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,27 @@ def entropy_profile(moment: Moment, **_: Any) -> Expected:
     return Right([[dense.schmidt_entropy(moment.vector, kinds, bond) for bond in range(len(kinds) - 1)]])
 
 
+def expectation(moment: Moment, operator: str) -> Expected:
+    return magnetization(moment) if operator == "Sz" else Refuse("no such reference")
+
+
+def correlation_matrix(moment: Moment, first: str, second: str) -> Expected:
+    kinds = moment.world.kinds
+    if not all("Sz" in space(kind).operators for kind in kinds):
+        return Refuse("a site has no Sz")
+    spins = [dense.factor(kinds, "Sz", j) for j in range(len(kinds))]
+    return Right([[[moment.mean(a @ b) for b in spins] for a in spins]])
+
+
+def renyi_entropy(moment: Moment, **_: Any) -> Expected:
+    if moment.vector is None:
+        return Refuse("the state is not pure")
+    kinds = moment.world.kinds
+    block = moment.vector.reshape(math.prod(dense.dims_of(kinds)[: len(kinds) // 2]), -1)
+    density = block @ block.conj().T / np.vdot(moment.vector, moment.vector).real
+    return Right([-np.log(np.trace(density @ density).real)])
+
+
 def norm(moment: Moment, **_: Any) -> Expected:
     if moment.log_norm is None:
         return Refuse("the state is not pure")
@@ -111,6 +133,9 @@ OF_STATES: dict[str, Callable[..., Expected]] = {
     "MidCurrent": mid_current,
     "EntanglementEntropy": entanglement_entropy,
     "EntropyProfile": entropy_profile,
+    "Expectation": expectation,
+    "CorrelationMatrix": correlation_matrix,
+    "RenyiEntropy": renyi_entropy,
     "Norm": norm,
     "InjectedCurrent": injected_current,
     "Purity": purity,

@@ -255,6 +255,7 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
         is_model(*("terms", "circuit", "noclick", "random circuit", "open")),
     ),
     (r"^gamma = 0.0, but it must be not zero", "the model has no asymmetry", lambda w: not w.case.parameter("gamma")),
+    (r"which have no ratio", "there is no transition", always),
     (r"^half_width = ", "the window is wider than the chain", lambda w: w.case.L < 7),
     (r"^pair = \(.*\), but it must be below", "few levels", dim_below(4)),
     (
