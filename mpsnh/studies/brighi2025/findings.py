@@ -37,8 +37,10 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         """Return it in words, without the interval if that is a point."""
+        if math.isnan(self.value):
+            return f"{self.at}: unknown"
         interval = "" if self.low == self.high else f" ({self.low:.3g} … {self.high:.3g})"
-        return f"{self.at}: {self.value:.3g}{interval}"
+        return f"{self.at}: {self.value:.3g}{interval.replace('nan', '?')}"
 
     def verdict(self, allowed: tuple[float, float] | None) -> str:
         """Return whether it is within bounds: "holds", "does not", "not decided", or nothing if there are none.

@@ -151,7 +151,7 @@ def _print(folder: Path) -> None:
     console.print(_rate_table(rates), _convergence_table(convergence))
     for L, kink in zip(rates["L"].values, rates["kink"].values, strict=True):
         console.print(f"ln J∞(h), N = {L}: {kink}", highlight=False)
-    Console(width=300).print(statement_table(statements))  # a table for a page, which must not be broken
+    Console(width=1500).print(statement_table(statements))  # a table for a page, which must not be broken
 
 
 def _rate_table(rates: xr.Dataset) -> Table:

@@ -95,7 +95,9 @@ STATEMENTS = {
         POSITIVE,
     ),
     "weak_mean": Statement("it is finite", "mean I_tot at the largest h, J", rings.mean_at_largest, POSITIVE),
-    "rare": Statement("(nothing)", "share of realisations that carry half of the mean current", rings.half_of_mean),
+    "rare": Statement(
+        "(not in the paper)", "share of realisations that carry half of the mean current", rings.half_of_mean
+    ),
     "real_place": Statement("f_noSS crosses over in h", "h at which f_noSS = 1/2", rings.real_place),
     "real_shift": Statement(
         "the crossover shifts to larger h",
@@ -127,7 +129,7 @@ STATEMENTS = {
     ),
     "spacing_place": Statement(
         "other indicators likewise",
-        "h at which ⟨|z|⟩ of complex spacings is midway",
+        "h at which the size of complex spacing ratios is midway",
         rings.spacing_place,
     ),
     "unique": Statement(
@@ -150,7 +152,7 @@ STATEMENTS = {
     ),
     "routes": Statement(
         "evolution leads to the state of the spectrum",
-        "median |difference| of Im E₁ where Im E₁ t > 100, relative",
+        "median relative distance of Im E₁ where Im E₁ t > 100",
         rings.routes,
         (0.0, 0.05),
     ),
@@ -162,7 +164,7 @@ STATEMENTS = {
     ),
     "conserved": Statement(
         "the magnetisation is conserved (Eq. 7)",
-        "largest |Σ⟨Sᶻ⟩| to t = 10⁴",
+        "largest total ⟨Sᶻ⟩ to t = 10⁴",
         quenches.magnetisation,
         (0.0, 1e-9),
     ),
@@ -205,7 +207,7 @@ STATEMENTS = {
         quenches.rate_difference,
         POSITIVE,
     ),
-    "exact_falls": Statement("(nothing)", "slope of ln(I_tot/N) against N", rings.per_site_slope),
+    "exact_falls": Statement("(not in the paper)", "slope of ln(I_tot/N) against N", rings.per_site_slope),
     "limits": Statement(
         "N → ∞ and t → ∞ do not commute",
         "j₀ over I_tot/N of the largest N",
