@@ -63,7 +63,12 @@ The estimates are some hundreds of times the actual errors. A ghost that just pa
 
 
 def filter_spectrum(
-    matrix: Matrix | scipy.sparse.csr_matrix, *, seed: int = 0, attempts: int = 3, largest_block: int = LARGEST_BLOCK, threads: int = 1
+    matrix: Matrix | scipy.sparse.csr_matrix,
+    *,
+    seed: int = 0,
+    attempts: int = 3,
+    largest_block: int = LARGEST_BLOCK,
+    threads: int = 1,
 ) -> Eigenpairs:
     """Return all eigenvalues of a large real sparse matrix, with a certificate.
 
@@ -120,13 +125,17 @@ def filter_spectrum(
     centre, half = matrix.interval
     angles, density = level_density(matrix.array, centre, half, np.random.default_rng([seed, 0]))
     block, oversampling = BLOCK, OVERSAMPLING
-    while block < largest_block and min(bank.sigma for bank in banks_of(angles, density, block, oversampling)) < SHARPEST:
+    while (
+        block < largest_block and min(bank.sigma for bank in banks_of(angles, density, block, oversampling)) < SHARPEST
+    ):
         block = _rounded(1.5 * block)
     for attempt in range(1, attempts + 1):
         while True:
             banks = banks_of(angles, density, block, oversampling)
             narrowest = min(bank.sigma for bank in banks)
-            moments = moments_of(matrix.array, centre, half, narrowest, block, np.random.default_rng([seed, attempt]), threads)
+            moments = moments_of(
+                matrix.array, centre, half, narrowest, block, np.random.default_rng([seed, attempt]), threads
+            )
             if moments.complete:
                 break
             block = _rounded(max(block * moments.least_sigma / narrowest, block + 1))

@@ -11,8 +11,8 @@ import scipy.fft
 import scipy.linalg
 from numpy.typing import NDArray
 
-from mpsnh.linalg.bounds import EPS, PADDING
 from mpsnh.kernels.threads import Threads
+from mpsnh.linalg.bounds import EPS, PADDING
 from mpsnh.linalg.filter.moments import TRUNCATION, Moments, damped, probe_index
 
 CENTRE = 7
@@ -58,7 +58,7 @@ GHOST = 1e-3
 
 @dataclass(frozen=True)
 class _Bank:
-    """The filters of a window, at angles σ = 2π/grid apart, whose means are multiples of σ/2; it begins at one of them."""
+    """The filters of a window, at angles σ = 2π/grid apart, whose means are multiples of σ/2, as is its beginning."""
 
     first: int
     grid: int
@@ -154,8 +154,7 @@ def solved_windows(banks: list[_Bank], moments: Moments, threads: int = 1) -> li
     All eigenvalues of a diagonal matrix:
 
     >>> import scipy.sparse
-    >>> from mpsnh.kernels.threads import Threads
-from mpsnh.linalg.filter.moments import moments_of
+    >>> from mpsnh.linalg.filter.moments import moments_of
     >>> matrix = scipy.sparse.diags(np.linspace(-0.9, 0.9, 200)).tocsr()
     >>> angles = np.linspace(0, np.pi, 400)
     >>> banks = banks_of(angles, np.full(400, 300 / np.pi), block=8, oversampling=2.0)
