@@ -103,8 +103,8 @@ class PauliWeight(Observable[SlowMode]):
             blocks = operator.reshape(left, d, -1, left, d, operator.shape[0] // (left * d))
             acting = 0.0
             for a, b in itertools.combinations(range(d), 2):
-                acting += np.linalg.norm(blocks[:, a, :, :, a, :] - blocks[:, b, :, :, b, :]) ** 2 / d
-                acting += 2 * np.linalg.norm(blocks[:, a, :, :, b, :]) ** 2
+                acting += float(np.linalg.norm(blocks[:, a, :, :, a, :] - blocks[:, b, :, :, b, :])) ** 2 / d
+                acting += 2 * float(np.linalg.norm(blocks[:, a, :, :, b, :])) ** 2
             weights[j] = acting / total
             if self.by == "reach":
                 # what does not act on this site, as an operator of the others and of the same norm
