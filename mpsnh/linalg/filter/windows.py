@@ -251,7 +251,8 @@ def _pencil_eigenvalues(
     left = weights * scipy.linalg.solve_triangular(triangle, q_basis[:, :rank].T, trans=1, check_finite=False)
     right = np.empty_like(z_basis)
     right[pivots] = z_basis / weights.T
-    x, vectors = scipy.linalg.eig(left @ pencil @ right, check_finite=False)
+    x, vectors = np.linalg.eig(left @ pencil @ right)  # which, unlike scipy's, lets other threads run
+    x = x.astype(complex)
     dual = np.linalg.inv(vectors)
     expected = np.einsum("ij,ji->i", dual, left @ probe @ right @ vectors)
     return x, np.abs(expected - np.cos(q * np.arccos(x))), np.linalg.norm(dual, axis=1)
