@@ -46,7 +46,7 @@ def gram(vectors: NDArray[Any]) -> NDArray[Any]:
     Examples
     --------
     >>> gram(np.array([[1.0, 2.0], [0.0, 1j]])).tolist()
-    [[(1+0j), (2+0j)], [(2-0j), (5+0j)]]
+    [[(1+0j), (2+0j)], [(2+0j), (5+0j)]]
     """
     (multiply,) = scipy.linalg.get_blas_funcs(("herk" if np.iscomplexobj(vectors) else "syrk",), (vectors,))
     lower: NDArray[Any] = multiply(1.0, vectors.T).T  # of the conjugate it is the upper triangle, in BLAS's order
