@@ -59,6 +59,8 @@ class ExactDiag(Diagonalisation):
         Random starts of filter diagonalisation before LAPACK follows.
     seed : int
         Of these random starts.
+    threads : int
+        How many share filter diagonalisation; the results are the same bits. LAPACK has its own.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class ExactDiag(Diagonalisation):
     leading: int | None = None
     attempts: int = 2
     seed: int = 0
+    threads: int = 1
 
     @property
     @override
@@ -93,6 +96,7 @@ class ExactDiag(Diagonalisation):
         require(self.leading is None or self.leading >= 1, "leading", self.leading, "at least 1")
         require(self.attempts >= 1, "attempts", self.attempts, "at least 1")
         require(self.seed >= 0, "seed", self.seed, "zero or positive")
+        require(self.threads >= 1, "threads", self.threads, "at least 1")
 
     @override
     def check(self, model: Model) -> None:
@@ -133,7 +137,7 @@ class ExactDiag(Diagonalisation):
 
     def _filtered(self, model: Model, matrix: Matrix) -> Spectrum:
         """Find the spectrum by filter diagonalisation if that succeeds, else with LAPACK."""
-        pairs = filter_spectrum(matrix, seed=self.seed, attempts=self.attempts)
+        pairs = filter_spectrum(matrix, seed=self.seed, attempts=self.attempts, threads=self.threads)
         problem = f"filter diagonalisation is {pairs.certificate}"
         if pairs.certified:
             try:

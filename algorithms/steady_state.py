@@ -64,6 +64,8 @@ class SteadyState(Diagonalisation):
         spectrum residuals reach no less than about 1e-10.
     seed : int
         Of the random vectors.
+    threads : int
+        How many share the work on large sectors; the results are the same bits.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class SteadyState(Diagonalisation):
     vectors: Literal["right", "both", "none"] = "right"
     tolerance: float = 1e-9
     seed: int = 0
+    threads: int = 1
 
     @property
     @override
@@ -100,6 +103,7 @@ class SteadyState(Diagonalisation):
         require(self.k >= 1, "k", self.k, "at least 1")
         require(1e-13 <= self.tolerance < 1, "tolerance", self.tolerance, "at least 1e-13 and less than 1")
         require(self.seed >= 0, "seed", self.seed, "zero or positive")
+        require(self.threads >= 1, "threads", self.threads, "at least 1")
 
     @override
     def check(self, model: Model) -> None:
@@ -130,12 +134,13 @@ class SteadyState(Diagonalisation):
         if not matrix.real:
             evolved, doubt = self._evolved(model, matrix)
             return evolved or self._diagonalised_for_certain(model, matrix, doubt)
-        pairs = filter_spectrum(matrix, seed=self.seed, attempts=1, largest_block=FEW_FILTERED)
+        shared = {"seed": self.seed, "threads": self.threads}
+        pairs = filter_spectrum(matrix, attempts=1, largest_block=FEW_FILTERED, **shared)
         if not pairs.certified:
             evolved, _ = self._evolved(model, matrix)
             if evolved is not None:
                 return evolved
-            pairs = filter_spectrum(matrix, seed=self.seed)
+            pairs = filter_spectrum(matrix, **shared)
         return self._filtered(model, matrix, pairs)
 
     @property
@@ -174,7 +179,9 @@ class SteadyState(Diagonalisation):
         if self.k > matrix.dim // 20:
             return None, together
         both = self.vectors == "both"
-        pairs = growing_levels(matrix, self.k, tolerance=self.tolerance, seed=self.seed, left=both)
+        pairs = growing_levels(
+            matrix, self.k, tolerance=self.tolerance, seed=self.seed, left=both, threads=self.threads
+        )
         if pairs is None:
             return None, together
         if not pairs.certified:

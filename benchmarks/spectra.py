@@ -1,7 +1,7 @@
 """Exact spectra of the disordered ring next to LAPACK and ARPACK: time, certificates, and how often who is wrong.
 
-One thread, CPU seconds, everything in one process. LAPACK's time for N = 16 is measured once (some ten minutes) and
-taken for all strengths, on which it hardly depends; N = 18 is out of its reach.
+One thread, but for the table that compares it with two; CPU seconds, all in one process. LAPACK's time for N = 16
+is measured once (some ten minutes) and taken for all strengths, on which it hardly depends; N = 18 is out of its reach.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ def peak() -> float:
 
 
 @functools.cache
-def lapack(L: int, h: float, seed: int) -> tuple[Any, float]:
+def lapack(L: int, h: float, seed: int, largest: int) -> tuple[Any, float]:
     """Return LAPACK's eigenvalues, or None where it is not run, and the seconds that it takes, nan where it cannot."""
-    if L > LAPACK_ONCE:
+    if largest < L:
         return None, np.nan
     if L == LAPACK_ONCE and h != 2:
-        return None, lapack(L, 2.0, seed)[1]
+        return None, lapack(L, 2.0, seed, largest)[1]
     matrix = ring(L, h, seed).matrix().toarray()
     return timed(lambda: scipy.linalg.eigvals(matrix, check_finite=False))
 
@@ -92,7 +92,7 @@ def operator(L: int, columns: int) -> None:
             print(f"| {name} | {seconds / 20 / x.size * 1e9:.2f} |")
 
 
-def whole(L: int, strengths: list[float], seed: int) -> None:
+def whole(L: int, strengths: list[float], seed: int, largest: int) -> None:
     """Time of a certified spectrum next to LAPACK's eigenvalues."""
     print(f"\n## Whole spectrum, N = {L}, seed {seed}\n")
     print("| h | certified, attempts | mpsnh, s | LAPACK, s | ratio | largest difference | peak memory, GB |")
@@ -101,13 +101,33 @@ def whole(L: int, strengths: list[float], seed: int) -> None:
         matrix = ring(L, h, seed).matrix()
         found, ours = timed(lambda: filter_spectrum(matrix, seed=seed))  # noqa: B023
         memory = peak()
-        exact, theirs = lapack(L, h, seed)
+        exact, theirs = lapack(L, h, seed, largest)
         difference = "–" if exact is None else f"{farthest(found.values, exact):.1e}"
         certified = f"{'yes' if found.certified else 'no'}, {found.attempts}"
         print(
             f"| {h:g} | {certified} | {ours:.1f} | {theirs:.1f} | {theirs / ours:.1f} | {difference} | {memory:.1f} |",
             flush=True,
         )
+
+
+def shared(L: int, strength: float, seed: int, repeats: int) -> None:
+    """Wall time of a certified spectrum by one thread and by two, in turns, and whether the results are the same."""
+    matrix = ring(L, strength, seed).matrix()
+    spent: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+    spectra = {}
+    for _ in range(repeats):
+        for threads, times in spent.items():
+            begun = time.perf_counter()
+            spectra[threads], seconds = timed(lambda: filter_spectrum(matrix, seed=seed, threads=threads))  # noqa: B023
+            times.append((time.perf_counter() - begun, seconds))
+    wall, cpu = ({threads: min(times)[k] for threads, times in spent.items()} for k in range(2))
+    same = np.array_equal(spectra[1].values, spectra[2].values)
+    certified = f"{'yes' if spectra[1].certified else 'no'}, {spectra[1].attempts}"
+    print(
+        f"| {L} | {strength:g} | {certified} | {wall[1]:.1f} | {cpu[1]:.1f} | {wall[2]:.1f} | {cpu[2]:.1f} "
+        f"| {wall[1] / wall[2]:.2f} | {'yes' if same else 'no'} |",
+        flush=True,
+    )
 
 
 def rate(L: int, strengths: list[float], realisations: int, first: int) -> None:
@@ -131,7 +151,7 @@ def rate(L: int, strengths: list[float], realisations: int, first: int) -> None:
         print(f"| {h:g} | {first_try} | {in_the_end} | {wrong} | {leaders} | {worst:.1e} |", flush=True)
 
 
-def steady(L: int, strengths: list[float], seed: int) -> None:
+def steady(L: int, strengths: list[float], seed: int, largest: int) -> None:
     """Time of the steady state and the gap next to LAPACK, with and without eigenvectors."""
     print(f"\n## Steady state and gap, N = {L}, seed {seed}\n")
     print(
@@ -142,7 +162,7 @@ def steady(L: int, strengths: list[float], seed: int) -> None:
         model = ring(L, h, seed)
         (found,), ours = timed(lambda: list(algorithms.SteadyState(k=2, vectors="none").records(model)))  # noqa: B023
         _, vector = timed(lambda: list(algorithms.SteadyState(k=2).records(model)))  # noqa: B023
-        exact, theirs = lapack(L, h, seed)
+        exact, theirs = lapack(L, h, seed, largest)
         difference = "–" if exact is None else f"{np.abs(found.values.imag - leading(exact)).max():.1e}"
         vectors = np.nan
         if L < LAPACK_ONCE:
@@ -198,9 +218,12 @@ def evolution(sizes: list[int]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="+", default=["operator", "whole", "rate", "steady", "arpack", "evolution"])
+    parser.add_argument(
+        "--parts", nargs="+", default=["operator", "whole", "threads", "rate", "steady", "arpack", "evolution"]
+    )
     parser.add_argument("--sizes", nargs="+", type=int, default=[14, 16])
     parser.add_argument("--strengths", nargs="+", type=float, default=[2, 3, 5, 8])
+    parser.add_argument("--lapack", type=int, default=LAPACK_ONCE, help="largest size that LAPACK is timed for")
     parser.add_argument("--large", nargs="*", type=float, default=[5, 8], help="strengths for N = 18")
     parser.add_argument("--weak", nargs="+", type=float, default=[0.5, 1, 1.5, 2])
     parser.add_argument("--seed", type=int, default=0)
@@ -221,12 +244,19 @@ def main() -> None:
                 rate(14, options.strengths, max(1, options.realisations // 10), 5000)
             elif part == "whole":
                 for L in options.sizes:
-                    whole(L, options.strengths, options.seed)
+                    whole(L, options.strengths, options.seed, options.lapack)
                 if options.large:
-                    whole(18, options.large, options.seed)
+                    whole(18, options.large, options.seed, options.lapack)
+            elif part == "threads":
+                print("\n## Two threads\n\n| N | h | certified, attempts | one: wall, s | CPU, s ", end="")
+                print("| two: wall, s | CPU, s | ratio of wall times | same bits |\n" + 9 * "|---" + "|")
+                for L in options.sizes:
+                    shared(L, 3.0, options.seed, 3)
+                for strength in options.large:
+                    shared(18, strength, options.seed, 1)
             elif part == "steady":
                 for L in options.sizes:
-                    steady(L, options.weak, options.seed)
+                    steady(L, options.weak, options.seed, options.lapack)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 import numpy as np
@@ -100,13 +101,13 @@ class PauliWeight(Observable[SlowMode]):
         for j in sorted(range(len(dims)), key=lambda j: abs(j - record.bath.place(model))):
             left, d = int(np.prod(dims[:j])), dims[j]
             blocks = operator.reshape(left, d, -1, left, d, operator.shape[0] // (left * d))
-            diagonal = [blocks[:, a, :, :, a, :] for a in range(d)]
-            trace = np.sum(diagonal, axis=0)
-            across = [blocks[:, a, :, :, b, :] for a in range(d) for b in range(a + 1, d)]
-            acting = [np.linalg.norm(block - trace / d) ** 2 for block in diagonal]
-            acting += [2 * np.linalg.norm(block) ** 2 for block in across]
-            weights[j] = sum(acting) / total
+            acting = 0.0
+            for a, b in itertools.combinations(range(d), 2):
+                acting += float(np.linalg.norm(blocks[:, a, :, :, a, :] - blocks[:, b, :, :, b, :])) ** 2 / d
+                acting += 2 * float(np.linalg.norm(blocks[:, a, :, :, b, :])) ** 2
+            weights[j] = acting / total
             if self.by == "reach":
                 # what does not act on this site, as an operator of the others and of the same norm
+                trace = np.sum([blocks[:, a, :, :, a, :] for a in range(d)], axis=0)
                 operator, dims[j] = (trace / np.sqrt(d)).reshape(len(operator) // d, -1), 1
         return weights

@@ -12,10 +12,14 @@ from mpsnh.base.model import Model
 from mpsnh.checks import require
 from mpsnh.language.circuit import Gate, apply_gate
 from mpsnh.language.site import is_fermionic
+from mpsnh.linalg.normal import gram
 from mpsnh.value import Value
 
 CHANNEL = 1e-12
 """Largest relative deviation from the conditions on the jump operators that counts as rounding."""
+
+ROUNDING = 1e-15
+"""Size, relative to the largest, below which an element of equivalent jump operators is none."""
 
 
 class Bath(Value):
@@ -178,23 +182,24 @@ class Bath(Value):
         place, dims = self.place(model), [site.dim for site in model.sites]
         d, n = dims[place], states.shape[1]
         parts = np.moveaxis(states.reshape(-1, d, int(np.prod(dims[place + 1 :])), n), 1, 0).reshape(d, -1, n)
-        operators = self.operators(model)
-        elements = operators[:, -1, -1, None, None] * np.eye(n)  # the states are complete: the last overlap is the rest
+        overlaps: dict[tuple[int, int], NDArray[np.complex128]] = {}
         for a, b in itertools.combinations_with_replacement(range(d), 2):
-            if a == b == d - 1:
-                break
-            overlap = parts[a].conj().T @ parts[b]
-            for operator, element in zip(operators, elements, strict=True):
-                weight = operator[a, b] - (operator[-1, -1] if a == b else 0)
-                if weight:
-                    element += weight * overlap
-            if a == b:
-                continue
-            np.conj(overlap, out=overlap)
-            for operator, element in zip(operators, elements, strict=True):
-                if operator[b, a]:
-                    element += operator[b, a] * overlap.T
-        transitions: NDArray[np.float64] = np.einsum("jmn,jmn->mn", elements.real, elements.real)
-        transitions += np.einsum("jmn,jmn->mn", elements.imag, elements.imag)
+            if a < d - 1:  # the states are complete: the last overlap is the rest
+                overlaps[a, b] = gram(parts[a]) if a == b else parts[a].conj().T @ parts[b]
+        transitions = np.zeros((n, n))
+        for operator in _equivalent(self.operators(model)):
+            weights = operator - operator[-1, -1] * np.eye(d)
+            element = np.diag(np.full(n, operator[-1, -1]))
+            for a, b in np.argwhere(weights).tolist():
+                element += weights[a, b] * (overlaps[a, b] if a <= b else overlaps[b, a].conj().T)
+            transitions += np.square(element.real)
+            transitions += np.square(element.imag)
         transitions /= self.strength(model)
         return transitions
+
+
+def _equivalent(operators: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return jump operators of the same Σ_j E_j ρ E_j† that have as few elements each as that allows."""
+    upper = np.linalg.qr(operators.reshape(len(operators), -1)).R
+    upper[np.abs(upper) < ROUNDING * np.abs(upper).max()] = 0
+    return np.asarray(upper.reshape(-1, *operators.shape[1:]))

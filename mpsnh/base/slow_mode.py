@@ -14,6 +14,7 @@ from mpsnh.base.bath import Bath
 from mpsnh.base.capability import Capability
 from mpsnh.base.records import Record
 from mpsnh.base.spectrum import Spectrum
+from mpsnh.linalg.normal import gram
 from mpsnh.operators.sector import Sector
 
 
@@ -100,7 +101,10 @@ class SlowMode(Record):
 
     def operator(self) -> NDArray[np.complex128]:
         """Return τ = Σ_n c_n |n⟩⟨n| in the product basis, normalised to Tr τ² = dim."""
-        operator: NDArray[np.complex128] = (self.states * self.weights) @ self.states.conj().T
+        growing = self.weights > 0
+        parts = (self.states[:, chosen] * np.sqrt(np.abs(self.weights[chosen])) for chosen in (growing, ~growing))
+        operator, other = (gram(part.conj().T) for part in parts)
+        operator -= other
         return operator
 
     def splitting(self, m: int, n: int) -> float:

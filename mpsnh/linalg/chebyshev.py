@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mpsnh.checks import require
 from mpsnh.kernels.compiling import njit
 from mpsnh.kernels.multivector import BlockOperator
+from mpsnh.kernels.threads import Threads
 from mpsnh.linalg.bounds import EPS, NumericalRange
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.propagator import Propagator, phases
@@ -37,6 +38,10 @@ ROUNDING = 0.5
 
 LONGEST_ARGUMENT = 1e13
 """Largest time in units of the inverse width of the spectrum: rounding it changes phases by a thousandth."""
+
+
+PANEL = 16
+"""Real columns that go through a series together: what it reads and writes of more would leave the cache."""
 
 
 STRETCHES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -118,7 +123,7 @@ def chebyshev_blocks(
 
 
 def chebyshev_step(
-    operator: BlockOperator, coefficients: NDArray[np.float64], vectors: NDArray[np.complex128]
+    operator: BlockOperator, coefficients: NDArray[np.float64], vectors: NDArray[np.complex128], threads: int = 1
 ) -> NDArray[np.complex128]:
     """Return Σ_k (-i)^(k mod 2) b_k T_k(A) v for one vector v or a block of them.
 
@@ -131,6 +136,8 @@ def chebyshev_step(
         The b_k, as from `bessel_coefficients`.
     vectors : ndarray of complex, shape (n,) or (n, m)
         The vectors.
+    threads : int
+        How many share the columns; the result is the same.
 
     Examples
     --------
@@ -139,8 +146,17 @@ def chebyshev_step(
     True
     """
     start = np.ascontiguousarray(vectors).reshape(len(vectors), -1).view(operator.dtype)
-    even, odd, _ = operator.chebyshev_series(coefficients, start)
-    total: NDArray[np.complex128] = even.view(complex) - 1j * odd.view(complex)
+    total = np.empty((len(vectors), start.view(complex).shape[1]), complex)
+
+    def advance(first: int) -> None:
+        panel = start.view(float)[:, first : first + PANEL].copy().view(operator.dtype)
+        even, odd, _ = operator.chebyshev_series(coefficients, panel)
+        columns = slice(first // 2, (first + PANEL) // 2)
+        np.multiply(odd.view(complex), -1j, out=total[:, columns])
+        total[:, columns] += even.view(complex)
+
+    with Threads(threads) as pool:
+        pool.map(advance, range(0, 2 * total.shape[1], PANEL))
     return total.reshape(vectors.shape)
 
 

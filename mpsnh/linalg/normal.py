@@ -23,8 +23,39 @@ CLOSE = 1e-5
 DEGENERATE = 1e-8
 """Relative spacing below which corrections would be rounding, and LAPACK's vectors stay."""
 
+TILE = 64
+"""Rows and columns of a matrix that are transposed at once."""
+
 NORMAL = 1e-12
 """Largest element beside the diagonal of the Schur form of a normal matrix, relative to the norm."""
+
+
+def gram(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Return the overlaps of vectors with each other, for half of the work of a product of matrices.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, m)
+        As columns, real or complex.
+
+    Returns
+    -------
+    ndarray, shape (m, m)
+        Exactly Hermitian.
+
+    Examples
+    --------
+    >>> gram(np.array([[1.0, 2.0], [0.0, 1j]])).tolist()
+    [[(1+0j), (2+0j)], [(2+0j), (5+0j)]]
+    """
+    (multiply,) = scipy.linalg.get_blas_funcs(("herk" if np.iscomplexobj(vectors) else "syrk",), (vectors,))
+    lower: NDArray[Any] = multiply(1.0, vectors.T).T  # of the conjugate it is the upper triangle, in BLAS's order
+    for begin in range(0, len(lower), TILE):
+        rows = slice(begin, begin + TILE)
+        lower[:begin, rows] = lower[rows, :begin].conj().T
+        tile = lower[rows, rows]
+        tile += np.tril(tile, -1).conj().T
+    return lower
 
 
 def eigen_unitary(unitary: NDArray[np.complex128], seed: int = 0) -> Eigenpairs:

@@ -107,6 +107,7 @@ def growing_levels(
     seed: int = 0,
     work: float = WORK,
     left: bool = False,
+    threads: int = 1,
 ) -> GrowingLevels | None:
     """Return the levels of largest Im E of a sparse matrix; of conjugate ones of a real matrix, the upper.
 
@@ -124,6 +125,8 @@ def growing_levels(
         Products of the matrix and the block to spend, relative to n, and as many of the transposed one.
     left : bool
         Whether left eigenvectors are wanted too.
+    threads : int
+        How many share the evolution of the blocks; the levels are the same.
 
     Returns
     -------
@@ -158,11 +161,11 @@ def growing_levels(
         return None  # all levels grow alike
     rng = np.random.default_rng(seed)
     scale = max(around.width, around.height)
-    search = _Search(matrix.array, around, math.ceil(work * dim))
+    search = _Search(matrix.array, around, math.ceil(work * dim), threads)
     ritz = search.iterate(_random(rng, dim, size), k, tolerance * scale)
     if ritz is None:
         return None
-    mirror = _Search(matrix.array.T.tocsr(), around, math.ceil(work * dim))
+    mirror = _Search(matrix.array.T.tocsr(), around, math.ceil(work * dim), threads)
     # of a normal matrix, the conjugate vectors are the left ones
     block = np.hstack([ritz.vectors[:, :k].conj(), _random(rng, dim, SPARE if left else NEW)])
     allowed = tolerance if left else max(ROUGH, tolerance)
@@ -269,8 +272,9 @@ class _Ritz(NamedTuple):
 class _Search:
     """Evolution of a block, and how much of it may still be done."""
 
-    def __init__(self, matrix: scipy.sparse.csr_matrix, around: NumericalRange, work: int) -> None:
+    def __init__(self, matrix: scipy.sparse.csr_matrix, around: NumericalRange, work: int, threads: int) -> None:
         self.left = self.work = work
+        self.threads = threads
         radius = around.width + around.height
         self.time = min(GROWTH / around.axes(radius)[1], LONGEST / radius)
         argument = radius * self.time
@@ -302,7 +306,7 @@ class _Search:
                 return ritz
             if self.left < 0 or (time is None and self.is_late(rates.clip(min=EPS), residuals, largest_residual)):
                 return None
-            block = chebyshev_step(self.scaled, self.coefficients, ritz.basis)
+            block = chebyshev_step(self.scaled, self.coefficients, ritz.basis, self.threads)
             self.left -= len(self.coefficients)
             evolved += self.time
 

@@ -11,12 +11,15 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from mpsnh.checks import require_memory
-from mpsnh.language.circuit import Layer, apply_gate
+from mpsnh.language.circuit import Gate, Layer, apply_gate
 from mpsnh.language.generator import Circuit, Hamiltonian, unknown
 from mpsnh.operators.sector import LEAK, Sector
 
 UNITARY = 1e-10
 """Largest deviation from unitarity, or relative one from Hermiticity, that counts as rounding."""
+
+MERGED = 64
+"""Dimension up to which gates are multiplied with each other before they act on a whole space."""
 
 
 @functools.singledispatch
@@ -63,35 +66,32 @@ def _(generator: Circuit, sector: Sector, t: float = 0.0) -> NDArray[np.complex1
     require_memory(3 * 16 * size * sector.dim, f"the {size:.3g} × {sector.dim} Floquet map")
     columns = np.zeros((int(size), sector.dim), dtype=complex)
     columns[sector.codes, np.arange(sector.dim)] = 1
-    columns = apply_layers(columns, generator.at(t).layers, sector.dims)
+    for gate in _merged(generator.at(t).layers, sector.dims):
+        columns = apply_gate(columns, gate, sector.dims)
     inside: NDArray[np.complex128] = columns[sector.codes]
     if np.linalg.norm(columns) ** 2 - np.linalg.norm(inside) ** 2 > LEAK * np.linalg.norm(columns) ** 2:
         raise ValueError(f"the gates do not conserve the charge {sector.charge}; use charge=None for the whole space")
     return inside
 
 
-def apply_layers(vectors: NDArray[np.complex128], layers: Sequence[Layer], dims: Sequence[int]) -> NDArray[Any]:
-    """Apply layers of gates to dense vectors of the whole chain.
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (∏ dims, …)
-        One vector, or several as columns.
-    layers : sequence of Layer
-        In the order in which they act.
-    dims : sequence of int
-        Local dimensions.
-
-    Examples
-    --------
-    >>> from mpsnh.language.circuit import Gate
-    >>> apply_layers(np.array([1, 0]), [(Gate(np.array([[0, 1], [1, 0]]), (0,)),)], [2]).tolist()
-    [0, 1]
-    """
-    for layer in layers:
-        for gate in layer:
-            vectors = apply_gate(vectors, gate, dims)
-    return vectors
+def _merged(layers: Sequence[Layer], dims: Sequence[int]) -> list[Gate]:
+    """Multiply gates while the products act on few sites, so that large vectors are passed through less often."""
+    done: list[Gate] = []
+    pending: list[Gate] = []  # no two of which share a site
+    for gate in (gate for layer in layers for gate in layer):
+        touched = [one for one in pending if set(one.where) & set(gate.where)]
+        pending = [one for one in pending if not set(one.where) & set(gate.where)]
+        where = sorted({site for one in (*touched, gate) for site in one.where})
+        local = [dims[site] for site in where]
+        if np.prod(local) > MERGED:
+            done += touched
+            pending.append(gate)
+            continue
+        product = np.eye(int(np.prod(local)), dtype=complex)
+        for one in (*touched, gate):
+            product = apply_gate(product, Gate(one.matrix, tuple(map(where.index, one.where))), local)
+        pending.append(Gate(product, tuple(where)))
+    return done + pending
 
 
 @functools.singledispatch

@@ -213,3 +213,12 @@ def test_filter_diagonalisation_with_its_own_defaults():
     assert len(found.right) == 1
     dense = spectrum(ring, method="dense")
     assert abs(np.vdot(found.right[0].vector, dense.right[0].vector)) == pytest.approx(1, abs=1e-9)
+
+
+def test_threads_change_no_bit():
+    ring = models.NonHermitianXXZ(L=12, gamma=0.1, h=3.0, boundary="periodic", seed=2)
+    one, two = (spectrum(ring, method="filter", vectors="none", threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(one.values, two.values)
+    np.testing.assert_array_equal(one.errors, two.errors)
+    with pytest.raises(ValueError, match="threads = 0, but it must be at least 1"):
+        algorithms.ExactDiag(threads=0)

@@ -209,6 +209,15 @@ def test_observables_of_the_whole_spectrum_are_refused():
         nh.Simulation(ring(8), algorithms.SteadyState(k=1), {"gap": observables.SteadyStateGap()})
 
 
+@pytest.mark.parametrize("model", [ring(L=14, h=0.5), ring(L=14, h=4.0), Lossy(L=12, gamma=0.1, h=1.0)])
+def test_threads_change_no_bit(model):
+    """Of an evolved block, of filters, and of a complex matrix."""
+    one, two = (steady(model, threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(one.values, two.values)
+    np.testing.assert_array_equal(one.errors, two.errors)
+    np.testing.assert_array_equal(np.asarray(one.right), np.asarray(two.right))
+
+
 @pytest.mark.usefixtures("certain")
 def test_what_is_not_certain_is_not_returned(monkeypatch):
     monkeypatch.setattr("mpsnh.algorithms.steady_state.growing_levels", lambda *_, **__: None)
@@ -296,6 +305,7 @@ def test_a_small_sector_is_certified_if_its_levels_are(L, asymmetry, certain):
         ({"tolerance": 1e-14}, "tolerance = 1e-14, but it must be at least 1e-13 and less than 1"),
         ({"tolerance": 1.0}, "tolerance = 1.0, but it must be at least 1e-13 and less than 1"),
         ({"seed": -1}, "seed = -1, but it must be zero or positive"),
+        ({"threads": 0}, "threads = 0, but it must be at least 1"),
         ({"vectors": "left"}, "vectors = 'left', but it must be one of 'right', 'both', 'none'"),
     ],
 )

@@ -11,9 +11,11 @@ import scipy.sparse
 
 import mpsnh as nh
 from mpsnh import models
+from mpsnh.kernels.threads import Threads
 from mpsnh.language.site import Fermion, Spin
 from mpsnh.linalg.bounds import spectral_interval
 from mpsnh.linalg.eigenpairs import Eigenpairs
+from mpsnh.linalg.filter import moments as moments_module
 from mpsnh.linalg.filter import spectrum as filter_diagonalisation
 from mpsnh.linalg.filter import windows
 from mpsnh.linalg.filter.spectrum import filter_spectrum
@@ -151,6 +153,50 @@ def test_results_are_reproducible_and_depend_on_the_seed():
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     np.testing.assert_allclose(first, other, atol=1e-9)
+
+
+@pytest.mark.parametrize("h", [0.5, 3.0])
+def test_threads_change_no_bit(h):
+    matrix = ring(10, h)
+    one, three = (filter_spectrum(matrix, threads=threads) for threads in (1, 3))
+    np.testing.assert_array_equal(one.values, three.values)
+    np.testing.assert_array_equal(one.errors, three.errors)
+    assert str(one.certificate) == str(three.certificate)
+
+
+@pytest.mark.parametrize(("grid", "sigma_order"), [(160, 0.5), (200, 1.5), (320, 2.6), (320, 5.0)])
+def test_sums_over_moments_are_what_they_say(grid, sigma_order):
+    """By cosine transforms, and term by term; also with more terms than the cosines on the grid have periods."""
+    sigma = 2 * np.pi / grid
+    probe, order = moments_module.probe_index(sigma), round(sigma_order * grid)
+    size = order + probe
+    # moments of an eigenvalue, and an envelope that makes the sums have this many terms
+    angle = 1.1
+    values = np.cos(np.outer(np.arange(size), [angle, 0.7, 2.0]))
+    envelope = (np.arange(size) * sigma / 2) ** 2
+    moments = moments_module.Moments(values, envelope, 10, complete=True)
+    assert windows._order(grid, moments) == order
+    means = np.array([0, 1, 17, grid // 2, grid])
+    with Threads() as pool:
+        sums = windows._sums(grid, means, moments, pool)
+    s = np.arange(order)
+    weights = sigma * np.where(s == 0, 1, 2) * np.exp(-((s * sigma / 2) ** 2))
+    cosines = np.cos(np.outer(means * np.pi / grid, s)) * weights
+    for q, total in zip((0, 1, probe), sums, strict=True):
+        expected = cosines @ (values[:order] * values[q])  # T_s T_q of each eigenvalue
+        np.testing.assert_allclose(total, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize(("n", "block"), [(50, 3), (300, 4), (3000, 16), (5000, 22)])
+def test_left_vectors_share_the_rows_evenly(n, block):
+    left = moments_module._Left(n, block, np.random.default_rng(0))
+    matrix = left.matrix
+    assert matrix.shape == (block, n)
+    seen = np.bincount(left.places.ravel(), minlength=block)
+    assert seen.max() - seen.min() <= 1
+    if block % 4 == 0:
+        np.testing.assert_array_equal(np.diff(matrix.tocsc().indptr), 4)
+        assert np.unique(left.places, axis=1).shape[1] > 1
 
 
 # ------------------------------------------------------------------------------------------------- degenerate levels
@@ -322,6 +368,8 @@ def test_other_bad_input_is_refused():
         filter_spectrum(matrix, attempts=0)
     with pytest.raises(ValueError, match="largest_block = 0, but it must be positive"):
         filter_spectrum(matrix, largest_block=0)
+    with pytest.raises(ValueError, match="threads = 0, but it must be positive"):
+        filter_spectrum(matrix, threads=0)
     found = filter_spectrum(matrix)
     with pytest.raises(ValueError, match="seed = -1, but it must be zero or positive"):
         eigenvectors(matrix, found, [1.0], seed=-1)

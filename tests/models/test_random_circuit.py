@@ -21,9 +21,10 @@ def exponential(hermitian):
 
 @pytest.mark.parametrize("order", ["random", "brickwork"])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_map_is_the_product_of_its_gates(order, seed):
-    """In the order of the bonds, though layers hold several of them."""
-    model = circuit(seed=seed, order=order)
+@pytest.mark.parametrize("L", [2, 6, 9])
+def test_the_map_is_the_product_of_its_gates(L, order, seed):
+    """In the order of the bonds, though layers hold several of them, and some are multiplied with each other."""
+    model = circuit(L, seed=seed, order=order)
     map_ = np.eye(1)
     for diagonal in model.phases():
         map_ = np.kron(map_, np.diag(diagonal))

@@ -6,13 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
-import scipy.sparse.linalg
-import scipy.special
 from numpy.typing import NDArray
 
 from mpsnh.kernels.multivector import BlockOperator, aligned
+from mpsnh.kernels.recursion import TOGETHER, advance, panel_widths
+from mpsnh.kernels.threads import Threads
 from mpsnh.linalg.chebyshev import chebyshev_blocks
 
 BLOCK = 16
@@ -27,23 +26,23 @@ DYNAMIC_RANGE = 30.0
 """How much more than its share a complex eigenvalue may contribute to a sum over moments: digits are lost to it."""
 
 
-SHARE = 12
-"""Left vectors that have elements in the same rows, in large blocks."""
+SEEN = 1
+"""Groups of four left vectors that have elements in the same row."""
 
 
-PARTS = 4
-"""Least number of parts that the rows of a large matrix are divided into."""
+RUN = 64
+"""Most rows next to each other that the same left vectors have elements in."""
 
 
-LARGE = 3000
-"""Dimension of such a matrix. In smaller ones there are few elements in a part to find localised eigenvectors with."""
+RUNS = 256
+"""Least number of such runs of rows in matrices that are not small."""
 
 
 SAFETY = 1.15
 """How much wider filters are made than the growth of the first moments says."""
 
 
-CHUNK = 64
+CHUNK = 128
 """Moments between two tests of whether there are enough."""
 
 
@@ -160,9 +159,62 @@ def damped(envelope: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     return envelope - (np.arange(len(envelope)) * sigma / 2) ** 2
 
 
+class _Left:
+    """Random left vectors, of which each row has elements of a few only.
+
+    Which ones changes from one run of rows to the next at random, so that any few rows are seen by many of them. That
+    is as good as vectors without zeros, and moments cost as n times the block, not its square. (Such sparse sketches
+    are in Martinsson and Tropp, Acta Numerica 29, 403 (2020), Sec. 9.2.)
+    """
+
+    def __init__(self, dim: int, block: int, rng: np.random.Generator) -> None:
+        self.dim, self.block = dim, block
+        self.run = max(1, min(RUN, dim // RUNS))
+        runs = math.ceil(dim / self.run)
+        groups = min(SEEN, math.ceil(block / TOGETHER))
+        shuffled = rng.permuted(np.tile(np.arange(block), (math.ceil(groups * runs * TOGETHER / block), 1)), axis=1)
+        self.places = shuffled.ravel()[: groups * runs * TOGETHER].reshape(runs, groups, TOGETHER)
+        self.places = np.ascontiguousarray(self.places.transpose(1, 0, 2))
+        self.elements = rng.standard_normal((groups, dim, TOGETHER))
+
+    @property
+    def matrix(self) -> scipy.sparse.csr_matrix:
+        """All of them, as rows."""
+        places = self.places.repeat(self.run, axis=1)[:, : self.dim]
+        columns = np.broadcast_to(np.arange(self.dim)[:, None], places.shape)
+        entries = self.elements.ravel(), (places.ravel(), columns.ravel())
+        return scipy.sparse.csr_matrix(entries, shape=(self.block, self.dim))
+
+
+class _Panel:
+    """Some columns of the right vectors, which go through the recursion on their own.
+
+    What the recursion reads and writes of a few columns stays in the cache where all of them would not.
+    """
+
+    def __init__(self, start: NDArray[np.float64], column: int, double: BlockOperator) -> None:
+        self.column, self.done, self._double = column, 1, double
+        self._before = aligned(start)
+        self._last = double.apply(self._before, aligned(start), scale=0.5)
+        # T_1 = 2 X T_0 - T_{-1}, and T_{-1} = T_1
+
+    def advance(self, left: _Left, moments: NDArray[np.float64], steps: int) -> None:
+        """Go some steps on, and put the moments where they belong."""
+        out = moments[self.done : self.done + steps]
+        pair = (self._before, self._last) if self.done % 2 else (self._last, self._before)
+        advance(*self._double.rows, *pair, left.elements, left.places, left.run, out, self.column)
+        self.done += len(out)
+
+
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def moments_of(
-    operator: BlockOperator, centre: float, half: float, sigma: float, block: int, rng: np.random.Generator
+    matrix: scipy.sparse.csr_matrix,
+    centre: float,
+    half: float,
+    sigma: float,
+    block: int,
+    rng: np.random.Generator,
+    threads: int = 1,
 ) -> Moments:
     """Return as many moments as filters of width σ need, or fewer if complex eigenvalues outgrow all others.
 
@@ -170,7 +222,7 @@ def moments_of(
 
     Parameters
     ----------
-    operator : BlockOperator
+    matrix : csr_matrix, shape (n, n)
         The matrix.
     centre, half : float
         The interval that the real parts of its eigenvalues lie in.
@@ -180,49 +232,49 @@ def moments_of(
         Number of random vectors on each side.
     rng : Generator
         For these.
+    threads : int
+        How many share the work; the moments are the same.
 
     Examples
     --------
-    >>> operator = BlockOperator(scipy.sparse.diags(np.linspace(-0.9, 0.9, 50)).tocsr())
-    >>> moments_of(operator, 0.0, 1.0, 0.05, 4, np.random.default_rng(0)).complete
+    >>> matrix = scipy.sparse.diags(np.linspace(-0.9, 0.9, 50)).tocsr()
+    >>> moments_of(matrix, 0.0, 1.0, 0.05, 4, np.random.default_rng(0)).complete
     True
     """
-    n = operator.dim
-    # In a large block or matrix each left vector has elements in some of the rows only, those of a part of the basis
-    # that is as good as random: moments then cost as n times the block, not its square.
-    share = max(block // SHARE, min(PARTS, block) if n >= LARGE else 1)
-    sizes = np.diff(np.linspace(0, block, share + 1).astype(int))
-    left = [rng.standard_normal((size, len(range(part, n, share)))) for part, size in enumerate(sizes)]
-    ends = np.cumsum(sizes)
-
-    def overlaps(vectors: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-        for part, (rows, end) in enumerate(zip(left, ends, strict=True)):
-            np.matmul(rows, vectors[part::share], out=out[end - len(rows) : end])
-
-    start = aligned(rng.standard_normal((n, block)))
-    blocks = chebyshev_blocks(operator, [start, aligned(start)], half, centre)
+    n = matrix.shape[0]
+    left = _Left(n, block, rng)
+    right = rng.standard_normal((n, block))
+    double = BlockOperator((matrix - centre * scipy.sparse.identity(n, format="csr")) * (2 / half))
+    panels = []
+    for column, width in panel_widths(block, threads):
+        part = np.zeros((n, width))
+        part[:, : block - column] = right[:, column : column + width]
+        panels.append(_Panel(part, column, double))
+    workers = min(threads, len(panels))
+    turns = [panels[turn % len(panels)] for turn in range(workers * len(panels))]
     tall, small = math.log(DYNAMIC_RANGE), math.log(TRUNCATION)
     probe = probe_index(sigma)
     # Enough for the fastest growth within the dynamic range; the system provides only the pages that are used.
     capacity = math.ceil(2 * (math.sqrt(tall) + math.sqrt(tall - small)) / sigma) + probe + 2 * CHUNK
+    capacity = 1 + CHUNK * math.ceil((capacity - 1) / CHUNK)
     values, envelope = np.empty((capacity, block, block)), np.empty(capacity)
-    overlaps(next(blocks), values[0])
-    overlaps(next(blocks), values[1])
+    values[0] = left.matrix @ right
     norm = float(np.linalg.norm(values[0]))
-    s, needed = 2, capacity
-    while s < needed:
-        chunk = range(s, min(s + CHUNK, capacity))
-        for t in chunk:
-            overlaps(next(blocks), values[t])
-        s = chunk.stop
-        sizes = np.linalg.norm(values[:s] if chunk.start == 2 else values[chunk.start : s], axis=(1, 2)) / norm
-        envelope[s - len(sizes) : s] = np.log(sizes)
-        envelope[:s] = np.maximum.accumulate(envelope[:s])
-        terms = damped(envelope[:s], sigma)
-        if not terms.max() < tall:
-            s = int(np.flatnonzero(~(terms < tall))[0]) + 1
-            return Moments(values[:0], envelope[:s], n, complete=False)
-        if needed == capacity and terms[-1] < small:
-            needed = min(s + probe, capacity)
+    s, needed = 1, capacity
+    with Threads(workers) as pool:
+        while s < needed:
+            # each worker is at a panel of its own, and all panels have had the same number of turns in the end
+            for first in range(0, len(turns), workers):
+                pool.map(lambda panel: panel.advance(left, values, CHUNK // workers), turns[first : first + workers])
+            begin, s = s, s + CHUNK
+            sizes = np.linalg.norm(values[:s] if begin == 1 else values[begin:s], axis=(1, 2)) / norm
+            envelope[s - len(sizes) : s] = np.log(sizes)
+            envelope[:s] = np.maximum.accumulate(envelope[:s])
+            terms = damped(envelope[:s], sigma)
+            if not terms.max() < tall:
+                s = int(np.flatnonzero(~(terms < tall))[0]) + 1
+                return Moments(values[:0], envelope[:s], n, complete=False)
+            if needed == capacity and terms[-1] < small:
+                needed = min(s + probe, capacity)
     values[:s] /= norm  # in place: this is the largest array
     return Moments(values[:s].reshape(s, -1), envelope[:s], n, complete=True)

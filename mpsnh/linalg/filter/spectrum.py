@@ -25,10 +25,9 @@ import scipy.special
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
-from mpsnh.kernels.multivector import BlockOperator
 from mpsnh.linalg.eigenpairs import Certificate, Eigenpairs
 from mpsnh.linalg.filter.moments import BLOCK, level_density, moments_of
-from mpsnh.linalg.filter.windows import joined, solved_windows, zones_of
+from mpsnh.linalg.filter.windows import banks_of, joined, solved_windows
 from mpsnh.linalg.matrix import Matrix
 
 LARGEST_BLOCK = 128
@@ -64,7 +63,12 @@ The estimates are some hundreds of times the actual errors. A ghost that just pa
 
 
 def filter_spectrum(
-    matrix: Matrix | scipy.sparse.csr_matrix, *, seed: int = 0, attempts: int = 3, largest_block: int = LARGEST_BLOCK
+    matrix: Matrix | scipy.sparse.csr_matrix,
+    *,
+    seed: int = 0,
+    attempts: int = 3,
+    largest_block: int = LARGEST_BLOCK,
+    threads: int = 1,
 ) -> Eigenpairs:
     """Return all eigenvalues of a large real sparse matrix, with a certificate.
 
@@ -82,6 +86,8 @@ def filter_spectrum(
         How many random starts may be made until a result is certified.
     largest_block : int
         Random vectors beyond which a spectrum counts as too far from the real axis: time and memory grow with them.
+    threads : int
+        How many share the work; the results are the same.
 
     Returns
     -------
@@ -109,29 +115,33 @@ def filter_spectrum(
     matrix.require_real_sparse()
     if matrix.gauge is not None:
         frame = Matrix(matrix.gauge.array)
-        pairs = filter_spectrum(frame, seed=seed, attempts=attempts, largest_block=largest_block)
+        pairs = filter_spectrum(frame, seed=seed, attempts=attempts, largest_block=largest_block, threads=threads)
         errors = pairs.errors if pairs.errors is None else pairs.errors + matrix.gauge.mismatch * frame.norm
         return replace(pairs, values=pairs.values.real if frame.hermitian else pairs.values, errors=errors)
     require(seed >= 0, "seed", seed, "zero or positive")
     require(attempts >= 1, "attempts", attempts, "positive")
     require(largest_block >= 1, "largest_block", largest_block, "positive")
-    operator = BlockOperator(matrix.array)
+    require(threads >= 1, "threads", threads, "positive")
     centre, half = matrix.interval
     angles, density = level_density(matrix.array, centre, half, np.random.default_rng([seed, 0]))
     block, oversampling = BLOCK, OVERSAMPLING
-    while block < largest_block and min(z.sigma for z in zones_of(angles, density, block, oversampling)) < SHARPEST:
+    while (
+        block < largest_block and min(bank.sigma for bank in banks_of(angles, density, block, oversampling)) < SHARPEST
+    ):
         block = _rounded(1.5 * block)
     for attempt in range(1, attempts + 1):
         while True:
-            zones = zones_of(angles, density, block, oversampling)
-            narrowest = min(zone.sigma for zone in zones)
-            moments = moments_of(operator, centre, half, narrowest, block, np.random.default_rng([seed, attempt]))
+            banks = banks_of(angles, density, block, oversampling)
+            narrowest = min(bank.sigma for bank in banks)
+            moments = moments_of(
+                matrix.array, centre, half, narrowest, block, np.random.default_rng([seed, attempt]), threads
+            )
             if moments.complete:
                 break
             block = _rounded(max(block * moments.least_sigma / narrowest, block + 1))
             if block > largest_block:
                 return _certify(matrix.array, centre, half, np.empty(0, complex), np.empty(0), attempt)
-        levels = joined([window for zone in zones for window in solved_windows(zone, moments)])
+        levels = joined(solved_windows(banks, moments, threads))
         spectrum = _certify(matrix.array, centre, half, *levels, attempt)
         if spectrum.certified:
             break

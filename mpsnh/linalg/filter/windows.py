@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.fft
 import scipy.linalg
-import scipy.sparse
-import scipy.sparse.linalg
-import scipy.special
 from numpy.typing import NDArray
 
+from mpsnh.kernels.threads import Threads
 from mpsnh.linalg.bounds import EPS, PADDING
 from mpsnh.linalg.filter.moments import TRUNCATION, Moments, damped, probe_index
 
@@ -25,8 +23,12 @@ MARGIN = 3
 """Width on either side of a window, in units of σ, in which there are filters but no eigenvalues are kept."""
 
 
-ZONE = 8
-"""Most windows that share one σ, and with it their sums over moments."""
+FINER = 1.2
+"""Ratio of one σ to the next smaller one. Windows of the same σ share the transforms of the moments."""
+
+
+TRANSFORMED = 16
+"""Elements of the moments that are transformed at once."""
 
 
 BROADEST = 0.04
@@ -55,26 +57,35 @@ GHOST = 1e-3
 
 
 @dataclass(frozen=True)
-class _Zone:
-    """Some windows that share the width σ of their filters."""
+class _Bank:
+    """The filters of a window, at angles σ = 2π/grid apart, whose means are multiples of σ/2, as is its beginning."""
 
-    start: float
-    sigma: float
-    windows: int
-
-    @property
-    def edges(self) -> NDArray[np.float64]:
-        """The angles at which the windows begin and end."""
-        return self.start + self.sigma * CENTRE * np.arange(self.windows + 1, dtype=float)
+    first: int
+    grid: int
 
     @property
-    def mean_angles(self) -> NDArray[np.float64]:
-        """The mean angles of all pairs of filters, σ/2 apart."""
-        first = self.start + self.sigma * (0.5 - MARGIN)
-        return first + self.sigma / 2 * np.arange(2 * (self.windows * CENTRE + 2 * MARGIN) - 1, dtype=float)
+    def sigma(self) -> float:
+        """Width of the filters."""
+        return 2 * math.pi / self.grid
+
+    @property
+    def low(self) -> float:
+        """The angle at which the window begins."""
+        return self.first * self.sigma / 2
+
+    @property
+    def high(self) -> float:
+        """The angle at which it ends."""
+        return self.low + CENTRE * self.sigma
+
+    @property
+    def means(self) -> NDArray[np.intp]:
+        """The mean angles of all pairs of filters, in units of σ/2, mirrored where they are not between 0 and π."""
+        multiples = self.first + 1 - 2 * MARGIN + np.arange(2 * (CENTRE + 2 * MARGIN) - 1)
+        return np.asarray(self.grid - np.abs(self.grid - np.abs(multiples)))
 
 
-def zones_of(angles: NDArray[np.float64], density: NDArray[np.float64], block: int, oversampling: float) -> list[_Zone]:
+def banks_of(angles: NDArray[np.float64], density: NDArray[np.float64], block: int, oversampling: float) -> list[_Bank]:
     """Cover the spectrum with windows that have enough filters for the eigenvalues in them.
 
     Parameters
@@ -89,32 +100,25 @@ def zones_of(angles: NDArray[np.float64], density: NDArray[np.float64], block: i
     Examples
     --------
     >>> angles = np.linspace(0, np.pi, 100)
-    >>> zones = zones_of(angles, np.full(100, 200 / np.pi), block=8, oversampling=2.0)
-    >>> bool(zones[0].edges[0] < 0.31 and zones[-1].edges[-1] > 2.83)
+    >>> banks = banks_of(angles, np.full(100, 200 / np.pi), block=8, oversampling=2.0)
+    >>> bool(banks[0].low < 0.31 and banks[-1].high > 2.83)
     True
     """
     widths = np.minimum(block / (oversampling * np.maximum(density, 1e-3)), BROADEST)
-    widths = np.minimum(widths, 8 * widths.min())
-
-    def narrowest(start: float, end: float) -> float:
-        inside = (angles >= start - angles[1]) & (angles <= end + angles[1])
-        return float(widths[inside].min())
-
+    finest, coarsest = 2 * math.pi / float(widths.min()), 2 * math.pi / min(8 * float(widths.min()), BROADEST)
+    rungs = range(math.floor(math.log(finest / coarsest, FINER)), -1, -1)
+    grids = [scipy.fft.next_fast_len(math.ceil(finest / FINER**rung), real=True) for rung in rungs]
     edge = math.acos(1 / PADDING)
-    start, zones = edge - BROADEST, []
+    start, banks = edge - BROADEST, []
     while start < np.pi - edge + BROADEST:
-        sigma = narrowest(start, start)
-        for _ in range(3):
-            sigma = narrowest(start - MARGIN * sigma, start + (CENTRE + MARGIN) * sigma)
-        windows = 1
-        while windows < ZONE and start + windows * CENTRE * sigma < np.pi - edge + BROADEST:
-            end = start + windows * CENTRE * sigma
-            if not 0.95 < narrowest(end, end + (CENTRE + MARGIN) * sigma) / sigma < 1.2:
+        for grid in grids:
+            bank = _Bank(math.floor(start * grid / math.pi), grid)
+            reach = MARGIN * bank.sigma + angles[1]
+            if bank.sigma <= widths[(angles >= bank.low - reach) & (angles <= bank.high + reach)].min():
                 break
-            windows += 1
-        zones.append(_Zone(start, sigma, windows))
-        start = float(zones[-1].edges[-1])
-    return zones
+        banks.append(bank)
+        start = bank.high
+    return banks
 
 
 @dataclass(frozen=True)
@@ -133,66 +137,99 @@ class _Window:
         return np.arccos(self.values).real
 
 
-def solved_windows(zone: _Zone, moments: Moments) -> Iterator[_Window]:
-    """Yield the eigenvalues of the windows of a zone.
+def solved_windows(banks: list[_Bank], moments: Moments, threads: int = 1) -> list[_Window]:
+    """Return the eigenvalues of some windows, in their order.
 
     Parameters
     ----------
-    zone : _Zone
-        One of `zones_of`.
+    banks : list of _Bank
+        From `banks_of`.
     moments : Moments
-        Enough for filters of its width.
+        Enough for the narrowest filters.
+    threads : int
+        How many windows are solved at a time; the results are the same.
 
     Examples
     --------
     All eigenvalues of a diagonal matrix:
 
     >>> import scipy.sparse
-    >>> from mpsnh.kernels.multivector import BlockOperator
     >>> from mpsnh.linalg.filter.moments import moments_of
-    >>> operator = BlockOperator(scipy.sparse.diags(np.linspace(-0.9, 0.9, 200)).tocsr())
+    >>> matrix = scipy.sparse.diags(np.linspace(-0.9, 0.9, 200)).tocsr()
     >>> angles = np.linspace(0, np.pi, 400)
-    >>> zones = zones_of(angles, np.full(400, 300 / np.pi), block=8, oversampling=2.0)
-    >>> narrowest = min(zone.sigma for zone in zones)
-    >>> moments = moments_of(operator, 0.0, 1.0, narrowest, 8, np.random.default_rng(0))
-    >>> len(joined([window for zone in zones for window in solved_windows(zone, moments)])[0])
+    >>> banks = banks_of(angles, np.full(400, 300 / np.pi), block=8, oversampling=2.0)
+    >>> moments = moments_of(matrix, 0.0, 1.0, min(bank.sigma for bank in banks), 8, np.random.default_rng(0))
+    >>> len(joined(solved_windows(banks, moments))[0])
     200
     """
-    sigma, probe = zone.sigma, probe_index(zone.sigma)
+    solved: dict[_Bank, _Window] = {}
+    with Threads(threads) as pool:
+        for grid in sorted({bank.grid for bank in banks}):
+            alike = [bank for bank in banks if bank.grid == grid]
+            means = np.unique(np.concatenate([bank.means for bank in alike]))
+            sums = _sums(grid, means, moments, pool)
+            order = _order(grid, moments)
+
+            def solve(bank: _Bank) -> _Window:
+                rows = np.searchsorted(means, bank.means)  # noqa: B023
+                return _solved(bank, [part[rows] for part in sums], order, moments.dim)  # noqa: B023
+
+            solved |= zip(alike, pool.map(solve, alike), strict=True)
+    return [solved[bank] for bank in banks]
+
+
+def _order(grid: int, moments: Moments) -> int:
+    """Return the number of terms of sums over moments."""
+    sigma = 2 * math.pi / grid
     order = int(np.flatnonzero(damped(moments.envelope, sigma) > math.log(TRUNCATION))[-1]) + 1
-    order = min(order, len(moments.values) - probe)
+    return min(order, len(moments.values) - probe_index(sigma))
+
+
+def _sums(grid: int, means: NDArray[np.intp], moments: Moments, pool: Threads) -> list[NDArray[np.float64]]:
+    """Return 1, H and T_q(H) times the filter F at some multiples of π/grid, by cosine transforms of the moments."""
+    sigma, order = 2 * math.pi / grid, _order(grid, moments)
     s = np.arange(order)
-    gauss = sigma * np.where(s == 0, 1, 2) * np.exp(-((s * sigma / 2) ** 2))
-    sums = np.cos(np.outer(zone.mean_angles, s)) * gauss
-    block = math.isqrt(moments.values.shape[1])
-    filtered = [
-        (_times_chebyshev(sums, q, order + q) @ moments.values[: order + q]).reshape(-1, block, block)
-        for q in (0, 1, probe)
-    ]
+    gauss = (sigma * np.exp(-((s * sigma / 2) ** 2)))[:, None]
+    gauss[0] /= 2
+    size = moments.values.shape[1]
+    sums = [np.empty((len(means), size)) for _ in range(3)]
+
+    def transform(first: int) -> None:
+        values = moments.values[:, first : first + TRANSFORMED]
+        for q, total in zip((0, 1, probe_index(sigma)), sums, strict=True):
+            # T_s T_q = (T_{s+q} + T_{|s-q|}) / 2
+            terms = (values[q : q + order] + values[np.abs(s - q)]) * (gauss / 2)
+            folded = np.zeros((grid + 1, values.shape[1]))
+            for turn, begin in enumerate(range(0, order, grid)):  # cos(sφ) is even and periodic on the grid
+                part = terms[begin : begin + grid]
+                (folded[::-1] if turn % 2 else folded)[: len(part)] += part
+            folded[[0, grid]] *= 2
+            total[:, first : first + TRANSFORMED] = scipy.fft.dct(folded, type=1, axis=0, overwrite_x=True)[means]
+
+    pool.map(transform, range(0, size, TRANSFORMED))
+    return sums
+
+
+def _solved(bank: _Bank, sums: list[NDArray[np.float64]], order: int, dim: int) -> _Window:
+    """Return the eigenvalues of a window, given the sums over moments at its mean angles."""
+    sigma = bank.sigma
+    probe = probe_index(sigma)
+    block = math.isqrt(sums[0].shape[1])
     filters = np.arange(CENTRE + 2 * MARGIN)
     overlap = np.exp(-(((filters[:, None] - filters) / 2) ** 2))[:, :, None, None]
     size = len(filters) * block
+    pairs = filters[:, None] + filters
+    pencils = [
+        (overlap * part.reshape(-1, block, block)[pairs]).transpose(0, 2, 1, 3).reshape(size, size) for part in sums
+    ]
     rounding = max(LEAST_PIVOT, ROUNDING * order)
-    for number, (low, high) in enumerate(itertools.pairwise(zone.edges)):
-        pairs = 2 * CENTRE * number + filters[:, None] + filters
-        pencils = [(overlap * part[pairs]).transpose(0, 2, 1, 3).reshape(size, size) for part in filtered]
-        # One eigenvalue contributes about 1 / √n: a window without any is not to take rounding errors for some.
-        x, errors, conditions = _pencil_eigenvalues(pencils, probe, rounding, rounding / math.sqrt(moments.dim))
-        angles = np.arccos(x).real
-        kept = (errors < GHOST) & (angles > low - sigma) & (angles < high + sigma)
-        # An error e of cos(qθ) at qσ = 1/2 is one of about 8eσ in θ.
-        estimates = np.maximum(8 * sigma * np.sin(angles) * errors, PENCIL * rounding * conditions)
-        yield _Window(low, high, sigma, x[kept], estimates[kept])
-
-
-def _times_chebyshev(sums: NDArray[np.float64], q: int, length: int) -> NDArray[np.float64]:
-    """Return the coefficients of Σ_s a_s T_s T_q, with T_s T_q = (T_{s+q} + T_{|s-q|}) / 2."""
-    order = sums.shape[1]
-    product = np.zeros((len(sums), length))
-    product[:, q : q + order] = sums / 2
-    product[:, : order - q] += sums[:, q:] / 2
-    product[:, 1 : q + 1] += sums[:, :q][:, ::-1] / 2
-    return product
+    # One eigenvalue contributes about 1 / √n: a window without any is not to take rounding errors for some.
+    x, errors, conditions = _pencil_eigenvalues(pencils, probe, rounding, rounding / math.sqrt(dim))
+    angles = np.arccos(x).real
+    kept = (errors < GHOST) & (angles > bank.low - sigma) & (angles < bank.high + sigma)
+    # An error e of cos(qθ) at qσ = 1/2 is one of about 8eσ in θ.
+    estimates = np.maximum(8 * sigma * np.sin(angles) * errors, PENCIL * rounding * conditions)
+    return _Window(bank.low, bank.high, sigma, x[kept], estimates[kept])
 
 
 def _pencil_eigenvalues(
@@ -214,7 +251,8 @@ def _pencil_eigenvalues(
     left = weights * scipy.linalg.solve_triangular(triangle, q_basis[:, :rank].T, trans=1, check_finite=False)
     right = np.empty_like(z_basis)
     right[pivots] = z_basis / weights.T
-    x, vectors = scipy.linalg.eig(left @ pencil @ right, check_finite=False)
+    x, vectors = np.linalg.eig(left @ pencil @ right)  # which, unlike scipy's, lets other threads run
+    x = x.astype(complex)
     dual = np.linalg.inv(vectors)
     expected = np.einsum("ij,ji->i", dual, left @ probe @ right @ vectors)
     return x, np.abs(expected - np.cos(q * np.arccos(x))), np.linalg.norm(dual, axis=1)
