@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from functools import cached_property
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from mpsnh.checks import require
 from mpsnh.linalg.bounds import SMALL, NumericalRange, spectral_interval
 from mpsnh.linalg.gauge import Gauge
+from mpsnh.linalg.graph import Graph
 
 UNBALANCED = 1e-9
 """Logarithm of the ratio of the elements around a triangle, one way and the other, that is not rounding."""
@@ -44,7 +46,9 @@ class Matrix:
     """
 
     def __init__(self, array: Any, name: str = "the matrix") -> None:
-        self.array: Any = scipy.sparse.csr_matrix(array) if scipy.sparse.issparse(array) else np.asarray(array)
+        self.array: Any = array
+        if not isinstance(array, scipy.sparse.csr_matrix):  # a copy of which would take longer than its checks
+            self.array = scipy.sparse.csr_matrix(array) if scipy.sparse.issparse(array) else np.asarray(array)
         shape = self.array.shape
         require(len(shape) == 2 and shape[0] == shape[1] > 0, "matrix shape", shape, "square and not empty")
         stored: Any = self.array
@@ -96,12 +100,16 @@ class Matrix:
         """Whether it is Hermitian, to the last bit."""
         if not self.sparse:
             return np.array_equal(self.array, self.array.conj().T)
-        adjoint = self.array.conj().T.tocsr()
-        adjoint.sum_duplicates()
-        same = np.array_equal(self.array.indptr, adjoint.indptr) and np.array_equal(self.array.indices, adjoint.indices)
-        if same:
-            return np.array_equal(self.array.data, adjoint.data)
-        return bool((self.array != adjoint).nnz == 0)  # explicit zeros may stand on one side only
+        partners = self.graph.partners
+        if self.array.nnz == len(self.graph.rows):
+            return partners is not None and np.array_equal(self.array.data, self.array.data[partners].conj())
+        return bool((self.array != self.array.conj().T).nnz == 0)  # zeros that are stored may have no partner
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Where its elements are that are not zero."""
+        stored = self.sparse and self.array.data.all()
+        return Graph.of(self.array if stored else scipy.sparse.csr_matrix(self.array != 0, dtype=np.int8))
 
     @cached_property
     def dense(self) -> NDArray[Any]:
@@ -123,7 +131,7 @@ class Matrix:
     @cached_property
     def normal(self) -> bool:
         """Whether it commutes with its adjoint within rounding, as seen on a random vector."""
-        vector = np.random.default_rng(0).standard_normal((2, self.dim)).T @ [1, 1j]
+        vector = _random_vector(self.dim)
         scaled = (self.dense if self.dim < 4 * SMALL else self.array) / (self.norm or 1.0)
         adjoint = scaled.conj().T
         image = adjoint @ vector
@@ -157,6 +165,13 @@ class Matrix:
         """
         require(self.sparse, "matrix", type(self.array).__name__, "a sparse matrix")
         require(self.real, "matrix dtype", self.array.dtype.name, "real")
+
+
+@functools.lru_cache(maxsize=4)
+def _random_vector(dim: int) -> NDArray[np.complex128]:
+    """Return a vector that is the same for all matrices."""
+    vector: NDArray[np.complex128] = np.random.default_rng(0).standard_normal((2, dim)).T @ [1, 1j]
+    return vector
 
 
 def _unbalanced_triangle(array: NDArray[Any]) -> bool:

@@ -15,6 +15,7 @@ from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.degeneracy import degenerate_groups, same_levels
 from mpsnh.linalg.eigenvectors import BIORTHOGONALITY, inverse_iteration, paired, projector_norms
 from mpsnh.linalg.gauge import turned_back
+from mpsnh.linalg.general import eigen_general
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.normal import eigen_normal, refined
 from mpsnh.linalg.schur import schur_values
@@ -73,18 +74,18 @@ class Frame(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """Right and left vectors of some levels, their condition numbers, and what is wrong with the vectors.
+    """Right vectors of some levels; left ones, condition numbers and what is wrong with the vectors, if asked for.
 
     Examples
     --------
-    >>> Paired(np.eye(1), np.eye(1), np.ones(1), "").conditions.tolist()
-    [1.0]
+    >>> Paired(np.eye(1), np.eye(1), np.ones(1)).problem
+    ''
     """
 
     right: NDArray[Any]
-    left: NDArray[Any]
-    conditions: NDArray[np.float64]
-    problem: str
+    left: NDArray[Any] | None = None
+    conditions: NDArray[np.float64] | None = None
+    problem: str = ""
 
 
 @dataclass
@@ -159,10 +160,10 @@ class Part:
             if not (vectors and every):
                 values, conditions = schur_values(array)
                 return Solved(values, self._errors(conditions))
-            values, left, right = scipy.linalg.eig(array, left=True, right=True, check_finite=False)
+            values, left, right = eigen_general(array)
             with np.errstate(divide="ignore"):
                 conditions = 1 / np.abs(np.einsum("ij,ij->j", left.conj(), right))
-            return Solved(values.astype(complex), self._errors(conditions), right, left)
+            return Solved(values, self._errors(conditions), right, left)
         if self.kind == "normal":
             try:
                 pairs = eigen_normal(array)
@@ -189,37 +190,29 @@ class Part:
         both : bool
             Whether left vectors must be orthogonal to right ones of other levels, too.
         """
-        labels = self._same(solved)
-        wanted = np.flatnonzero(np.isin(labels, labels[chosen]))  # of degenerate levels all
+        labels, wanted = self._same(solved), np.arange(len(solved.values))
+        if len(chosen) < len(wanted):
+            wanted = np.flatnonzero(np.isin(labels, labels[chosen]))  # of degenerate levels all
         labels, values = labels[wanted], solved.values[wanted]
         groups = degenerate_groups(labels)
         array, logs, unit, *_ = self.frame
         defective, problem = np.zeros(len(wanted), bool), ""
+        left, right = self._unpaired(solved, wanted, labels)
         if self.kind == "general":
-            left, right = self._unpaired(solved, wanted, labels)
-            left, right, defective = paired(array, values, groups, left, right)
+            if both or groups:
+                left, right, defective = paired(array, values, groups, left, right)
             if both and not defective.any():
                 left, problem = _biorthonormal(left, right)
-        else:
-            assert solved.right is not None
-            left = right = solved.right[:, wanted]
         if logs is not None:
             if self.kind == "hermitian" and np.ptp(logs) > RANGE:
                 right, defective = _refined(array, right, logs)
                 left = right
             left, right = turned_back(left, right, logs)
-        conditions = projector_norms(left, right, groups)
-        if self.kind == "general" and (conditions > LARGE).any():
-            defective |= (conditions > LARGE) & self._merging(solved, wanted)
-        conditions[defective] = np.inf
-        if np.isinf(conditions).any():
-            problem = (
-                f"{np.isinf(conditions).sum()} levels are at an exceptional point (defective), or so near that double "
-                "precision can't tell: their condition numbers are infinite, and no left vectors are biorthonormal to "
-                "the right ones; use vectors='right'"
-            )
         here = np.searchsorted(wanted, chosen)
-        right, left = right[:, here], left[:, here]
+        if both:
+            conditions = self._conditions(solved, wanted, projector_norms(left, right, groups), defective)
+            problem, conditions, left = _exceptional(conditions) or problem, conditions[here], left[:, here]
+        right = right[:, here]
         if logs is not None or solved.right is None:
             product = self.matrix.array / unit @ right - right * solved.values[chosen]
             worst, allowed = float(np.linalg.norm(product, axis=0).max()), ACCURATE * self.matrix.norm / unit
@@ -228,11 +221,19 @@ class Part:
                     f"the residuals of eigenvectors are up to {worst * unit:.1g}, but they should be below "
                     f"{allowed * unit:.1g}"
                 )
-        return Paired(right, left, conditions[here], problem)
+        return Paired(right, left, conditions, problem) if both else Paired(right)
 
     def _same(self, solved: Solved) -> NDArray[np.intp]:
         """Return a number for each level, equal for those that are the same within their errors."""
         return same_levels(solved.values, solved.errors, self.frame.norm / np.sqrt(len(solved.values)))
+
+    def _conditions(
+        self, solved: Solved, wanted: NDArray[np.intp], norms: NDArray[np.float64], defective: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Return the norms of projectors, infinite for levels that are defective or may be."""
+        if self.kind == "general" and (norms > LARGE).any():
+            defective = defective | (norms > LARGE) & self._merging(solved, wanted)
+        return np.where(defective, np.inf, norms)
 
     def _merging(self, solved: Solved, wanted: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Tell which levels have errors that are no longer small compared to the distance to the next level.
@@ -249,9 +250,12 @@ class Part:
         self, solved: Solved, wanted: NDArray[np.intp], labels: NDArray[np.intp]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return left and right vectors of unit norm in this frame."""
-        if solved.right is not None and solved.left is not None:
+        if solved.right is not None:
             every = len(wanted) == len(solved.values)
-            return (solved.left, solved.right) if every else (solved.left[:, wanted], solved.right[:, wanted])
+            right = solved.right if every else solved.right[:, wanted]
+            if solved.left is None:  # of a normal matrix
+                return right, right
+            return solved.left if every else solved.left[:, wanted], right
         array = self.frame.array
         left, right = (np.zeros((len(array), len(wanted)), complex) for _ in range(2))
         for label in np.unique(labels):
@@ -262,6 +266,18 @@ class Part:
             # a defective level has fewer vectors than copies: the same again
             right[:, here], left[:, here] = (side[:, np.arange(len(here)) % good] for side in (first, second))
         return left, right
+
+
+def _exceptional(conditions: NDArray[np.float64]) -> str:
+    """Say what is wrong with the left vectors of levels of infinite condition numbers, if there are any."""
+    infinite = np.isinf(conditions).sum()
+    if not infinite:
+        return ""
+    return (
+        f"{infinite} levels are at an exceptional point (defective), or so near that double precision can't tell: "
+        "their condition numbers are infinite, and no left vectors are biorthonormal to the right ones; use "
+        "vectors='right'"
+    )
 
 
 def _biorthonormal(left: NDArray[Any], right: NDArray[Any]) -> tuple[NDArray[Any], str]:
