@@ -13,7 +13,7 @@ from mpsnh.base.model import Model
 from mpsnh.checks import described, require_method
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.language.opsum import OpSum
-from mpsnh.operators.localise import localise
+from mpsnh.operators.localise import LocalTerm, localise
 from mpsnh.operators.mpo import MPO, mpo
 
 
@@ -69,7 +69,11 @@ class HamiltonianModel(Model):
 
     @override
     def check(self) -> None:
-        localise(self.generator.terms, self.sites)
+        self._local_terms  # noqa: B018 - which checks them, once
+
+    @cached_property
+    def _local_terms(self) -> list[LocalTerm]:
+        return localise(self.generator.terms, self.sites)
 
     def mpo(self, t: float = 0.0) -> MPO:
         """Return H at a time as a matrix-product operator of minimal bond dimension."""

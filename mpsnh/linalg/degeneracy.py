@@ -71,13 +71,23 @@ def by_growth(
     """
     order = np.argsort(-growth, kind="stable")
     reach = np.minimum(errors, WIDEST / 2 * max(float(np.abs(levels).max(initial=0.0)), 1e-300))[order]
-    alike, number, first, least = np.empty(len(order), np.intp), 0, np.inf, np.inf
-    for k, rate, error in zip(order.tolist(), growth[order].tolist(), reach.tolist(), strict=True):
+    alike = np.empty(len(order), np.intp)
+    alike[order] = _alike(growth[order], reach)
+    return np.lexsort((levels, alike))
+
+
+def _alike(growth: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return a number for each level, equal for those each two of which agree within their errors."""
+    falls = -np.diff(growth, prepend=np.inf)
+    if ((falls == 0) | (falls > 2 * errors.max(initial=0.0))).all():  # no error decides
+        return np.cumsum(falls > 0)
+    alike, number, first, least = np.empty(len(growth), np.intp), 0, np.inf, np.inf
+    for k, (rate, error) in enumerate(zip(growth.tolist(), errors.tolist(), strict=True)):
         least = min(least, error)
-        if first - rate > 2 * least:  # else each two of them agree within their errors
+        if first - rate > 2 * least:
             number, first, least = number + 1, rate, error
         alike[k] = number
-    return np.lexsort((levels, alike))
+    return alike
 
 
 def growing_alike(values: NDArray[np.complex128], growth: NDArray[np.float64], errors: NDArray[np.float64]) -> int:

@@ -1,4 +1,7 @@
-"""Eigenvectors of general matrices by LAPACK's geev, without what scipy adds to it, which small matrices feel."""
+"""Eigenvectors of general matrices, and what goes before: LAPACK's geev and gebal.
+
+They are called without what scipy does besides, which takes as long as a small matrix.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def eigen_general(array: NDArray[Any]) -> tuple[NDArray[np.complex128], NDArray[
     Examples
     --------
     >>> values, left, right = eigen_general(np.array([[0.0, 1.0], [-4.0, 0.0]]))
-    >>> values.tolist(), np.abs(right[1] / right[0]).round(12).tolist()
+    >>> values.round(12).tolist(), np.abs(right[1] / right[0]).round(12).tolist()
     ([2j, -2j], [2.0, 2.0])
     """
     geev, size = _geev(len(array), np.iscomplexobj(array))
@@ -44,6 +47,37 @@ def eigen_general(array: NDArray[Any]) -> tuple[NDArray[np.complex128], NDArray[
         return values[0], left, right
     both = values[0] + 1j * values[1]
     return both, *(_vectors(side, values[1]) for side in (left, right))
+
+
+def balanced(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return D⁻¹ A D with rows and columns of similar size, and the diagonal of D.
+
+    Parameters
+    ----------
+    array : ndarray, shape (n, n)
+        The matrix A, real or complex.
+
+    Returns
+    -------
+    array : ndarray, shape (n, n)
+        D⁻¹ A D.
+    scale : ndarray, shape (n,)
+        Powers of 2, so that nothing is rounded.
+
+    Examples
+    --------
+    >>> array, scale = balanced(np.array([[1.0, 1024.0], [0.25, 1.0]]))
+    >>> array.tolist(), (scale / scale[1]).tolist()
+    ([[1.0, 16.0], [16.0, 1.0]], [64.0, 1.0])
+    """
+    array, _, _, scale, _ = _gebal(np.iscomplexobj(array))(array, scale=1, permute=0)
+    return array, scale
+
+
+@functools.cache
+def _gebal(is_complex: bool) -> Any:
+    (gebal,) = scipy.linalg.get_lapack_funcs(("gebal",), dtype=np.complex128 if is_complex else np.float64)
+    return gebal
 
 
 @functools.lru_cache(maxsize=64)

@@ -33,6 +33,11 @@ class Matrix:
     name : str
         What to call it in messages.
 
+    Attributes
+    ----------
+    sparse : bool
+        Whether it is stored as a sparse matrix.
+
     Raises
     ------
     ValueError
@@ -49,6 +54,7 @@ class Matrix:
         self.array: Any = array
         if not isinstance(array, scipy.sparse.csr_matrix):  # a copy of which would take longer than its checks
             self.array = scipy.sparse.csr_matrix(array) if scipy.sparse.issparse(array) else np.asarray(array)
+        self.sparse = not isinstance(self.array, np.ndarray)
         shape = self.array.shape
         require(len(shape) == 2 and shape[0] == shape[1] > 0, "matrix shape", shape, "square and not empty")
         stored: Any = self.array
@@ -84,11 +90,6 @@ class Matrix:
     def dim(self) -> int:
         """Number of rows."""
         return int(self.array.shape[0])
-
-    @property
-    def sparse(self) -> bool:
-        """Whether it is stored as a sparse matrix."""
-        return bool(scipy.sparse.issparse(self.array))
 
     @property
     def real(self) -> bool:
@@ -131,9 +132,10 @@ class Matrix:
     @cached_property
     def normal(self) -> bool:
         """Whether it commutes with its adjoint within rounding, as seen on a random vector."""
-        vector = _random_vector(self.dim)
         scaled = (self.dense if self.dim < 4 * SMALL else self.array) / (self.norm or 1.0)
         adjoint = scaled.conj().T
+        parts = _random_parts(self.dim)
+        vector = parts if self.real else parts @ np.array([[1], [1j]])
         image = adjoint @ vector
         missed = np.linalg.norm(scaled @ image - adjoint @ (scaled @ vector))
         return bool(missed <= COMMUTES * np.linalg.norm(image))
@@ -168,10 +170,9 @@ class Matrix:
 
 
 @functools.lru_cache(maxsize=4)
-def _random_vector(dim: int) -> NDArray[np.complex128]:
-    """Return a vector that is the same for all matrices."""
-    vector: NDArray[np.complex128] = np.random.default_rng(0).standard_normal((2, dim)).T @ [1, 1j]
-    return vector
+def _random_parts(dim: int) -> NDArray[np.float64]:
+    """Return the real and the imaginary part of a vector as columns, the same ones for all matrices."""
+    return np.ascontiguousarray(np.random.default_rng(0).standard_normal((2, dim)).T)
 
 
 def _unbalanced_triangle(array: NDArray[Any]) -> bool:

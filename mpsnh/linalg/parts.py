@@ -15,7 +15,7 @@ from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.degeneracy import degenerate_groups, same_levels
 from mpsnh.linalg.eigenvectors import BIORTHOGONALITY, inverse_iteration, paired, projector_norms
 from mpsnh.linalg.gauge import turned_back
-from mpsnh.linalg.general import eigen_general
+from mpsnh.linalg.general import balanced, eigen_general
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.normal import eigen_normal, refined
 from mpsnh.linalg.schur import schur_values
@@ -126,8 +126,7 @@ class Part:
         elif self.kind != "general":
             array, logs, mismatch = self.matrix.dense, np.zeros(self.matrix.dim), 0.0
         else:
-            (balance,) = scipy.linalg.get_lapack_funcs(("gebal",), (self.matrix.dense,))
-            array, _, _, scale, _ = balance(self.matrix.dense, scale=1, permute=0)
+            array, scale = balanced(self.matrix.dense)
             logs, mismatch = np.log(scale), 0.0
         largest = float(np.abs(array).max())
         # LAPACK loses levels of matrices that are too large or too small
@@ -162,7 +161,7 @@ class Part:
                 return Solved(values, self._errors(conditions))
             values, left, right = eigen_general(array)
             with np.errstate(divide="ignore"):
-                conditions = 1 / np.abs(np.einsum("ij,ij->j", left.conj(), right))
+                conditions = 1 / np.abs(np.vecdot(left, right, axis=0))
             return Solved(values, self._errors(conditions), right, left)
         if self.kind == "normal":
             try:

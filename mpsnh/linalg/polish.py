@@ -115,10 +115,9 @@ def _polished(
 
 
 def _residuals(array: Any, values: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
-    levels = values[: vectors.shape[1]]
-    residuals: NDArray[np.float64] = np.linalg.norm(array @ vectors - vectors * levels, axis=0)
-    residuals /= np.linalg.norm(vectors, axis=0)
-    return residuals
+    missed = array @ vectors - vectors * values[: vectors.shape[1]]
+    squares = np.vecdot(missed, missed, axis=0).real / np.vecdot(vectors, vectors, axis=0).real
+    return np.sqrt(squares)
 
 
 def _inverse_iterated(array: Any, level: complex, allowed: float) -> NDArray[np.complex128]:
