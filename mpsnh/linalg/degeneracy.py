@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy  # which loads its parts when they are first used
 import scipy.sparse
 import scipy.sparse.csgraph
-import scipy.spatial
 from numpy.typing import NDArray
 
 from mpsnh.linalg.bounds import EPS

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import scipy.optimize
+import scipy  # which loads its parts when they are first used
 import scipy.sparse
 from numpy.typing import NDArray
 

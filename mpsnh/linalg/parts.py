@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import scipy  # which loads its parts when they are first used
 import scipy.linalg
-import scipy.spatial
 from numpy.typing import NDArray
 
 from mpsnh.linalg.bounds import EPS

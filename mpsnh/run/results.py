@@ -13,10 +13,9 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from mpsnh.checks import require, say
@@ -36,6 +35,9 @@ from mpsnh.run.state import FAILURES, GRID, STATUS, is_storable
 from mpsnh.run.store import FAILED, MISSING, Store, region_name
 from mpsnh.run.task import Outcome, Task, run_first
 from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Results:
@@ -328,6 +330,8 @@ class Results:
 
     def dataset(self) -> xr.Dataset:
         """Return the results of the points that were asked for."""
+        import xarray as xr  # for which workers of a sweep need not wait
+
         if self.store is not None:
             names = [name for name in self.form.parts if name != SEAL]
             data, status = self.store.loaded(self.wanted, names)
@@ -378,6 +382,8 @@ def _require_names(names: Collection[str]) -> None:
 
 def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
     """Return the results with what failed in an attribute, and warn of it."""
+    import xarray as xr
+
     first = failures[0]
     with contextlib.suppress(OSError, ValueError):  # of a screen that is closed
         warnings.warn(

@@ -10,10 +10,9 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
-import xarray as xr
 from tqdm.auto import tqdm
 
 from mpsnh import notebook
@@ -27,6 +26,9 @@ from mpsnh.run.checkpoint import Checkpoint, Progress
 from mpsnh.run.fingerprint import fingerprint
 from mpsnh.run.provenance import versions
 from mpsnh.run.shapes import Shapes, not_finite, require_dimensions
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 R = TypeVar("R", bound=Record)
 
@@ -179,6 +181,8 @@ class Simulation(Generic[R]):
             warnings.warn(
                 f"the result {name!r} is not finite; a sweep would count it as failed", RuntimeWarning, stacklevel=2
             )
+        import xarray as xr  # for which workers of a sweep need not wait
+
         return xr.Dataset(data, coords, self.provenance())
 
     def measured(

@@ -8,10 +8,9 @@ import shutil
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from mpsnh.checks import require_memory
@@ -26,6 +25,9 @@ from mpsnh.run.place import Place
 from mpsnh.run.regions import DONE, FAILED, MISSING, Regions, gathered, region_name
 from mpsnh.run.seal import SEAL
 from mpsnh.run.state import FAILURES, GRID, STATUS, State, made
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["DONE", "FAILED", "FAILURES", "GRID", "MISSING", "STATUS", "DamagedError", "Store", "region_name"]
 
@@ -347,6 +349,8 @@ class Store:
         Dataset, ndarray of int
             The results as from `load`, and the status of each point; one that is not what was written is missing.
         """
+        import xarray as xr  # for which workers of a sweep need not wait
+
         state = self.state
         parts = {name: part for name, part in state.form.parts.items() if names is None or name in names}
         each = sum(part.dtype.itemsize * int(np.prod(part.shape, dtype=float)) for part in parts.values())
