@@ -26,7 +26,8 @@ def eigen_general(array: NDArray[Any]) -> tuple[NDArray[np.complex128], NDArray[
     values : ndarray of complex, shape (n,)
         Those of a real matrix come in exact conjugate pairs.
     left, right : ndarray, shape (n, n)
-        Vectors of unit norm as columns; real if the matrix and all levels are.
+        Vectors of unit norm as columns. Those of a real matrix are packed: real and imaginary part of the first of each
+        conjugate pair (`unpacked`).
 
     Raises
     ------
@@ -36,17 +37,66 @@ def eigen_general(array: NDArray[Any]) -> tuple[NDArray[np.complex128], NDArray[
     Examples
     --------
     >>> values, left, right = eigen_general(np.array([[0.0, 1.0], [-4.0, 0.0]]))
-    >>> values.round(12).tolist(), np.abs(right[1] / right[0]).round(12).tolist()
-    ([2j, -2j], [2.0, 2.0])
+    >>> first, second = unpacked(right, values).T
+    >>> values.round(12).tolist(), (first[1] / first[0]).round(12).tolist()
+    ([2j, -2j], 2j)
     """
     geev, size = _geev(len(array), np.iscomplexobj(array))
     *values, left, right, status = geev(array, lwork=size)
     if status:
         raise np.linalg.LinAlgError(f"the eigenvalues of a matrix of dimension {len(array)} do not converge")
-    if len(values) == 1:
-        return values[0], left, right
-    both = values[0] + 1j * values[1]
-    return both, *(_vectors(side, values[1]) for side in (left, right))
+    return values[0] if len(values) == 1 else values[0] + 1j * values[1], left, right
+
+
+def unpacked(vectors: NDArray[Any], values: NDArray[np.complex128]) -> NDArray[Any]:
+    """Return vectors that LAPACK may have packed, which are real if all levels are.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, m)
+        Columns that are vectors, or if they are real the real and the imaginary part of the first of a conjugate pair.
+    values : ndarray of complex, shape (m,)
+        The levels.
+
+    Examples
+    --------
+    >>> unpacked(np.eye(2), np.array([1j, -1j])).tolist()
+    [[(1+0j), (1-0j)], [1j, -1j]]
+    """
+    first = np.flatnonzero(values.imag > 0)
+    if np.iscomplexobj(vectors) or not len(first):
+        return vectors
+    both = vectors.astype(complex)
+    both.imag[:, first] = vectors[:, first + 1]
+    both[:, first + 1] = both[:, first].conj()
+    return both
+
+
+def overlaps(left: NDArray[Any], right: NDArray[Any], values: NDArray[np.complex128]) -> NDArray[Any]:
+    """Return ⟨l|r⟩ of each level.
+
+    Parameters
+    ----------
+    left, right : ndarray, shape (n, m)
+        As for `unpacked`.
+    values : ndarray of complex, shape (m,)
+        The levels.
+
+    Examples
+    --------
+    >>> overlaps(np.eye(2), np.eye(2), np.array([1j, -1j])).tolist()
+    [(2+0j), (2-0j)]
+    """
+    products = np.vecdot(left, right, axis=0)
+    first = np.flatnonzero(values.imag > 0)
+    if np.iscomplexobj(products) or not len(first):
+        return products
+    both, second = products.astype(complex), first + 1
+    both[first] += products[second]
+    crossed = np.vecdot(left[:, first], right[:, second], axis=0)
+    both[first] += 1j * (crossed - np.vecdot(left[:, second], right[:, first], axis=0))
+    both[second] = both[first].conj()
+    return both
 
 
 def balanced(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -86,14 +136,3 @@ def _geev(dim: int, is_complex: bool) -> tuple[Any, int]:
     kind = np.complex128 if is_complex else np.float64
     geev, geev_lwork = scipy.linalg.get_lapack_funcs(("geev", "geev_lwork"), dtype=kind)
     return geev, int(geev_lwork(dim)[0].real)
-
-
-def _vectors(packed: NDArray[np.float64], imaginary: NDArray[np.float64]) -> NDArray[Any]:
-    """Return vectors of a real matrix; LAPACK gives the real and the imaginary part of one of each conjugate pair."""
-    first = np.flatnonzero(imaginary > 0)
-    if not len(first):
-        return packed
-    vectors = packed.astype(complex)
-    vectors.imag[:, first] = packed[:, first + 1]
-    vectors[:, first + 1] = vectors[:, first].conj()
-    return vectors

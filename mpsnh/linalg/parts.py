@@ -15,7 +15,7 @@ from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.degeneracy import degenerate_groups, same_levels
 from mpsnh.linalg.eigenvectors import BIORTHOGONALITY, inverse_iteration, paired, projector_norms
 from mpsnh.linalg.gauge import turned_back
-from mpsnh.linalg.general import balanced, eigen_general
+from mpsnh.linalg.general import balanced, eigen_general, overlaps, unpacked
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.normal import eigen_normal, refined
 from mpsnh.linalg.schur import schur_values
@@ -44,6 +44,8 @@ ACCURATE = 1e-8
 
 class Solved(NamedTuple):
     """Levels of a part with their errors; vectors of unit norm in its frame as columns, if they come at once.
+
+    Left ones are packed as LAPACK gives them.
 
     Examples
     --------
@@ -161,8 +163,8 @@ class Part:
                 return Solved(values, self._errors(conditions))
             values, left, right = eigen_general(array)
             with np.errstate(divide="ignore"):
-                conditions = 1 / np.abs(np.vecdot(left, right, axis=0))
-            return Solved(values, self._errors(conditions), right, left)
+                conditions = 1 / np.abs(overlaps(left, right, values))
+            return Solved(values, self._errors(conditions), unpacked(right, values), left)
         if self.kind == "normal":
             try:
                 pairs = eigen_normal(array)
@@ -196,10 +198,10 @@ class Part:
         groups = degenerate_groups(labels)
         array, logs, unit, *_ = self.frame
         defective, problem = np.zeros(len(wanted), bool), ""
-        left, right = self._unpaired(solved, wanted, labels)
-        if self.kind == "general":
-            if both or groups:
-                left, right, defective = paired(array, values, groups, left, right)
+        sided = both or bool(groups)
+        left, right = self._unpaired(solved, wanted, labels, both=sided)
+        if self.kind == "general" and sided:
+            left, right, defective = paired(array, values, groups, left, right)
             if both and not defective.any():
                 left, problem = _biorthonormal(left, right)
         if logs is not None:
@@ -246,15 +248,16 @@ class Part:
         return np.asarray(solved.errors[wanted] > MERGING * distances[:, 1])
 
     def _unpaired(
-        self, solved: Solved, wanted: NDArray[np.intp], labels: NDArray[np.intp]
+        self, solved: Solved, wanted: NDArray[np.intp], labels: NDArray[np.intp], *, both: bool
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return left and right vectors of unit norm in this frame."""
+        """Return left and right vectors of unit norm in this frame; right ones on either side if both need not be."""
         if solved.right is not None:
             every = len(wanted) == len(solved.values)
             right = solved.right if every else solved.right[:, wanted]
-            if solved.left is None:  # of a normal matrix
+            if solved.left is None or not both:  # of a normal matrix they are the same
                 return right, right
-            return solved.left if every else solved.left[:, wanted], right
+            left = unpacked(solved.left, solved.values)
+            return left if every else left[:, wanted], right
         array = self.frame.array
         left, right = (np.zeros((len(array), len(wanted)), complex) for _ in range(2))
         for label in np.unique(labels):
