@@ -122,10 +122,14 @@ class Matrix:
         return dense
 
     @cached_property
+    def largest(self) -> float:
+        """The size of the largest element."""
+        return float(np.abs(self._elements).max(initial=0.0))
+
+    @cached_property
     def norm(self) -> float:
         """The Frobenius norm."""
-        largest = float(np.abs(self._elements).max(initial=0.0))
-        return largest * float(np.linalg.norm(self._elements / largest)) if largest else 0.0
+        return self.largest * float(np.linalg.norm(self._elements / self.largest)) if self.largest else 0.0
 
     @property
     def scale(self) -> float:

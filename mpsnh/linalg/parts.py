@@ -122,19 +122,22 @@ class Part:
     @cached_property
     def frame(self) -> Frame:
         """D⁻¹ H D: the imaginary gauge, or else LAPACK's balancing."""
-        gauge = self.matrix.gauge
+        gauge, inside, logs, mismatch = self.matrix.gauge, self.matrix, np.zeros(0), 0.0
         if gauge is not None:
             array, logs, mismatch = gauge.array.toarray(), gauge.logs, gauge.mismatch
-        elif self.kind != "general":
-            array, logs, mismatch = self.matrix.dense, np.zeros(self.matrix.dim), 0.0
-        else:
+            inside = Matrix(array)
+        elif self.kind == "general":
             array, scale = balanced(self.matrix.dense)
-            logs, mismatch = np.log(scale), 0.0
-        largest = float(np.abs(array).max())
-        # LAPACK loses levels of matrices that are too large or too small
-        unit = 1.0 if not largest or 1 / HUGE < largest < HUGE else 2.0 ** int(np.log2(largest))
-        inside = Matrix(array if unit == 1.0 else array / unit)
-        return Frame(inside.array, logs if logs.any() else None, unit, inside.norm, ROUNDING + mismatch)
+            if (scale != 1).any():
+                inside, logs = Matrix(array), np.log(scale)
+        else:
+            array = self.matrix.dense
+        unit = 1.0
+        if inside.largest and not 1 / HUGE < inside.largest < HUGE:  # LAPACK loses levels of such matrices
+            unit = 2.0 ** int(np.log2(inside.largest))
+            inside = Matrix(array / unit)
+            array = inside.array
+        return Frame(array, logs if logs.any() else None, unit, inside.norm, ROUNDING + mismatch)
 
     def _errors(self, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how far rounding moves levels, which is no more than any matrix allows.
