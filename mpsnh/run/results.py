@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import lazy_loader
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,6 +39,8 @@ from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 
 class Results:
@@ -330,8 +333,6 @@ class Results:
 
     def dataset(self) -> xr.Dataset:
         """Return the results of the points that were asked for."""
-        import xarray as xr  # for which workers of a sweep need not wait
-
         if self.store is not None:
             names = [name for name in self.form.parts if name != SEAL]
             data, status = self.store.loaded(self.wanted, names)
@@ -382,8 +383,6 @@ def _require_names(names: Collection[str]) -> None:
 
 def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
     """Return the results with what failed in an attribute, and warn of it."""
-    import xarray as xr
-
     first = failures[0]
     with contextlib.suppress(OSError, ValueError):  # of a screen that is closed
         warnings.warn(

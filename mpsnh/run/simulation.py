@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+import lazy_loader
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -29,6 +30,8 @@ from mpsnh.run.shapes import Shapes, not_finite, require_dimensions
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 R = TypeVar("R", bound=Record)
 
@@ -181,8 +184,6 @@ class Simulation(Generic[R]):
             warnings.warn(
                 f"the result {name!r} is not finite; a sweep would count it as failed", RuntimeWarning, stacklevel=2
             )
-        import xarray as xr  # for which workers of a sweep need not wait
-
         return xr.Dataset(data, coords, self.provenance())
 
     def measured(

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import lazy_loader
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,8 @@ from mpsnh.run.state import FAILURES, GRID, STATUS, State, made
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 __all__ = ["DONE", "FAILED", "FAILURES", "GRID", "MISSING", "STATUS", "DamagedError", "Store", "region_name"]
 
@@ -349,8 +352,6 @@ class Store:
         Dataset, ndarray of int
             The results as from `load`, and the status of each point; one that is not what was written is missing.
         """
-        import xarray as xr  # for which workers of a sweep need not wait
-
         state = self.state
         parts = {name: part for name, part in state.form.parts.items() if names is None or name in names}
         each = sum(part.dtype.itemsize * int(np.prod(part.shape, dtype=float)) for part in parts.values())

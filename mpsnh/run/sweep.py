@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import lazy_loader
 from numpy.typing import NDArray
 
 from mpsnh.checks import described, require
@@ -26,6 +27,8 @@ from mpsnh.run.workers import Workers
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 
 def sweep(
