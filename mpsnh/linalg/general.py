@@ -48,7 +48,9 @@ def eigen_general(array: NDArray[Any]) -> tuple[NDArray[np.complex128], NDArray[
     return values[0] if len(values) == 1 else values[0] + 1j * values[1], left, right
 
 
-def unpacked(vectors: NDArray[Any], values: NDArray[np.complex128]) -> NDArray[Any]:
+def unpacked(
+    vectors: NDArray[Any], values: NDArray[np.complex128], chosen: NDArray[np.intp] | None = None
+) -> NDArray[Any]:
     """Return vectors that LAPACK may have packed, which are real if all levels are.
 
     Parameters
@@ -57,19 +59,23 @@ def unpacked(vectors: NDArray[Any], values: NDArray[np.complex128]) -> NDArray[A
         Columns that are vectors, or if they are real the real and the imaginary part of the first of a conjugate pair.
     values : ndarray of complex, shape (m,)
         The levels.
+    chosen : ndarray of int, optional
+        Which are wanted, in this order; all if not given.
 
     Examples
     --------
     >>> unpacked(np.eye(2), np.array([1j, -1j])).tolist()
     [[(1+0j), (1-0j)], [1j, -1j]]
     """
-    first = np.flatnonzero(values.imag > 0)
-    if np.iscomplexobj(vectors) or not len(first):
-        return vectors
-    both = vectors.astype(complex)
-    both.imag[:, first] = vectors[:, first + 1]
-    both[:, first + 1] = both[:, first].conj()
-    return both
+    if np.iscomplexobj(vectors) or not values.imag.any():
+        return vectors if chosen is None else vectors[:, chosen]
+    chosen = np.arange(len(values)) if chosen is None else chosen
+    sign = np.sign(values.imag[chosen]).astype(int)
+    turning = np.flatnonzero(sign)
+    found = np.zeros((len(vectors), len(chosen)), complex, order="F")
+    found.real = vectors[:, chosen - (sign < 0)]
+    found.imag[:, turning] = sign[turning] * vectors[:, (chosen + (sign > 0))[turning]]
+    return found
 
 
 def overlaps(left: NDArray[Any], right: NDArray[Any], values: NDArray[np.complex128]) -> NDArray[Any]:

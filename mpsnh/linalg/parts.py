@@ -45,7 +45,7 @@ ACCURATE = 1e-8
 class Solved(NamedTuple):
     """Levels of a part with their errors; vectors of unit norm in its frame as columns, if they come at once.
 
-    Left ones are packed as LAPACK gives them.
+    Those of both sides are packed as LAPACK gives them.
 
     Examples
     --------
@@ -167,7 +167,7 @@ class Part:
             values, left, right = eigen_general(array)
             with np.errstate(divide="ignore"):
                 conditions = 1 / np.abs(overlaps(left, right, values))
-            return Solved(values, self._errors(conditions), unpacked(right, values), left)
+            return Solved(values, self._errors(conditions), right, left)
         if self.kind == "normal":
             try:
                 pairs = eigen_normal(array)
@@ -194,14 +194,14 @@ class Part:
         both : bool
             Whether left vectors must be orthogonal to right ones of other levels, too.
         """
-        labels, wanted = self._same(solved), np.arange(len(solved.values))
-        if len(chosen) < len(wanted):
+        labels, wanted = self._same(solved), chosen
+        sided = both or len(degenerate_groups(labels)) > 0
+        if sided or self.kind != "general":
             wanted = np.flatnonzero(np.isin(labels, labels[chosen]))  # of degenerate levels all
         labels, values = labels[wanted], solved.values[wanted]
         groups = degenerate_groups(labels)
         array, logs, unit, *_ = self.frame
         defective, problem = np.zeros(len(wanted), bool), ""
-        sided = both or bool(groups)
         left, right = self._unpaired(solved, wanted, labels, both=sided)
         if self.kind == "general" and sided:
             left, right, defective = paired(array, values, groups, left, right)
@@ -212,7 +212,7 @@ class Part:
                 right, defective = _refined(array, right, logs)
                 left = right
             left, right = turned_back(left, right, logs)
-        here = np.searchsorted(wanted, chosen)
+        here = slice(None) if wanted is chosen else np.searchsorted(wanted, chosen)
         if both:
             conditions = self._conditions(solved, wanted, projector_norms(left, right, groups), defective)
             problem, conditions, left = _exceptional(conditions) or problem, conditions[here], left[:, here]
@@ -255,12 +255,11 @@ class Part:
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return left and right vectors of unit norm in this frame; right ones on either side if both need not be."""
         if solved.right is not None:
-            every = len(wanted) == len(solved.values)
-            right = solved.right if every else solved.right[:, wanted]
-            if solved.left is None or not both:  # of a normal matrix they are the same
+            if solved.left is None:  # of a normal matrix they are the same, and never packed
+                right = solved.right[:, wanted]
                 return right, right
-            left = unpacked(solved.left, solved.values)
-            return left if every else left[:, wanted], right
+            right = unpacked(solved.right, solved.values, wanted)
+            return unpacked(solved.left, solved.values, wanted) if both else right, right
         array = self.frame.array
         left, right = (np.zeros((len(array), len(wanted)), complex) for _ in range(2))
         for label in np.unique(labels):
