@@ -147,7 +147,7 @@ def _names(cls: type) -> tuple[str, ...]:
     """Return the names of all parameters."""
     known = _KNOWN_NAMES.get(cls)
     if known is None:
-        known = _KNOWN_NAMES[cls] = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
+        known = _KNOWN_NAMES[cls] = tuple(field.name for field in fields(cls))
     return known
 
 

@@ -93,14 +93,15 @@ def overlaps(left: NDArray[Any], right: NDArray[Any], values: NDArray[np.complex
     >>> overlaps(np.eye(2), np.eye(2), np.array([1j, -1j])).tolist()
     [(2+0j), (2-0j)]
     """
-    products = np.vecdot(left, right, axis=0)
+    products: NDArray[Any] = np.vecdot(left.T, right.T)
     first = np.flatnonzero(values.imag > 0)
     if np.iscomplexobj(products) or not len(first):
         return products
-    both, second = products.astype(complex), first + 1
+    both: NDArray[np.complex128] = products.astype(complex)
+    second = first + 1
     both[first] += products[second]
-    crossed = np.vecdot(left[:, first], right[:, second], axis=0)
-    both[first] += 1j * (crossed - np.vecdot(left[:, second], right[:, first], axis=0))
+    crossed = np.vecdot(left[:, first].T, right[:, second].T)
+    both[first] += 1j * (crossed - np.vecdot(left[:, second].T, right[:, first].T))
     both[second] = both[first].conj()
     return both
 

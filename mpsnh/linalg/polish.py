@@ -123,8 +123,9 @@ def _residuals(array: Any, values: NDArray[Any], vectors: NDArray[Any]) -> NDArr
     for k in range(0, vectors.shape[1], columns):
         some = vectors[:, k : k + columns]
         missed = array @ some - some * values[k : k + some.shape[1]]
-        squares.append(np.vecdot(missed, missed, axis=0).real / np.vecdot(some, some, axis=0).real)
-    return np.sqrt(np.concatenate([np.empty(0), *squares]))
+        squares.append(np.vecdot(missed.T, missed.T).real / np.vecdot(some.T, some.T).real)
+    residuals: NDArray[np.float64] = np.sqrt(np.concatenate([np.empty(0), *squares]))
+    return residuals
 
 
 def _inverse_iterated(array: Any, level: complex, allowed: float) -> NDArray[np.complex128]:

@@ -107,7 +107,7 @@ def _conditions(
         *(*sides, n, triangle, n, left, n, right, n, columns, number, *rest, status),
     )
     levels = values if chosen is None else values[chosen]
-    norms, overlap = [np.vecdot(side, side, axis=0).real for side in (left, right)], overlaps(left, right, levels)
+    norms, overlap = [np.vecdot(side.T, side.T).real for side in (left, right)], overlaps(left, right, levels)
     if not complex_one:  # the two columns of a conjugate pair are the real and imaginary part of one vector
         first = np.flatnonzero(levels.imag > 0)
         for norm in norms:
