@@ -65,16 +65,16 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
 
     def __new__(cls, *arguments: Any, **parameters: Any) -> Self:
         """Refuse parameters that do not exist, with a hint."""
-        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        listed = ", ".join(known) or "none"
+        known = _names(cls)
         if arguments:
-            raise TypeError(f"{cls.__name__} takes its parameters by name: {listed}")
+            raise TypeError(f"{cls.__name__} takes its parameters by name: {', '.join(known) or 'none'}")
         for name in parameters:
             if name not in known and isinstance(getattr(cls, name, None), bool | int | float | complex | str):
                 raise TypeError(f"{cls.__name__}.{name} is no parameter, since {_annotated(name, getattr(cls, name))}")
             if name not in known:
                 raise TypeError(
-                    f"{cls.__name__} has no parameter {name!r}{did_you_mean(name, known)}; it has: {listed}"
+                    f"{cls.__name__} has no parameter {name!r}{did_you_mean(name, known)}; it has: "
+                    f"{', '.join(known) or 'none'}"
                 )
         _require_methods(cls)
         return super().__new__(cls)
@@ -82,11 +82,14 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     def __post_init__(self) -> None:
         """Check and convert all fields, then call `validate`."""
         hints = _hints(type(self))
-        for field in fields(self):  # type: ignore[arg-type]
-            value = _checked(field.name, getattr(self, field.name), hints.get(field.name, Any))
-            object.__setattr__(self, field.name, value)
+        for name in _names(type(self)):
+            given = getattr(self, name)
+            value = _checked(name, given, hints.get(name, Any))
+            if value is not given:
+                object.__setattr__(self, name, value)
         for cls in reversed(type(self).__mro__):  # each of them, whether or not a subclass calls super().validate()
-            vars(cls).get("validate", Value.validate)(self)
+            if "validate" in vars(cls):
+                vars(cls)["validate"](self)
 
     def __getstate__(self) -> dict[str, Any]:
         # All but what is made again on demand.
@@ -104,14 +107,14 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
 
     def _key(self) -> tuple[Any, ...]:
         """Return the parameters as they are compared, arrays by their elements."""
-        values = (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+        values = (getattr(self, name) for name in _names(type(self)))
         return tuple((v.dtype.str, v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values)
 
     def validate(self) -> None:  # noqa: B027 - there may be nothing to check
         """Check conditions between parameters; the fields have their final types here."""
 
     def _repr_html_(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        values = {name: getattr(self, name) for name in _names(type(self))}
         return notebook.table(type(self).__name__, values)
 
     def parameters(self) -> dict[str, Any]:
@@ -127,33 +130,47 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         >>> observables.MidCurrent(half_width=2).parameters()
         {'type': 'mpsnh.observables.MidCurrent', 'half_width': 2}
         """
-        listed = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+        listed = {name: _plain(getattr(self, name)) for name in _names(type(self))}
         if type(self).definition != 1:
             listed = {"definition": type(self).definition, **listed}
         return {"type": public_name(type(self)), **listed}
 
 
+_KNOWN_NAMES: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
+"""The names of the parameters of classes."""
+
 _KNOWN_HINTS: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
 """The annotations of classes all of which could be resolved: to do it again takes longer than a small simulation."""
 
 
+def _names(cls: type) -> tuple[str, ...]:
+    """Return the names of all parameters."""
+    known = _KNOWN_NAMES.get(cls)
+    if known is None:
+        known = _KNOWN_NAMES[cls] = tuple(field.name for field in fields(cls))
+    return known
+
+
 def _hints(cls: type) -> dict[str, Any]:
     """Resolve annotations, leaving out those that name things of an enclosing function's scope."""
-    if cls in _KNOWN_HINTS:
-        return _KNOWN_HINTS[cls]
+    known = _KNOWN_HINTS.get(cls)
+    if known is not None:
+        return known
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         scope = getattr(sys.modules.get(base.__module__), "__dict__", {})
         for name, hint in inspect.get_annotations(base).items():
             with contextlib.suppress(NameError, TypeError):
                 hints |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: hint}), scope)
-    if all(field.name in hints for field in fields(cls)):
+    if all(name in hints for name in _names(cls)):
         _KNOWN_HINTS[cls] = hints
     return hints
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
     """Return `value` as the plain Python object that `hint` asks for, or raise."""
+    if type(value) is hint and hint in (bool, int, str):
+        return value
     origin, options = get_origin(hint), get_args(hint)
     if isinstance(value, np.ndarray) and value.ndim > 0 and origin is not tuple and hint not in (bool, int, float, str):
         return _frozen(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from typing_extensions import override
 
@@ -13,8 +13,10 @@ from mpsnh.base.model import Model
 from mpsnh.checks import described, require_method
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.language.opsum import OpSum
-from mpsnh.operators.localise import localise
-from mpsnh.operators.mpo import MPO, mpo
+from mpsnh.operators.localise import LocalTerm, localise
+
+if TYPE_CHECKING:
+    from mpsnh.operators.mpo import MPO
 
 
 @runtime_checkable
@@ -69,8 +71,14 @@ class HamiltonianModel(Model):
 
     @override
     def check(self) -> None:
-        localise(self.generator.terms, self.sites)
+        self._local_terms  # noqa: B018 - which checks them, once
+
+    @cached_property
+    def _local_terms(self) -> list[LocalTerm]:
+        return localise(self.generator.terms, self.sites)
 
     def mpo(self, t: float = 0.0) -> MPO:
         """Return H at a time as a matrix-product operator of minimal bond dimension."""
+        from mpsnh.operators.mpo import mpo  # whose quimb exact methods need not wait for
+
         return mpo(self.generator, self.sites, t)

@@ -12,10 +12,7 @@ from typing_extensions import override
 
 from mpsnh.base.capability import Capability
 from mpsnh.base.records import Record
-from mpsnh.states.density_mps import DensityMPS
-from mpsnh.states.folded import FoldedMPS
-from mpsnh.states.mps import MPS
-from mpsnh.states.state import Pure, State
+from mpsnh.states.state import MatrixProduct, Mixed, Pure, State
 
 NEVER = 1e300
 """A time that no run reaches; finite, because results that are not finite count as failed."""
@@ -58,7 +55,7 @@ class Snapshot(Record):
     @override
     def holds(self) -> frozenset[Capability]:
         pure, known = isinstance(self.state, Pure), self.log_norm is not None
-        mixed = isinstance(self.state, DensityMPS)
+        mixed = isinstance(self.state, Mixed) and isinstance(self.state, MatrixProduct)
         return frozenset([Capability.PURE_STATE] * pure + [Capability.DENSITY_MPS] * mixed + [Capability.NORM] * known)
 
     @override
@@ -170,5 +167,5 @@ class TruncatedSnapshot(Snapshot):
     @property
     def max_bond(self) -> float:
         """The largest bond dimension of the state."""
-        assert isinstance(self.state, MPS | FoldedMPS | DensityMPS)
+        assert isinstance(self.state, MatrixProduct)
         return float(self.state.max_bond())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import functools
 import math
 import numbers
@@ -67,8 +68,9 @@ class OpSum:
     True
     """
 
-    __slots__ = ("terms",)
+    __slots__ = ("_simple", "terms")
     terms: tuple[Term, ...]
+    _simple: tuple[Term, ...] | None
 
     def __init__(self, terms: Iterable[tuple[Any, ...]] | tuple[Any, ...] = ()) -> None:
         if isinstance(terms, str) or not isinstance(terms, Iterable):
@@ -76,13 +78,22 @@ class OpSum:
         if _is_term(terms):
             terms = (terms,)
         self.terms = tuple(term if isinstance(term, Term) else _parsed(term) for term in terms)
+        self._simple = None
 
     @classmethod
-    def _of(cls, terms: Iterable[Term]) -> OpSum:
+    def _of(cls, terms: Iterable[Term], *, simple: bool = False) -> OpSum:
         """Return the sum of terms that were checked before."""
         made = object.__new__(cls)
         made.terms = tuple(terms)
+        made._simple = made.terms if simple else None
         return made
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        # All but what is found again on demand, as digests of what is captured are those of its pickle.
+        return None, {"terms": self.terms}
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        self.terms, self._simple = state[1]["terms"], None
 
     @classmethod
     def sum(cls, items: Iterable[Summand] | tuple[Any, ...]) -> OpSum:
@@ -98,7 +109,10 @@ class OpSum:
         >>> print(OpSum.sum((1.5, "Sz", j) for j in range(2)))
         1.5 Sz_0 + 1.5 Sz_1
         """
-        return cls._of(term for item in ([items] if _is_term(items) else items) for term in _terms_of(item))
+        terms: list[Term] = []
+        for item in [items] if _is_term(items) else items:
+            terms += _terms_of(item)
+        return cls._of(terms)
 
     def __add__(self, other: Summand) -> OpSum:
         return OpSum._of(self.terms + _terms_of(other))
@@ -163,13 +177,14 @@ class OpSum:
         >>> print((OpSum() + (1, "Sz", 1, "Sz", 0) + (2, "Sz", 0, "Id", 3, "Sz", 1)).simplify())
         3 Sz_0 Sz_1
         """
-        products, places, signs = _merged(tuple(term.factors for term in self.terms))
-        sums: list[complex] = [0] * len(products)
-        for term, place, sign in zip(self.terms, places, signs, strict=True):
-            sums[place] += sign * term.coefficient
-        return OpSum._of(
-            Term(_finite(value), product) for product, value in zip(products, sums, strict=True) if value != 0
-        )
+        if self._simple is None:
+            products, places, signs = _like(tuple([term.factors for term in self.terms]))
+            sums: list[complex] = [0] * len(products)
+            for term, place, sign in zip(self.terms, places, signs, strict=True):
+                sums[place] += sign * term.coefficient
+            there = [Term(_finite(value), product) for product, value in zip(products, sums, strict=True) if value != 0]
+            self._simple = tuple(there)
+        return OpSum._of(self._simple, simple=True)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OpSum) and self.simplify().terms == other.simplify().terms
@@ -222,7 +237,7 @@ def _terms_of(item: Summand) -> tuple[Term, ...]:
 
 def _parsed(item: tuple[Any, ...]) -> Term:
     """Check a user's tuple and make it a term."""
-    if not isinstance(item, Sequence) or isinstance(item, str):
+    if type(item) is not tuple and (not isinstance(item, Sequence) or isinstance(item, str)):
         raise TypeError(f"{item!r} is no term: {FORM}")
     if not item or not _is_number(item[0]):
         raise TypeError(f"{item!r} does not begin with a number: {FORM}")
@@ -259,13 +274,13 @@ def _finite(number: Any) -> complex:
         value = complex(number)
     except OverflowError:  # of an integer that no float holds
         value = complex(math.inf)
-    if not (math.isfinite(value.real) and math.isfinite(value.imag)):
+    if not cmath.isfinite(value):
         raise ValueError(f"coefficient {described(number)} must be finite")
     return value
 
 
 @functools.lru_cache(maxsize=64)
-def _merged(products: tuple[tuple[Factor, ...], ...]) -> tuple[list[tuple[Factor, ...]], list[int], list[int]]:
+def _like(products: tuple[tuple[Factor, ...], ...]) -> tuple[list[tuple[Factor, ...]], list[int], list[int]]:
     """Return the different products of a sum in order, and for each of its terms which one it is, with which sign."""
     signs, ordered = zip(*map(_sorted_factors, products), strict=True) if products else ((), ())
     different = sorted(set(ordered), key=lambda factors: [(site, name) for name, site in factors])

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy  # which loads its parts when they are first used
 import scipy.sparse
 import scipy.sparse.csgraph
-import scipy.spatial
 from numpy.typing import NDArray
+
+from mpsnh.linalg.bounds import EPS
+
+DIRECTION = np.exp(0.7j)
+"""A direction in the complex plane along which levels that differ, conjugate ones too, are rarely at the same place."""
 
 WIDEST = 1e-6
 """Largest distance, relative to the scale, at which errors make two levels one: larger errors say nothing."""
@@ -31,8 +36,12 @@ def same_levels(values: NDArray[np.complex128], errors: NDArray[np.float64], sca
     """
     n, scale = len(values), max(scale, float(np.abs(values).max(initial=0.0))) or 1.0
     levels, reach = values / scale, np.minimum(errors / scale, WIDEST / 2)
+    farthest = 2 * float(reach.max(initial=0.0))
+    along = np.sort(levels.real * DIRECTION.real + levels.imag * DIRECTION.imag)
+    if np.diff(along).min(initial=np.inf) > farthest + 8 * EPS:  # then no two levels are closer
+        return np.arange(n)
     points = np.stack([levels.real, levels.imag], axis=1)
-    pairs = scipy.spatial.cKDTree(points).query_pairs(2 * float(reach.max(initial=0.0)), output_type="ndarray")
+    pairs = scipy.spatial.cKDTree(points).query_pairs(farthest, output_type="ndarray")
     first, second = pairs.T
     close = np.abs(levels[first] - levels[second]) <= reach[first] + reach[second]
     first, second = first[close], second[close]
@@ -62,13 +71,23 @@ def by_growth(
     """
     order = np.argsort(-growth, kind="stable")
     reach = np.minimum(errors, WIDEST / 2 * max(float(np.abs(levels).max(initial=0.0)), 1e-300))[order]
-    alike, number, first, least = np.empty(len(order), np.intp), 0, np.inf, np.inf
-    for k, rate, error in zip(order.tolist(), growth[order].tolist(), reach.tolist(), strict=True):
+    alike = np.empty(len(order), np.intp)
+    alike[order] = _alike(growth[order], reach)
+    return np.lexsort((levels, alike))
+
+
+def _alike(growth: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return a number for each level, equal for those each two of which agree within their errors."""
+    falls = -np.diff(growth, prepend=np.inf)
+    if ((falls == 0) | (falls > 2 * errors.max(initial=0.0))).all():  # no error decides
+        return np.cumsum(falls > 0)
+    alike, number, first, least = np.empty(len(growth), np.intp), 0, np.inf, np.inf
+    for k, (rate, error) in enumerate(zip(growth.tolist(), errors.tolist(), strict=True)):
         least = min(least, error)
-        if first - rate > 2 * least:  # else each two of them agree within their errors
+        if first - rate > 2 * least:
             number, first, least = number + 1, rate, error
         alike[k] = number
-    return np.lexsort((levels, alike))
+    return alike
 
 
 def growing_alike(values: NDArray[np.complex128], growth: NDArray[np.float64], errors: NDArray[np.float64]) -> int:
@@ -106,6 +125,8 @@ def degenerate_groups(labels: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     >>> [group.tolist() for group in degenerate_groups(np.array([0, 1, 0, 2]))]
     [[0, 2]]
     """
-    order = np.argsort(labels, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    return [group for group in groups if len(group) > 1]
+    again = np.flatnonzero(np.bincount(labels)[labels] > 1)
+    if not len(again):
+        return []
+    order = again[np.argsort(labels[again], kind="stable")]
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)

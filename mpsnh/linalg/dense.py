@@ -14,9 +14,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import scipy.optimize
+import scipy  # which loads its parts when they are first used
 import scipy.sparse
-import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
 from mpsnh.linalg.degeneracy import same_levels
@@ -103,13 +102,9 @@ def _parts(matrix: Matrix, connection: Literal["strong", "weak"]) -> list[Part]:
     whole = [Part(matrix, np.arange(matrix.dim))]
     if not matrix.sparse and matrix.array.all():
         return whole
-    stored = matrix.sparse and matrix.real
-    pattern = matrix.array if stored else scipy.sparse.csr_matrix(matrix.array != 0, dtype=np.int8)
-    count, labels = scipy.sparse.csgraph.connected_components(pattern, directed=True, connection=connection)
-    if count == 1:
+    groups = matrix.graph.strong if connection == "strong" else matrix.graph.weak
+    if len(groups) == 1:
         return whole
-    order = np.argsort(labels, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
     parts = [Part(Matrix(matrix.array[group][:, group]), group) for group in groups if len(group) > 1]
     singles = np.sort(np.concatenate([np.empty(0, np.intp), *(group for group in groups if len(group) == 1)]))
     if len(singles):
@@ -135,6 +130,10 @@ def _improved(
 
 def _vectors(parts: list[Part], solved: list[Solved], chosen: NDArray[np.intp], *, both: bool) -> dict[str, Any]:
     """Return vectors of some levels and what is known of them, put together from those of the parts."""
+    if len(parts) == 1:
+        right, left, conditions, problem = parts[0].vectors(solved[0], chosen, both=both)
+        left = None if problem else left
+        return {"right": right, "left": left, "conditions": conditions, "missing": problem}
     dim = sum(len(part.places) for part in parts)
     owner, local = np.empty(dim, np.intp), np.empty(dim, np.intp)
     for number, part in enumerate(parts):
@@ -145,16 +144,16 @@ def _vectors(parts: list[Part], solved: list[Solved], chosen: NDArray[np.intp], 
         for number, where in enumerate(columns)
         if len(where)
     }
-    problem = next((one.problem for one in found.values() if one.problem), "")
-    conditions = np.empty(len(chosen))
     kind = np.result_type(*(one.right for one in found.values()))
     right = np.zeros((dim, len(chosen)), kind)
-    left = np.zeros((dim, len(chosen)), kind) if both and not problem else None
     for number, one in found.items():
-        rows = np.ix_(parts[number].places, columns[number])
-        right[rows], conditions[columns[number]] = one.right, one.conditions
-        if left is not None:
-            left[rows] = one.left
+        right[np.ix_(parts[number].places, columns[number])] = one.right
     if not both:
         return {"right": right}
+    problem = next((one.problem for one in found.values() if one.problem), "")
+    left, conditions = None if problem else np.zeros_like(right), np.empty(len(chosen))
+    for number, one in found.items():
+        conditions[columns[number]] = one.conditions
+        if left is not None:
+            left[np.ix_(parts[number].places, columns[number])] = one.left
     return {"right": right, "left": left, "conditions": conditions, "missing": problem}

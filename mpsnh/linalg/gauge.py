@@ -11,6 +11,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from mpsnh.linalg.bounds import EPS
+from mpsnh.linalg.graph import Graph
 
 ROUNDING = 64 * EPS
 """How far the gauge may miss one element, relative to it and per unit of log D, for rounding to explain that."""
@@ -65,20 +66,19 @@ class Gauge:
             matrix = matrix.copy()
             matrix.sum_duplicates()
             matrix.eliminate_zeros()
-        transposed = matrix.T.tocsr()
-        if not np.array_equal(matrix.indptr, transposed.indptr) or not np.array_equal(
-            matrix.indices, transposed.indices
-        ):
+        graph = Graph.of(matrix)
+        if graph.partners is None:
             return None
-        rows, columns = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices
-        there, back = np.abs(matrix.data), np.abs(transposed.data)
+        rows, columns, transposed = graph.rows, matrix.indices, matrix.data[graph.partners]
+        there = np.abs(matrix.data)
+        back = there[graph.partners]
         # |D_i⁻¹ H_ij D_j| = |D_j⁻¹ H_ji D_i| needs this log D_j - log D_i
         steps = (np.log(back) - np.log(there)) / 2
         logs, missed = _potential(matrix.indptr, columns, steps, 2 * ROUNDING)
         if missed > ROUNDING * (1 + np.ptp(logs)):
             return None
         off = rows != columns
-        phases, partners = matrix.data / there, transposed.data.conj() / back
+        phases, partners = matrix.data / there, transposed.conj() / back
         unlike = float(np.abs(phases - partners).max(initial=0.0))
         hermitian = unlike <= ROUNDING
         if hermitian:  # phases of partners made the same, and those of the diagonal real

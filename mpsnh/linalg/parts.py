@@ -7,14 +7,15 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import scipy  # which loads its parts when they are first used
 import scipy.linalg
-import scipy.spatial
 from numpy.typing import NDArray
 
 from mpsnh.linalg.bounds import EPS
 from mpsnh.linalg.degeneracy import degenerate_groups, same_levels
 from mpsnh.linalg.eigenvectors import BIORTHOGONALITY, inverse_iteration, paired, projector_norms
 from mpsnh.linalg.gauge import turned_back
+from mpsnh.linalg.general import balanced, eigen_general, overlaps, unpacked
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.normal import eigen_normal, refined
 from mpsnh.linalg.schur import schur_values
@@ -43,6 +44,8 @@ ACCURATE = 1e-8
 
 class Solved(NamedTuple):
     """Levels of a part with their errors; vectors of unit norm in its frame as columns, if they come at once.
+
+    Those of both sides are packed as LAPACK gives them.
 
     Examples
     --------
@@ -73,18 +76,18 @@ class Frame(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """Right and left vectors of some levels, their condition numbers, and what is wrong with the vectors.
+    """Right vectors of some levels; left ones, condition numbers and what is wrong with the vectors, if asked for.
 
     Examples
     --------
-    >>> Paired(np.eye(1), np.eye(1), np.ones(1), "").conditions.tolist()
-    [1.0]
+    >>> Paired(np.eye(1), np.eye(1), np.ones(1)).problem
+    ''
     """
 
     right: NDArray[Any]
-    left: NDArray[Any]
-    conditions: NDArray[np.float64]
-    problem: str
+    left: NDArray[Any] | None = None
+    conditions: NDArray[np.float64] | None = None
+    problem: str = ""
 
 
 @dataclass
@@ -119,20 +122,22 @@ class Part:
     @cached_property
     def frame(self) -> Frame:
         """D⁻¹ H D: the imaginary gauge, or else LAPACK's balancing."""
-        gauge = self.matrix.gauge
+        gauge, inside, logs, mismatch = self.matrix.gauge, self.matrix, np.zeros(0), 0.0
         if gauge is not None:
             array, logs, mismatch = gauge.array.toarray(), gauge.logs, gauge.mismatch
-        elif self.kind != "general":
-            array, logs, mismatch = self.matrix.dense, np.zeros(self.matrix.dim), 0.0
+            inside = Matrix(array)
+        elif self.kind == "general":
+            array, scale = balanced(self.matrix.dense)
+            if (scale != 1).any():
+                inside, logs = Matrix(array), np.log(scale)
         else:
-            (balance,) = scipy.linalg.get_lapack_funcs(("gebal",), (self.matrix.dense,))
-            array, _, _, scale, _ = balance(self.matrix.dense, scale=1, permute=0)
-            logs, mismatch = np.log(scale), 0.0
-        largest = float(np.abs(array).max())
-        # LAPACK loses levels of matrices that are too large or too small
-        unit = 1.0 if not largest or 1 / HUGE < largest < HUGE else 2.0 ** int(np.log2(largest))
-        inside = Matrix(array if unit == 1.0 else array / unit)
-        return Frame(inside.array, logs if logs.any() else None, unit, inside.norm, ROUNDING + mismatch)
+            array = self.matrix.dense
+        unit = 1.0
+        if inside.largest and not 1 / HUGE < inside.largest < HUGE:  # LAPACK loses levels of such matrices
+            unit = 2.0 ** int(np.log2(inside.largest))
+            inside = Matrix(array / unit)
+            array = inside.array
+        return Frame(array, logs if logs.any() else None, unit, inside.norm, ROUNDING + mismatch)
 
     def _errors(self, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how far rounding moves levels, which is no more than any matrix allows.
@@ -159,10 +164,10 @@ class Part:
             if not (vectors and every):
                 values, conditions = schur_values(array)
                 return Solved(values, self._errors(conditions))
-            values, left, right = scipy.linalg.eig(array, left=True, right=True, check_finite=False)
+            values, left, right = eigen_general(array)
             with np.errstate(divide="ignore"):
-                conditions = 1 / np.abs(np.einsum("ij,ij->j", left.conj(), right))
-            return Solved(values.astype(complex), self._errors(conditions), right, left)
+                conditions = 1 / np.abs(overlaps(left, right, values))
+            return Solved(values, self._errors(conditions), right, left)
         if self.kind == "normal":
             try:
                 pairs = eigen_normal(array)
@@ -189,37 +194,29 @@ class Part:
         both : bool
             Whether left vectors must be orthogonal to right ones of other levels, too.
         """
-        labels = self._same(solved)
-        wanted = np.flatnonzero(np.isin(labels, labels[chosen]))  # of degenerate levels all
+        labels, wanted = self._same(solved), chosen
+        sided = both or len(degenerate_groups(labels)) > 0
+        if sided or self.kind != "general":
+            wanted = np.flatnonzero(np.isin(labels, labels[chosen]))  # of degenerate levels all
         labels, values = labels[wanted], solved.values[wanted]
         groups = degenerate_groups(labels)
         array, logs, unit, *_ = self.frame
         defective, problem = np.zeros(len(wanted), bool), ""
-        if self.kind == "general":
-            left, right = self._unpaired(solved, wanted, labels)
+        left, right = self._unpaired(solved, wanted, labels, both=sided)
+        if self.kind == "general" and sided:
             left, right, defective = paired(array, values, groups, left, right)
             if both and not defective.any():
                 left, problem = _biorthonormal(left, right)
-        else:
-            assert solved.right is not None
-            left = right = solved.right[:, wanted]
         if logs is not None:
             if self.kind == "hermitian" and np.ptp(logs) > RANGE:
                 right, defective = _refined(array, right, logs)
                 left = right
             left, right = turned_back(left, right, logs)
-        conditions = projector_norms(left, right, groups)
-        if self.kind == "general" and (conditions > LARGE).any():
-            defective |= (conditions > LARGE) & self._merging(solved, wanted)
-        conditions[defective] = np.inf
-        if np.isinf(conditions).any():
-            problem = (
-                f"{np.isinf(conditions).sum()} levels are at an exceptional point (defective), or so near that double "
-                "precision can't tell: their condition numbers are infinite, and no left vectors are biorthonormal to "
-                "the right ones; use vectors='right'"
-            )
-        here = np.searchsorted(wanted, chosen)
-        right, left = right[:, here], left[:, here]
+        here = slice(None) if wanted is chosen else np.searchsorted(wanted, chosen)
+        if both:
+            conditions = self._conditions(solved, wanted, projector_norms(left, right, groups), defective)
+            problem, conditions, left = _exceptional(conditions) or problem, conditions[here], left[:, here]
+        right = right[:, here]
         if logs is not None or solved.right is None:
             product = self.matrix.array / unit @ right - right * solved.values[chosen]
             worst, allowed = float(np.linalg.norm(product, axis=0).max()), ACCURATE * self.matrix.norm / unit
@@ -228,11 +225,19 @@ class Part:
                     f"the residuals of eigenvectors are up to {worst * unit:.1g}, but they should be below "
                     f"{allowed * unit:.1g}"
                 )
-        return Paired(right, left, conditions[here], problem)
+        return Paired(right, left, conditions, problem) if both else Paired(right)
 
     def _same(self, solved: Solved) -> NDArray[np.intp]:
         """Return a number for each level, equal for those that are the same within their errors."""
         return same_levels(solved.values, solved.errors, self.frame.norm / np.sqrt(len(solved.values)))
+
+    def _conditions(
+        self, solved: Solved, wanted: NDArray[np.intp], norms: NDArray[np.float64], defective: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Return the norms of projectors, infinite for levels that are defective or may be."""
+        if self.kind == "general" and (norms > LARGE).any():
+            defective = defective | (norms > LARGE) & self._merging(solved, wanted)
+        return np.where(defective, np.inf, norms)
 
     def _merging(self, solved: Solved, wanted: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Tell which levels have errors that are no longer small compared to the distance to the next level.
@@ -246,12 +251,15 @@ class Part:
         return np.asarray(solved.errors[wanted] > MERGING * distances[:, 1])
 
     def _unpaired(
-        self, solved: Solved, wanted: NDArray[np.intp], labels: NDArray[np.intp]
+        self, solved: Solved, wanted: NDArray[np.intp], labels: NDArray[np.intp], *, both: bool
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return left and right vectors of unit norm in this frame."""
-        if solved.right is not None and solved.left is not None:
-            every = len(wanted) == len(solved.values)
-            return (solved.left, solved.right) if every else (solved.left[:, wanted], solved.right[:, wanted])
+        """Return left and right vectors of unit norm in this frame; right ones on either side if both need not be."""
+        if solved.right is not None:
+            if solved.left is None:  # of a normal matrix they are the same, and never packed
+                right = solved.right[:, wanted]
+                return right, right
+            right = unpacked(solved.right, solved.values, wanted)
+            return unpacked(solved.left, solved.values, wanted) if both else right, right
         array = self.frame.array
         left, right = (np.zeros((len(array), len(wanted)), complex) for _ in range(2))
         for label in np.unique(labels):
@@ -262,6 +270,18 @@ class Part:
             # a defective level has fewer vectors than copies: the same again
             right[:, here], left[:, here] = (side[:, np.arange(len(here)) % good] for side in (first, second))
         return left, right
+
+
+def _exceptional(conditions: NDArray[np.float64]) -> str:
+    """Say what is wrong with the left vectors of levels of infinite condition numbers, if there are any."""
+    infinite = np.isinf(conditions).sum()
+    if not infinite:
+        return ""
+    return (
+        f"{infinite} levels are at an exceptional point (defective), or so near that double precision can't tell: "
+        "their condition numbers are infinite, and no left vectors are biorthonormal to the right ones; use "
+        "vectors='right'"
+    )
 
 
 def _biorthonormal(left: NDArray[Any], right: NDArray[Any]) -> tuple[NDArray[Any], str]:

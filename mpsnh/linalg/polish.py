@@ -35,6 +35,9 @@ SOLVES = 12
 AGREED = 1e-10
 """How far from 1 the overlap of vectors may be that are the same."""
 
+BLOCK, FEWEST = 2**18, 16
+"""Bytes, and columns at least, of the vectors that are looked at at once: larger arrays are new memory each time."""
+
 DENSE = 1000
 """Dimension up to which a matrix is factorised as a dense one."""
 
@@ -115,9 +118,13 @@ def _polished(
 
 
 def _residuals(array: Any, values: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
-    levels = values[: vectors.shape[1]]
-    residuals: NDArray[np.float64] = np.linalg.norm(array @ vectors - vectors * levels, axis=0)
-    residuals /= np.linalg.norm(vectors, axis=0)
+    columns = max(FEWEST, BLOCK // (16 * len(vectors)))
+    squares = []
+    for k in range(0, vectors.shape[1], columns):
+        some = vectors[:, k : k + columns]
+        missed = array @ some - some * values[k : k + some.shape[1]]
+        squares.append(np.vecdot(missed.T, missed.T).real / np.vecdot(some.T, some.T).real)
+    residuals: NDArray[np.float64] = np.sqrt(np.concatenate([np.empty(0), *squares]))
     return residuals
 
 

@@ -14,6 +14,7 @@ from numba.extending import get_cython_function_address
 from numpy.typing import NDArray
 
 from mpsnh.linalg.bounds import EPS
+from mpsnh.linalg.general import overlaps
 
 SAMPLED_FROM = 2500
 """Dimension from which condition numbers are those of a sample of levels: triangular solves would take a quarter."""
@@ -105,20 +106,13 @@ def _conditions(
         f"{'z' if complex_one else 'd'}trevc",
         *(*sides, n, triangle, n, left, n, right, n, columns, number, *rest, status),
     )
-    norms = np.einsum("ij,ij->j", left.conj(), left).real, np.einsum("ij,ij->j", right.conj(), right).real
-    overlap = np.einsum("ij,ij->j", left.conj(), right)
-    if not complex_one:
-        # the two columns of a conjugate pair are the real and imaginary part of one vector
-        first = np.flatnonzero((values if chosen is None else values[chosen]).imag > 0)
-        second = first + 1
-        overlap = overlap.astype(complex)
-        overlap[first] += overlap[second]
-        crossed = np.einsum("ij,ij->j", left[:, first], right[:, second])
-        overlap[first] += 1j * (crossed - np.einsum("ij,ij->j", left[:, second], right[:, first]))
-        overlap[second] = overlap[first]
+    levels = values if chosen is None else values[chosen]
+    norms, overlap = [np.vecdot(side.T, side.T).real for side in (left, right)], overlaps(left, right, levels)
+    if not complex_one:  # the two columns of a conjugate pair are the real and imaginary part of one vector
+        first = np.flatnonzero(levels.imag > 0)
         for norm in norms:
-            norm[first] += norm[second]
-            norm[second] = norm[first]
+            norm[first] += norm[first + 1]
+            norm[first + 1] = norm[first]
     with np.errstate(divide="ignore", invalid="ignore"):
         conditions = np.sqrt(norms[0]) * np.sqrt(norms[1]) / np.abs(overlap)
     return np.where(np.isfinite(conditions), conditions, np.inf).clip(min=1.0)

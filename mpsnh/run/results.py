@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import lazy_loader
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from mpsnh.checks import require, say
@@ -36,6 +36,11 @@ from mpsnh.run.state import FAILURES, GRID, STATUS, is_storable
 from mpsnh.run.store import FAILED, MISSING, Store, region_name
 from mpsnh.run.task import Outcome, Task, run_first
 from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 
 class Results:

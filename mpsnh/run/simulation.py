@@ -10,10 +10,10 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+import lazy_loader
 import numpy as np
-import xarray as xr
 from tqdm.auto import tqdm
 
 from mpsnh import notebook
@@ -27,6 +27,11 @@ from mpsnh.run.checkpoint import Checkpoint, Progress
 from mpsnh.run.fingerprint import fingerprint
 from mpsnh.run.provenance import versions
 from mpsnh.run.shapes import Shapes, not_finite, require_dimensions
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 R = TypeVar("R", bound=Record)
 
@@ -215,7 +220,7 @@ class Simulation(Generic[R]):
                 for name in self.observables if run.rows else ():
                     shapes.array(name, run.rows[0][name])
             records = self.algorithm.records(self.model, cast("R", run.record))
-            with tqdm(initial=len(run.rows), disable=not progress, unit="record") as bar:
+            with tqdm(initial=len(run.rows), unit="record") if progress else contextlib.nullcontext() as bar:
                 for record in records:
                     row = {name: getattr(record, detail.field) for name, detail in details.items()}
                     for name in (name for name, number in row.items() if number is None):
@@ -229,7 +234,8 @@ class Simulation(Generic[R]):
                     del record  # the algorithm changes a state in place that nobody holds
                     if checkpoint is not None:
                         checkpoint.tick()
-                    bar.update()
+                    if bar is not None:
+                        bar.update()
         rows, labels = run.rows, run.labels
         if not rows:
             reached = f" at {axis} = {getattr(after, axis)}" if axis else ""
@@ -243,9 +249,9 @@ class Simulation(Generic[R]):
         for name, (dims, attributes) in variables.items():
             if name not in begun:
                 continue
-            values = np.stack([np.asarray(row[name]) for row in rows])
-            data[name] = ((axis, *dims), values, attributes) if axis else (dims, values[0], attributes)
-            coords |= {dim: (dim, np.arange(size)) for dim, size in zip(dims, values.shape[1:], strict=True)}
+            column = [np.asarray(row[name]) for row in rows]
+            data[name] = ((axis, *dims), np.stack(column), attributes) if axis else (dims, column[0], attributes)
+            coords |= {dim: (dim, np.arange(size)) for dim, size in zip(dims, column[0].shape, strict=True)}
         for observable in self.observables.values():
             coords |= {dim: (dim, np.array(list(labels))) for dim, labels in observable.coords.items()}
         if axis:

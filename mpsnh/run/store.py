@@ -8,10 +8,10 @@ import shutil
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import lazy_loader
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from mpsnh.checks import require_memory
@@ -26,6 +26,11 @@ from mpsnh.run.place import Place
 from mpsnh.run.regions import DONE, FAILED, MISSING, Regions, gathered, region_name
 from mpsnh.run.seal import SEAL
 from mpsnh.run.state import FAILURES, GRID, STATUS, State, made
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 __all__ = ["DONE", "FAILED", "FAILURES", "GRID", "MISSING", "STATUS", "DamagedError", "Store", "region_name"]
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import xarray as xr
+import lazy_loader
 from numpy.typing import NDArray
 
 from mpsnh.checks import described, require
@@ -24,6 +24,11 @@ from mpsnh.run.scheduler import Scheduler
 from mpsnh.run.store import Store
 from mpsnh.run.worker import end_if_imported_by_a_worker
 from mpsnh.run.workers import Workers
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 
 def sweep(

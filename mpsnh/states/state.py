@@ -170,3 +170,12 @@ class Mixed(State, Protocol):
     def purity(self) -> float:
         """Return Tr ρ² / (Tr ρ)², 1 for a pure state."""
         ...
+
+
+@runtime_checkable
+class MatrixProduct(State, Protocol):
+    """A state that is a product of tensors, pure or mixed."""
+
+    def max_bond(self) -> int:
+        """Return the largest bond dimension."""
+        ...

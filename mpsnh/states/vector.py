@@ -7,7 +7,7 @@ import itertools
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 import scipy.sparse
@@ -18,9 +18,10 @@ from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.sector import Sector
-from mpsnh.states.chain import require_mps
-from mpsnh.states.mps import MPS
 from mpsnh.states.state import Pure, each_operator, entropy
+
+if TYPE_CHECKING:
+    from mpsnh.states.mps import MPS
 
 SMALL = 2**16
 """Rows of all matrices up to which they are kept."""
@@ -79,9 +80,11 @@ class ExactState(Pure):
         Examples
         --------
         >>> sites = [nh.Boson(2)] * 100
-        >>> ExactState.from_mps(MPS.product(sites, ["1"] + ["0"] * 99), Sector(sites, 1)).sector.dim
+        >>> ExactState.from_mps(nh.MPS.product(sites, ["1"] + ["0"] * 99), Sector(sites, 1)).sector.dim
         100
         """
+        from mpsnh.states.chain import require_mps  # whose quimb exact methods need not wait for
+
         require_mps(state, "the state")
         vector = sector.amplitudes(state.canonical_tensors())
         kept = float(np.linalg.norm(vector))

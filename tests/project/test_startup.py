@@ -56,6 +56,27 @@ def test_language_alone_needs_no_tensor_networks():
     assert set(loaded("import mpsnh as nh\nnh.OpSum([(1.0, 'Sz', 0)]), nh.Spin(), nh.Fermion()")) == set()
 
 
+EXACT = """
+import mpsnh as nh
+ring = nh.models.NonHermitianXXZ(L=4, h=1.0, boundary="periodic")
+measured = {"gap": nh.observables.SteadyStateGap(), "current": nh.observables.SteadyStateCurrent()}
+one = nh.Simulation(ring, nh.algorithms.ExactDiag(), measured)
+one.measured()
+"""
+
+
+def test_exact_spectra_need_no_tensor_networks():
+    assert not {"quimb", "cotengra"} & set(loaded(EXACT + "one.run()"))
+    assert "quimb" in loaded(EXACT + "ring.mpo()")
+
+
+def test_points_of_sweeps_need_no_datasets():
+    """What workers run; a module that is loaded lazily is there, but not what it imports."""
+    seen = "\nimport sys\nprint('xarray.core.dataset' in sys.modules, 'pandas' in sys.modules)"
+    assert fresh("import mpsnh.run.sweep, mpsnh.run.task" + EXACT + seen) == "False False"
+    assert fresh(EXACT + "one.run()" + seen) == "True True"
+
+
 @every_package
 def test_all_public_names_are_listed(name):
     package = importlib.import_module(name)
