@@ -8,12 +8,58 @@ from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from typing_extensions import override
 
 from mpsnh.checks import say
 
 njit: Any = functools.partial(numba.njit, cache=True, nogil=True)
 """Compiles a function when it is first called, once on a machine."""
+
+
+class _Code(JITCodeLibrary):  # type: ignore[misc]
+    """Code that is part of what calls it, where it is optimised and translated: alone it never runs.
+
+    Numba does all of that to each function together with all that it calls, so that what stands at the bottom of six
+    calls is compiled six times.
+    """
+
+    @property
+    @override
+    def codegen(self) -> _Code:
+        return self
+
+    def set_env(self, name: str, environment: Any) -> None:
+        """Leave the environment, which only code of its own has."""
+
+    @override
+    def get_pointer_to_function(self, name: str) -> int:
+        self._ensure_finalized()
+        return 0
+
+    @override
+    def _optimize_final_module(self) -> None:
+        pass
+
+    @override
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
+class _Part(Compiler):
+    """Compiles functions to such code."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        if self.state.library is None:
+            self.state.library = _Code(self.state.targetctx.codegen(), "part")
+
+
+part: Any = functools.partial(
+    numba.njit, nogil=True, pipeline_class=_Part, no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
+"""Compiles a function that only compiled ones call, together with each of these."""
 
 
 class Announcement(event.Listener):
@@ -33,7 +79,7 @@ class Announcement(event.Listener):
         ours = event.data["dispatcher"].py_func.__module__.startswith("mpsnh.")
         if ours and not self.made:
             self.made = True
-            say("mpsnh compiles its kernels for this machine, which takes some twenty seconds, once")
+            say("mpsnh compiles its kernels for this machine, which takes some ten seconds, once")
 
     @override
     def on_end(self, event: Any) -> None:
