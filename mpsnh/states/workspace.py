@@ -280,9 +280,7 @@ class BlockState(Workspace):
         (where, matrices), lost = self._packed(layer), np.zeros(len(self.charges) + 1)
         seen = self._unseen if pairs is None else pairs
         with helped(chain, work, self._helpers):
-            log_norm, failed = apply_layer(
-                chain, work, where, matrices, limits, truncation.excess, lost, seen, goal
-            )
+            log_norm, failed = apply_layer(chain, work, where, matrices, limits, truncation.excess, lost, seen, goal)
         if failed >= 0 or not math.isfinite(log_norm):
             norm = log_norm if failed >= 0 else math.exp(log_norm)
             sites = f" on sites {tuple(sorted(set(where[failed].tolist())))}" if failed >= 0 else ""

@@ -18,7 +18,7 @@ import numpy as np
 from mpsnh.kernels.tebd.blocks import pairs_of, place, totals
 from mpsnh.kernels.tebd.memory import inner, jit, layout, scale, set_span, squared_norm
 from mpsnh.kernels.tebd.move import move_to, turn
-from mpsnh.kernels.tebd.share import ACT, CONTRACT, FAR, NEAR, REGROUP, share
+from mpsnh.kernels.tebd.share import ACT, CONTRACT, FAR, KIND, NEAR, REGROUP, share
 from mpsnh.kernels.tebd.truncate import full_split, is_complete, subspace_split
 
 PATIENCE = 64
@@ -118,7 +118,8 @@ def _pair(chain, work, near, far, matrix):  # type: ignore[no-untyped-def]
         p, n = work.rows[c], work.far_rows[c]
         work.pair[c], work.cost[c] = size, p * n * max(1, chain.dims[bond, c])
         size += p * n
-    share(chain, work, CONTRACT, low, high)
+    work.job[KIND] = CONTRACT
+    share(chain, work, low, high)
     for i in range(matrix.shape[0]):
         for j in range(matrix.shape[1]):
             work.gate[i, j] = matrix[i, j]
@@ -129,7 +130,8 @@ def _pair(chain, work, near, far, matrix):  # type: ignore[no-untyped-def]
     low, high = chain.span[outer, 0], chain.span[outer, 1]
     for q in range(low, high + 1):
         work.cost[q] = chain.dims[outer, q] * width
-    return share(chain, work, ACT, low, high)
+    work.job[KIND] = ACT
+    return share(chain, work, low, high)
 
 
 @inner
@@ -152,8 +154,10 @@ def _two_site(chain, work, direction, matrix, limits, excess, rho):  # type: ign
         _density(chain, work, near, far, direction, rho)
     reference, lost, held, due = chain.reference[bond], 0.0, 0.0, True
     resolution = 1e-14 if work.x.itemsize == 16 else 1e-8  # of a difference of norms
-    complete = is_complete(chain, work, bond)
-    limited = reference >= 0 and chain.dims[bond].sum() == limits[0]
+    complete, width = is_complete(chain, work, bond), 0
+    for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
+        width += chain.dims[bond, c]
+    limited = reference >= 0 and width == limits[0]
     # A projection on the old subspace comes first where it loses nothing, or where `max_bond` decides anyway; a
     # decomposition follows if the subspace is too old or loses too much more than the best one did.
     projects = excess > 0 and (complete or limited)
@@ -183,7 +187,8 @@ def _two_site(chain, work, direction, matrix, limits, excess, rho):  # type: ign
         work.cost[c] = work.kept[c] * work.far_rows[c]
     layout(chain, far, direction, work.new_rows, work.new_first, work.near)
     work.scalar[0] = 1 / np.sqrt(held)
-    share(chain, work, REGROUP, chain.span[bond, 0], chain.span[bond, 1])
+    work.job[KIND] = REGROUP
+    share(chain, work, chain.span[bond, 0], chain.span[bond, 1])
     set_span(chain, bond, chain.span[bond, 0], chain.span[bond, 1])
     chain.centre[0], chain.centre[1] = far, direction
     return np.sqrt(weight), lost  # what the gate gave, not what truncation took; the far tensor is one of unit norm

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mpsnh.kernels.tebd.memory import inner, layout, set_span
-from mpsnh.kernels.tebd.share import ABSORB, FAR, NEAR, TRIANGULAR, share
+from mpsnh.kernels.tebd.share import ABSORB, FAR, KIND, NEAR, TRIANGULAR, share
+
 
 @inner
 def turn(chain, work):  # type: ignore[no-untyped-def]
@@ -51,11 +52,13 @@ def _move(chain, work, direction):  # type: ignore[no-untyped-def]
         work.cost[c] = rows[c] * width * kept
         position += kept * width
     # All Q are isometries, so that the norm of the state is that of all R together.
-    norm = np.sqrt(share(chain, work, TRIANGULAR, low, high))
+    work.job[KIND] = TRIANGULAR
+    norm = np.sqrt(share(chain, work, low, high))
     work.scalar[0] = 1 / norm
     for c in range(low, high + 1):
         work.cost[c] = next_rows[c] * work.old[c] * work.kept[c]
-    share(chain, work, ABSORB, low, high)
+    work.job[KIND] = ABSORB
+    share(chain, work, low, high)
     # Blocks that lost columns leave gaps: later ones move up, always to lower addresses.
     written, filled = 0, 0
     for c in range(low, high + 1):

@@ -41,8 +41,8 @@ POLLS = 1000
 
 
 @inner
-def _take(chain, work, kind, c):  # type: ignore[no-untyped-def]
-    near, far = work.job[NEAR], work.job[FAR]
+def _take(chain, work, c):  # type: ignore[no-untyped-def]
+    kind, near, far = work.job[KIND], work.job[NEAR], work.job[FAR]
     if kind == CONTRACT:
         contract(chain, work, near, far, c)
     elif kind == ACT:
@@ -76,8 +76,11 @@ def _next(job):  # type: ignore[no-untyped-def]
 
 
 @inner
-def share(chain, work, kind, low, high):  # type: ignore[no-untyped-def]
-    """Take a turn for each charge from `low` to `high` that costs anything; returns the sum of what they sum up."""
+def share(chain, work, low, high):  # type: ignore[no-untyped-def]
+    """Take a turn for each charge from `low` to `high` that costs anything; returns the sum of what they sum up.
+
+    The kind is in `Work.job`: as an argument it would be a constant, for each of which numba compiles all of this anew.
+    """
     job, order, cost = work.job, work.order, work.cost
     number, total, helped = 0, 0, job[HELPERS] > 0
     for c in range(low, high + 1):
@@ -93,15 +96,14 @@ def share(chain, work, kind, low, high):  # type: ignore[no-untyped-def]
         number += 1
     if not helped or number < 2 or total < WORTH:
         for turn in range(number):
-            _take(chain, work, kind, order[turn])
+            _take(chain, work, order[turn])
     else:
-        job[KIND] = kind
         store(job, DONE, 0)
         store(job, OPEN, (load(job, OPEN) // HALF + 1) * HALF + number)
         taken, polls = 0, 0
         turn = _next(job)
         while turn >= 0:
-            _take(chain, work, kind, order[turn])
+            _take(chain, work, order[turn])
             taken += 1
             turn = _next(job)
         while load(job, DONE) < number - taken:
@@ -136,7 +138,7 @@ def assist(chain, work):  # type: ignore[no-untyped-def]
     while True:
         turn = _next(job)
         if turn >= 0:
-            _take(chain, work, job[KIND], work.order[turn])
+            _take(chain, work, work.order[turn])
             add(job, DONE, 1)
             polls = 0
         elif load(job, OVER) != 0:

@@ -7,10 +7,10 @@ import numpy as np
 from mpsnh.kernels.split import FAINT
 from mpsnh.kernels.tebd.decompose import uniform
 from mpsnh.kernels.tebd.memory import inner
-from mpsnh.kernels.tebd.share import COLLECT, EXTEND, PROJECT, VALUES, share
+from mpsnh.kernels.tebd.share import COLLECT, EXTEND, KIND, PROJECT, VALUES, share
 
-OVERSAMPLING = 0.25
-"""Random vectors of the range finder, relative to the dimension kept."""
+OVERSAMPLED = 4
+"""Of how many dimensions kept one more is found by random vectors."""
 
 
 SCATTER = np.uint64(0x9E3779B97F4A7C15)
@@ -44,7 +44,8 @@ def subspace_split(chain, work, bond):  # type: ignore[no-untyped-def]
     for c in range(low, high + 1):
         work.kept[c] = min(chain.dims[bond, c], work.rows[c], work.far_rows[c])
     _factors(work, low, high)
-    return share(chain, work, PROJECT, low, high)
+    work.job[KIND] = PROJECT
+    return share(chain, work, low, high)
 
 
 @inner
@@ -61,7 +62,8 @@ def full_split(chain, work, bond, limits, sketch, weight):  # type: ignore[no-un
         return -1.0, False, 0.0
     tail = _cut(chain, work, bond, limits, weight, max(0.0, weight - captured) if sketch else 0.0)
     _factors(work, low, high)
-    held = share(chain, work, COLLECT, low, high)
+    work.job[KIND] = COLLECT
+    held = share(chain, work, low, high)
     return tail / weight, tail > limits[2] * weight, held
 
 
@@ -74,7 +76,7 @@ def _decompose(chain, work, bond, sketch):  # type: ignore[no-untyped-def]
         p, n, m = work.rows[c], work.far_rows[c], chain.dims[bond, c]
         work.begin[c], work.left[c], work.right[c], work.place[c] = count, left, right, place
         most = min(p, n)
-        size = min(most, m + max(4, int(OVERSAMPLING * m)))
+        size = min(most, m + max(4, m // OVERSAMPLED))
         # Sketching pays only where the subspace is clearly smaller than the block.
         sketched = sketch and 4 * size < 3 * most
         size = size if sketched else most
@@ -86,11 +88,13 @@ def _decompose(chain, work, bond, sketch):  # type: ignore[no-untyped-def]
         count += size
         left += p * size
         right += size * n
-    share(chain, work, EXTEND, low, high)
+    work.job[KIND] = EXTEND
+    share(chain, work, low, high)
     for c in range(low, high + 1):
         work.cost[c] = work.rows[c] * work.far_rows[c] * work.found[c]
     # `work.w`, where a projection was, serves exact decompositions now.
-    return share(chain, work, VALUES, low, high)
+    work.job[KIND] = VALUES
+    return share(chain, work, low, high)
 
 
 @inner
