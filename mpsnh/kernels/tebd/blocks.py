@@ -64,7 +64,6 @@ def act(chain, work, near, far, q):  # type: ignore[no-untyped-def]
     x, gate, direction = work.x, work.gate, far - near
     outer, beyond = (near, far + 1) if direction > 0 else (near + 1, far)
     pairs, bases, strides, column = work.pairs, work.bases, work.strides, work.column
-    norm = 0.0
     # A gate conserves charge: it mixes only pairs of local states with the same total. For each total and charge of
     # the outer bond, those pairs are n rectangles of the same shape in as many blocks of X.
     low, high = totals(chain, near, far)
@@ -74,6 +73,12 @@ def act(chain, work, near, far, q):  # type: ignore[no-untyped-def]
             continue
         n = pairs_of(chain, near, far, total, pairs)
         place(chain, work, near, direction, q, n)
+        if n == 1:
+            u = x.dtype.type(gate[pairs[0, 2], pairs[0, 2]])
+            for j in range(width):
+                for i in range(bases[0] + j * strides[0], bases[0] + j * strides[0] + height):
+                    x[i] *= u
+            continue
         # column by column, whose old elements are put aside, so that X is overwritten where it is
         for j in range(width):
             for k in range(n):
@@ -89,8 +94,12 @@ def act(chain, work, near, far, q):  # type: ignore[no-untyped-def]
                     u = x.dtype.type(gate[pairs[t, 2], pairs[k, 2]])
                     for i in range(height):
                         x[target + i] += u * column[k * height + i]
-                norm += squared_norm(x[target:], height)
-    work.norms[q] = norm
+
+
+@inner
+def weigh(work, c):  # type: ignore[no-untyped-def]
+    """Find the squared norm of a block of the pair."""
+    work.norms[c] = squared_norm(work.x[work.pair[c] :], work.rows[c] * work.far_rows[c])
 
 
 @inner

@@ -18,7 +18,7 @@ import numpy as np
 from mpsnh.kernels.tebd.blocks import pairs_of, place, totals
 from mpsnh.kernels.tebd.memory import inner, jit, layout, scale, set_span, squared_norm
 from mpsnh.kernels.tebd.move import move_to, turn
-from mpsnh.kernels.tebd.share import ACT, CONTRACT, FAR, KIND, NEAR, REGROUP, share
+from mpsnh.kernels.tebd.share import ACT, CONTRACT, FAR, KIND, NEAR, REGROUP, WEIGH, share
 from mpsnh.kernels.tebd.truncate import full_split, is_complete, subspace_split
 
 PATIENCE = 64
@@ -131,6 +131,11 @@ def _pair(chain, work, near, far, matrix):  # type: ignore[no-untyped-def]
     for q in range(low, high + 1):
         work.cost[q] = chain.dims[outer, q] * width
     work.job[KIND] = ACT
+    share(chain, work, low, high)
+    low, high = chain.span[bond, 0], chain.span[bond, 1]
+    for c in range(low, high + 1):
+        work.cost[c] = work.rows[c] * work.far_rows[c]
+    work.job[KIND] = WEIGH
     return share(chain, work, low, high)
 
 

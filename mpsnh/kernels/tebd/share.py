@@ -8,11 +8,11 @@ turns do not depend on each other, neither do results on who took which.
 from __future__ import annotations
 
 from mpsnh.kernels.atomic import add, give_way, load, store, swap
-from mpsnh.kernels.tebd.blocks import absorb, act, contract, project, regroup, triangular
+from mpsnh.kernels.tebd.blocks import absorb, act, contract, project, regroup, triangular, weigh
 from mpsnh.kernels.tebd.decompose import collect, extend, values
 from mpsnh.kernels.tebd.memory import inner, jit
 
-CONTRACT, ACT, PROJECT, EXTEND, VALUES, COLLECT, REGROUP, TRIANGULAR, ABSORB = range(9)
+CONTRACT, ACT, WEIGH, PROJECT, EXTEND, VALUES, COLLECT, REGROUP, TRIANGULAR, ABSORB = range(10)
 """Kinds of turns."""
 
 
@@ -47,6 +47,8 @@ def _take(chain, work, c):  # type: ignore[no-untyped-def]
         contract(chain, work, near, far, c)
     elif kind == ACT:
         act(chain, work, near, far, c)
+    elif kind == WEIGH:
+        weigh(work, c)
     elif kind == PROJECT:
         project(chain, work, near, far, c)
     elif kind == EXTEND:
