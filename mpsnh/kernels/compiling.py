@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import multiprocessing
@@ -17,6 +18,10 @@ from mpsnh.checks import say
 
 njit: Any = functools.partial(numba.njit, cache=True, nogil=True)
 """Compiles a function when it is first called, once on a machine."""
+
+
+_REFUSAL = ctypes.cast(ctypes.pythonapi.PyErr_BadArgument, ctypes.c_void_p).value or 0
+"""What Python calls if it calls a function that only compiled ones may call: a TypeError."""
 
 
 class _Code(JITCodeLibrary):  # type: ignore[misc]
@@ -37,7 +42,7 @@ class _Code(JITCodeLibrary):  # type: ignore[misc]
     @override
     def get_pointer_to_function(self, name: str) -> int:
         self._ensure_finalized()
-        return 0
+        return _REFUSAL
 
     @override
     def _optimize_final_module(self) -> None:
@@ -64,9 +69,9 @@ part: Any = functools.partial(
 
 
 class Announcement(event.Listener):
-    """Says once, on the screen, that kernels are being compiled, and keeps Python's collector of garbage away from it.
+    """Says once, on the screen, that kernels are being compiled, and keeps Python's collector of garbage from it.
 
-    Numba makes millions of objects that stay, through which the collector would go again and again: a sixth of the time.
+    Numba makes millions of objects that stay, through which it would go again and again: a sixth of the time.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """quimb's tensor networks, imported without compiling functions that few of its users ever call.
 
-Some of quimb's compiled functions say with which types they are called, so that numba compiles them when they are imported:
-six seconds, once on a machine. Here those are left out whose results do not depend on them, and the functions are
-compiled as all others are, when they are first called.
+Some of quimb's compiled functions say with which types they are called, so that numba compiles them when they are
+imported: six seconds, once on a machine. Here those are left out whose results do not depend on them, and the functions
+are compiled as all others are, when they are first called.
 """
 
 from __future__ import annotations

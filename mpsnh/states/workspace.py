@@ -157,7 +157,9 @@ class BlockState(Workspace):
 
     @override
     def like(self, blocks: Sequence[Blocks], centre: int, max_bond: int) -> Self:
-        return type(self)(blocks, self.charges, centre, max_bond, self.dtype)
+        other = type(self)(blocks, self.charges, centre, max_bond, self.dtype)
+        other.threads = self.threads
+        return other
 
     def blocks(self, begin: int, end: int) -> list[Blocks]:
         """Return the blocks of a few sites, which change with the state.

@@ -18,6 +18,7 @@ from tests.oracles.reference import gaussian
 
 EPS = {np.complex128: 2e-16, np.complex64: 1.2e-7}
 
+
 @numba.njit
 def qr(x, height, width, r, work):
     """What kernels call."""

@@ -1,8 +1,8 @@
 """What gates and moves of the centre do to one charge, apart from all others: the turns that threads share.
 
-Each of these functions leaves alone what another turn of the same kind reads or writes, but for `Work`'s scratch, so that
-turns may be taken in any order and at the same time, with the same result. A pair of sites has a *near* one, which is
-the centre, and a *far* one, `direction` away from it.
+Each of these functions leaves alone what another turn of the same kind reads or writes, but for `Work`'s scratch, so
+that turns may be taken in any order and at the same time, with the same result. A pair of sites has a *near* one, which
+is the centre, and a *far* one, `direction` away from it.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def project(chain, work, near, far, c):  # type: ignore[no-untyped-def]
 @inner
 def regroup(chain, work, far, direction, c):  # type: ignore[no-untyped-def]
     """Store the far factor of a block, grouped by the bond of the gate, as part of a tensor grouped by the next one."""
-    rows, first, columns, factor = work.new_rows, work.new_first, work.far_rows, work.scalar[0].real
+    rows, first, factor = work.new_rows, work.new_first, work.scalar[0].real
     bond, beyond = (far, far + 1) if direction > 0 else (far + 1, far)
     store, k = chain.store[chain.start[far] :], chain.dims[bond, c]
     for s in range(chain.local[far]):

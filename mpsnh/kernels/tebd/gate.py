@@ -18,7 +18,7 @@ import numpy as np
 from mpsnh.kernels.tebd.blocks import pairs_of, place, totals
 from mpsnh.kernels.tebd.memory import inner, jit, layout, scale, set_span, squared_norm
 from mpsnh.kernels.tebd.move import move_to, turn
-from mpsnh.kernels.tebd.share import ACT, CONTRACT, FAR, KIND, NEAR, REGROUP, WEIGH, share
+from mpsnh.kernels.tebd.share import ACT, CONTRACT, FAR, KIND, MOVED, NEAR, REGROUP, WEIGH, share
 from mpsnh.kernels.tebd.truncate import full_split, is_complete, subspace_split
 
 PATIENCE = 64
@@ -129,12 +129,12 @@ def _pair(chain, work, near, far, matrix):  # type: ignore[no-untyped-def]
         width += chain.dims[beyond, q]
     low, high = chain.span[outer, 0], chain.span[outer, 1]
     for q in range(low, high + 1):
-        work.cost[q] = chain.dims[outer, q] * width
+        work.cost[q] = MOVED * chain.dims[outer, q] * width
     work.job[KIND] = ACT
     share(chain, work, low, high)
     low, high = chain.span[bond, 0], chain.span[bond, 1]
     for c in range(low, high + 1):
-        work.cost[c] = work.rows[c] * work.far_rows[c]
+        work.cost[c] = MOVED * work.rows[c] * work.far_rows[c]
     work.job[KIND] = WEIGH
     return share(chain, work, low, high)
 
@@ -189,7 +189,7 @@ def _two_site(chain, work, direction, matrix, limits, excess, rho):  # type: ign
         lost = least
     for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
         chain.dims[bond, c] = work.kept[c]
-        work.cost[c] = work.kept[c] * work.far_rows[c]
+        work.cost[c] = MOVED * work.kept[c] * work.far_rows[c]
     layout(chain, far, direction, work.new_rows, work.new_first, work.near)
     work.scalar[0] = 1 / np.sqrt(held)
     work.job[KIND] = REGROUP

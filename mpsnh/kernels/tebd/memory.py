@@ -213,7 +213,7 @@ def workspace_bytes(
     True
     """
     sizes = _workspace_sizes(elements, rows, values, column, dtype).items()
-    times = {name: threads for name in SCRATCH}
+    times = dict.fromkeys(SCRATCH, threads)
     return float(sum(times.get(name, 1) * size * np.dtype(kind).itemsize for name, (size, kind) in sizes))
 
 

@@ -1,8 +1,8 @@
 """Turns of charges that several threads take, if there are any besides the one that applies the gates.
 
 That thread writes down what there is to do in `Work.job`, and takes turns itself until none is left: the most costly
-ones first. Whoever is free takes the next one, whatever it is, and nobody waits for a thread that has not taken any. Since
-turns do not depend on each other, neither do results on who took which.
+ones first. Whoever is free takes the next one, and nobody waits for a thread that has not taken any. Since turns do not
+depend on each other, neither do results on who took which.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ CONTRACT, ACT, WEIGH, PROJECT, EXTEND, VALUES, COLLECT, REGROUP, TRIANGULAR, ABS
 OPEN, DONE, OVER = 0, 8, 16
 """Words of `Work.job` that several threads write, in cache lines of their own.
 
-They are the number of turns that nobody has taken yet, with the number of the loop in the upper half; the number of those
-that helpers have finished; and whether helpers may go.
+They are the number of turns that nobody has taken yet, with the number of the loop in the upper half; the number of
+those that helpers have finished; and whether helpers may go.
 """
 
 
@@ -32,8 +32,12 @@ HALF = 1 << 32
 """Of a word."""
 
 
-WORTH = 1 << 17
-"""Cost of a loop, in multiplications, from which it is shared: half a dozen microseconds."""
+WORTH = 1 << 15
+"""Cost of a loop, in multiplications, from which it is shared: about five microseconds."""
+
+
+MOVED = 16
+"""Multiplications that take as long as to read and write an element."""
 
 
 POLLS = 1000
