@@ -103,8 +103,8 @@ class NHTEBD(TimeEvolution["Sweep"]):
         are decomposed.
     precision : "double" or "single"
         Of the tensors; in single precision norms, spectra and what is measured are still computed in double. It takes
-        0.6 to 0.8 of the time from a bond dimension of 64 on, and is safe for errors of 1e-5 and more: its own are a few
-        1e-6 in local values. Weights below 5e-8 that a truncation discards are rounding then, and reported too large.
+        0.6 to 0.8 of the time from a bond dimension of 64 on, and is safe for errors of 1e-5 and more: its own are a
+        few 1e-6 in local values. Weights below 5e-8 that a truncation discards are rounding then, reported too large.
     device : "cpu" or "cuda"
         Where gates act. With "cuda" on the current GPU, through CuPy; what is recorded and measured is on the host.
         It pays from a bond dimension of a few hundred (benchmarks/README.md).

@@ -1,7 +1,7 @@
 """Wall time of NHTEBD's steps with one thread and with two, in turns: one core must be idle besides this one.
 
-Chains of 40 sites at h = 2 start from a state whose bonds are full. What other jobs took away shows in the CPU time of the
-run with one thread, which is its wall time on idle cores.
+Chains of 40 sites at h = 2 start from a state whose bonds are full. What other jobs took away shows in the CPU time of
+the run with one thread, which is its wall time on idle cores.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def _typed(returned: Any, generate: Callable[..., Any], *more: Any) -> tuple[Any
     return returned(types.int64[::1], types.intp, *more), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(typing_context, words, place):  # type: ignore[no-untyped-def]
     """Return a word; what its writer wrote before it is seen after it.
 
@@ -54,7 +54,7 @@ def load(typing_context, words, place):  # type: ignore[no-untyped-def]
     return _typed(types.int64, generate)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(typing_context, words, place, value):  # type: ignore[no-untyped-def]
     """Write a word, for `load`.
 
@@ -75,7 +75,7 @@ def store(typing_context, words, place, value):  # type: ignore[no-untyped-def]
     return _typed(types.void, generate, types.int64)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add(typing_context, words, place, value):  # type: ignore[no-untyped-def]
     """Add to a word, and return what it was.
 
@@ -95,7 +95,7 @@ def add(typing_context, words, place, value):  # type: ignore[no-untyped-def]
     return _typed(types.int64, generate, types.int64)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def swap(typing_context, words, place, old, new):  # type: ignore[no-untyped-def]
     """Change a word if it is still the old one, and tell whether it was.
 
@@ -116,7 +116,7 @@ def swap(typing_context, words, place, old, new):  # type: ignore[no-untyped-def
     return _typed(types.boolean, generate, types.int64, types.int64)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def give_way(typing_context):  # type: ignore[no-untyped-def]
     """Let another thread have the core, if one waits for it."""
 

@@ -24,7 +24,7 @@ _REFUSAL = ctypes.cast(ctypes.pythonapi.PyErr_BadArgument, ctypes.c_void_p).valu
 """What Python calls if it calls a function that only compiled ones may call: a TypeError."""
 
 
-class _Code(JITCodeLibrary):  # type: ignore[misc]
+class _Code(JITCodeLibrary):
     """Code that is part of what calls it, where it is optimised and translated: alone it never runs.
 
     Numba does all of that to each function together with all that it calls, so that what stands at the bottom of six
@@ -41,7 +41,7 @@ class _Code(JITCodeLibrary):  # type: ignore[misc]
 
     @override
     def get_pointer_to_function(self, name: str) -> int:
-        self._ensure_finalized()
+        self._ensure_finalized()  # type: ignore[no-untyped-call]
         return _REFUSAL
 
     @override
@@ -57,9 +57,9 @@ class _Part(Compiler):
     """Compiles functions to such code."""
 
     def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+        super().__init__(*arguments)  # type: ignore[no-untyped-call]
         if self.state.library is None:
-            self.state.library = _Code(self.state.targetctx.codegen(), "part")
+            self.state.library = _Code(self.state.targetctx.codegen(), "part")  # type: ignore[no-untyped-call]
 
 
 part: Any = functools.partial(
