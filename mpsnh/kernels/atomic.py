@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
+import numba.extending
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
+
+intrinsic: Any = numba.extending.intrinsic  # whose type has the arguments of the function that is decorated
 
 WORD = 8
 """Bytes of a word."""
