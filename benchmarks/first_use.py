@@ -39,7 +39,6 @@ print(json.dumps([time.process_time(), heard.functions, heard.seconds]))
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=1, help="threads of NHTEBD (default: 1)")
     parser.add_argument("--precision", default="double", choices=["double", "single"], help="(default: double)")
     given = parser.parse_args()
     code = PROCESS.replace("OPTIONS", repr(vars(given)))
