@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd gpu oracle memory noise trotter steps estimates points growth faint levels open clean fuzz torture
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd first-use threads gpu oracle memory noise trotter steps estimates points growth faint levels open clean fuzz torture
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -22,6 +22,8 @@ help:
 	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
 	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
 	@echo "make nhtebd     time NHTEBD next to TeNPy and quimb at the same truncation error (twenty minutes)"
+	@echo "make first-use  time the first NHTEBD on a machine, while nothing is compiled yet (half a minute)"
+	@echo "make threads    time NHTEBD with one thread and with two (five minutes; on idle cores)"
 	@echo "make gpu        time NHTEBD on a GPU next to one core (five minutes; needs pip install mpsnh[cuda])"
 	@echo "make oracle     compare NHTEBD at N = 560 with free fermions (ten minutes)"
 	@echo "make spectra    time exact spectra next to LAPACK and ARPACK, and check their certificates (an hour)"
@@ -98,6 +100,12 @@ accuracy: $(STAMP)
 
 nhtebd: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.nhtebd
+
+first-use: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.first_use
+
+threads: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.threads
 
 gpu: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.gpu

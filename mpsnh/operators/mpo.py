@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import quimb.tensor as qtn
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -19,6 +18,7 @@ from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site, chain_of
 from mpsnh.operators.compression import compressed
 from mpsnh.operators.localise import Array, LocalTerm, localise, product_matrix
+from mpsnh.operators.networks import qtn
 
 GAP = 1e-3
 """Ratio of one coefficient to the next larger one below which terms are compressed apart."""

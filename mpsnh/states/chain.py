@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import quimb.tensor as qtn
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site, chain_of
+from mpsnh.operators.networks import qtn
 from mpsnh.states.blocks import Array, Blocks
 from mpsnh.states.plain import PATHS, chain_inds, plain_network, plain_tensors
 

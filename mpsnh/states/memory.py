@@ -13,7 +13,7 @@ from mpsnh.kernels.tebd.memory import workspace_bytes
 from mpsnh.states.blocks import Array, Charges, local_states
 
 
-def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -> float:
+def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128, threads: int = 1) -> float:
     """Return the bytes that a `BlockState` takes if all of its memory is used.
 
     Parameters
@@ -24,6 +24,8 @@ def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -
         Largest bond dimension.
     dtype : dtype
         complex128 or complex64.
+    threads : int
+        How many threads apply gates.
 
     Examples
     --------
@@ -32,7 +34,7 @@ def memory_needed(charges: Charges, max_bond: int, dtype: Any = np.complex128) -
     """
     capacity, work = tensor_sizes(charges, max_bond)
     itemsize = int(np.dtype(dtype).itemsize)
-    return float(sum(capacity)) * itemsize + workspace_bytes(*work, np.dtype(dtype))
+    return float(sum(capacity)) * itemsize + workspace_bytes(*work, np.dtype(dtype), threads)
 
 
 def sparse_memory(elements: int, dtype: np.dtype[Any]) -> Array:

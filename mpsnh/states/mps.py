@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import quimb.tensor as qtn
 from numpy.typing import DTypeLike, NDArray
 from typing_extensions import override
 
@@ -16,6 +15,7 @@ from mpsnh.language.opsum import OpSum
 from mpsnh.language.site import Site
 from mpsnh.operators.bonds import local_operator
 from mpsnh.operators.mpo import MPO
+from mpsnh.operators.networks import qtn
 from mpsnh.states.basis import require_same_basis
 from mpsnh.states.blocks import Array, bond_dimensions, schmidt_values, tamed
 from mpsnh.states.canonical import overlap_with_error, right_canonical

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import cotengra
 import numpy as np
-import quimb.tensor as qtn
 
+from mpsnh.operators.networks import qtn
 from mpsnh.states.blocks import Array
 
 PATHS = cotengra.AutoOptimizer()

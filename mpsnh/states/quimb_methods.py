@@ -6,7 +6,7 @@ import functools
 import inspect
 from typing import Any
 
-import quimb.tensor as qtn
+from mpsnh.operators.networks import qtn
 
 # Names, tags, copies and the shape of the network, whatever its tensors are.
 _STRUCTURE = """

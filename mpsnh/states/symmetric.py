@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-import quimb.tensor as qtn
 import symmray
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.language.site import Site
+from mpsnh.operators.networks import qtn
 from mpsnh.operators.sector import LEAK, outside
 from mpsnh.states.blocks import Blocks, bond_charges, dense_tensors, local_states, split_by_charge
 from mpsnh.states.mps import MPS

@@ -13,10 +13,10 @@ from typing_extensions import override
 
 from mpsnh.checks import require
 from mpsnh.kernels.tebd.gate import apply_layer
-from mpsnh.kernels.tebd.memory import SEED, Chain, layout, workspace
-from mpsnh.kernels.tebd.move import move_to
+from mpsnh.kernels.tebd.memory import SEED, Chain, Work, helpers, layout, workspace
 from mpsnh.language.circuit import Layer
 from mpsnh.states.blocks import Array, Blocks, Charges, bond_dimensions, local_states, schmidt_values
+from mpsnh.states.helpers import helped
 from mpsnh.states.memory import sparse_memory, tensor_sizes
 from mpsnh.states.packing import packed
 from mpsnh.states.protocol import Workspace
@@ -99,6 +99,7 @@ class BlockState(Workspace):
             patience=np.full(L + 1, 2, dtype=np.int64),
         )
         self._work = workspace(*work, dims.shape[1], local.shape[1], self.dtype)
+        self._helpers: list[Work] = []
         self._lease: Callable[[], Array | None] = _nobody
         self._layers: dict[int, tuple[Layer, NDArray[np.int64], NDArray[np.complex128]]] = {}
         self._unseen = np.empty((L + 1, 0, 0), dtype=complex)
@@ -136,6 +137,15 @@ class BlockState(Workspace):
         return int((index - self._pad) * self._unit + self._low[bond])
 
     @property
+    def threads(self) -> int:
+        """How many threads apply gates, which changes no bit of the state; narrow bonds leave it to one of them."""
+        return 1 + len(self._helpers)
+
+    @threads.setter
+    def threads(self, number: int) -> None:
+        self._helpers = helpers(self._work, number - 1)
+
+    @property
     @override
     def centre(self) -> int:
         return int(self._chain.centre[0])
@@ -147,7 +157,9 @@ class BlockState(Workspace):
 
     @override
     def like(self, blocks: Sequence[Blocks], centre: int, max_bond: int) -> Self:
-        return type(self)(blocks, self.charges, centre, max_bond, self.dtype)
+        other = type(self)(blocks, self.charges, centre, max_bond, self.dtype)
+        other.threads = self.threads
+        return other
 
     def blocks(self, begin: int, end: int) -> list[Blocks]:
         """Return the blocks of a few sites, which change with the state.
@@ -258,23 +270,23 @@ class BlockState(Workspace):
         if max_bond < self.max_bond and excess > 0:  # a projection keeps all dimensions of the bond
             widest = max(self.bond_dimensions())
             require(max_bond >= widest, "max_bond", max_bond, f"≥ {widest}, the largest bond dimension")
+        return self._run(layer, truncation, pairs)
+
+    def _run(
+        self, layer: Layer, truncation: Truncation, pairs: Array | None = None, goal: int = -1
+    ) -> NDArray[np.float64]:
+        """Apply a layer and move the centre to a site; returns the weights that are lost."""
         self._own()
-        L = len(self.charges)
-        where, matrices = self._packed(layer)
-        lost = np.zeros(L + 1)
-        log_norm, failed = apply_layer(
-            self._chain,
-            self._work,
-            where,
-            matrices,
-            (max_bond, truncation.min_bond, truncation.cutoff),
-            excess,
-            lost,
-            self._unseen if pairs is None else pairs,
-        )
-        if failed >= 0:
-            sites = tuple(sorted(set(where[failed].tolist())))
-            raise FloatingPointError(f"the norm of the state became {log_norm} on sites {sites}")
+        chain, work = self._chain, self._work
+        limits = (truncation.max_bond, truncation.min_bond, truncation.cutoff)
+        (where, matrices), lost = self._packed(layer), np.zeros(len(self.charges) + 1)
+        seen = self._unseen if pairs is None else pairs
+        with helped(chain, work, self._helpers):
+            log_norm, failed = apply_layer(chain, work, where, matrices, limits, truncation.excess, lost, seen, goal)
+        if failed >= 0 or not math.isfinite(log_norm):
+            norm = log_norm if failed >= 0 else math.exp(log_norm)
+            sites = f" on sites {tuple(sorted(set(where[failed].tolist())))}" if failed >= 0 else ""
+            raise FloatingPointError(f"the norm of the state became {norm}{sites}")
         self.log_norm += log_norm
         return lost[:-2]
 
@@ -293,12 +305,8 @@ class BlockState(Workspace):
 
     @override
     def move_to(self, site: int) -> None:
-        self._own()
         self._work.random[0] = SEED
-        log_norm = move_to(self._chain, self._work, site)
-        if not math.isfinite(log_norm):
-            raise FloatingPointError(f"the norm of the state became {math.exp(log_norm)}")
-        self.log_norm += log_norm
+        self._run((), Truncation(max_bond=self.max_bond), goal=site)
 
     def normalise(self) -> None:
         """Take out the norm, unless it is 1 up to rounding, so that doing it again changes no bit.

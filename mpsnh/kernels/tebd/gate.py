@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpsnh.kernels.lapack import fortran
+from mpsnh.kernels.tebd.blocks import pairs_of, place, totals
 from mpsnh.kernels.tebd.memory import inner, jit, layout, scale, set_span, squared_norm
 from mpsnh.kernels.tebd.move import move_to, turn
+from mpsnh.kernels.tebd.share import ACT, CONTRACT, FAR, KIND, MOVED, NEAR, REGROUP, WEIGH, share
 from mpsnh.kernels.tebd.truncate import full_split, is_complete, subspace_split
 
 PATIENCE = 64
@@ -64,86 +65,20 @@ def _one_site(chain, work, matrix):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _pairs_of(chain, near, far, direction, total, pairs):  # type: ignore[no-untyped-def]
-    """List the local states of a pair of sites whose charges sum to `total`, with their places in a gate."""
-    n, d_near, d_far = 0, chain.local[near], chain.local[far]
-    for s in range(d_near):
-        for t in range(d_far):
-            if chain.charges[near, s] + chain.charges[far, t] == total:
-                pairs[n, 0], pairs[n, 1] = s, t
-                pairs[n, 2] = s * d_far + t if direction > 0 else t * d_near + s
-                n += 1
-    return n
-
-
-@inner
-def _place(chain, work, near, direction, q, pairs, bases, strides):  # type: ignore[no-untyped-def]
-    """Find the rectangle in `work.x` of each of these pairs of local states, for a charge q of the outer bond."""
-    for k in range(len(pairs)):
-        c = q + direction * chain.charges[near, pairs[k, 0]]
-        strides[k] = work.rows[c]
-        bases[k] = work.pair[c] + work.near[c, pairs[k, 0]] + work.far[c, pairs[k, 1]] * work.rows[c]
-
-
-@inner
-def _act(chain, work, near, far, direction, matrix):  # type: ignore[no-untyped-def]
-    """Apply a gate to the contracted pair in `work.x`."""
-    x = work.x
-    d_near, d_far = chain.local[near], chain.local[far]
-    outer, beyond = (near, far + 1) if direction > 0 else (near + 1, far)
-    pairs, bases, strides = work.pairs, work.bases, work.strides
-    total_low = chain.charges[near, 0] + chain.charges[far, 0]
-    total_high = chain.charges[near, d_near - 1] + chain.charges[far, d_far - 1]
-    # A gate conserves charge: it mixes only pairs of local states with the same total. For each total and charge of
-    # the outer bond, those pairs are n rectangles of the same shape in as many blocks of X.
-    for total in range(total_low, total_high + 1):
-        n = _pairs_of(chain, near, far, direction, total, pairs)
-        if n == 0:
-            continue
-        for q in range(chain.span[outer, 0], chain.span[outer, 1] + 1):
-            height, width = chain.dims[outer, q], chain.dims[beyond, q + direction * total]
-            if height * width == 0:
-                continue
-            _place(chain, work, near, direction, q, pairs[:n], bases, strides)
-            if n == 1:
-                u = x.dtype.type(matrix[pairs[0, 2], pairs[0, 2]])
-                for j in range(width):
-                    for i in range(bases[0] + j * strides[0], bases[0] + j * strides[0] + height):
-                        x[i] *= u
-                continue
-            # column by column, whose old elements are put aside, so that X is overwritten where it is
-            for j in range(width):
-                for k in range(n):
-                    source = bases[k] + j * strides[k]
-                    for i in range(height):
-                        work.column[k * height + i] = x[source + i]
-                for t in range(n):
-                    target = bases[t] + j * strides[t]
-                    u = x.dtype.type(matrix[pairs[t, 2], pairs[0, 2]])
-                    for i in range(height):
-                        x[target + i] = u * work.column[i]
-                    for k in range(1, n):
-                        u = x.dtype.type(matrix[pairs[t, 2], pairs[k, 2]])
-                        for i in range(height):
-                            x[target + i] += u * work.column[k * height + i]
-
-
-@inner
 def _density(chain, work, near, far, direction, rho):  # type: ignore[no-untyped-def]
     """Store the density matrix of a pair of sites at the centre, contracted in `work.x`, up to its trace."""
     x = work.x
     outer, beyond = (near, far + 1) if direction > 0 else (near + 1, far)
     pairs, bases, strides = work.pairs, work.bases, work.strides
+    low, high = totals(chain, near, far)
     rho[...] = 0
-    total_low = chain.charges[near, 0] + chain.charges[far, 0]
-    total_high = chain.charges[near, chain.local[near] - 1] + chain.charges[far, chain.local[far] - 1]
-    for total in range(total_low, total_high + 1):
-        n = _pairs_of(chain, near, far, direction, total, pairs)
+    for total in range(low, high):
+        n = pairs_of(chain, near, far, total, pairs)
         for q in range(chain.span[outer, 0], chain.span[outer, 1] + 1):
             height, width = chain.dims[outer, q], chain.dims[beyond, q + direction * total]
             if n * height * width == 0:
                 continue
-            _place(chain, work, near, direction, q, pairs[:n], bases, strides)
+            place(chain, work, near, direction, q, n)
             for k in range(n):
                 for m in range(k + 1):
                     real, imag = 0.0, 0.0
@@ -175,21 +110,33 @@ def _pair_span(chain, near, far, direction):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _contract(chain, work, bond, near_store, far_store):  # type: ignore[no-untyped-def]
-    """Contract the near and the far tensor into `work.x`; returns its size."""
-    one, zero, size = work.x.dtype.type(1), work.x.dtype.type(0), 0
-    for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
-        p, n, m = work.rows[c], work.far_rows[c], chain.dims[bond, c]
-        work.pair[c] = size
-        x = work.x[size:]
-        if m > 0 and p * n > 0:
-            a, b = near_store[work.first[c] :], far_store[work.far_first[c] :]
-            fortran("gemm3m", "N", "T", p, n, m, one, a, p, b, n, zero, x, p)
-        else:
-            for i in range(p * n):
-                x[i] = 0
+def _pair(chain, work, near, far, matrix):  # type: ignore[no-untyped-def]
+    """Contract the near and the far tensor into `work.x`, and apply a gate; returns the squared norm."""
+    bond, size = max(near, far), 0
+    low, high = chain.span[bond, 0], chain.span[bond, 1]
+    for c in range(low, high + 1):
+        p, n = work.rows[c], work.far_rows[c]
+        work.pair[c], work.cost[c] = size, p * n * max(1, chain.dims[bond, c])
         size += p * n
-    return size
+    work.job[KIND] = CONTRACT
+    share(chain, work, low, high)
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            work.gate[i, j] = matrix[i, j]
+    outer, beyond = (near, far + 1) if near < far else (near + 1, far)
+    width = 0
+    for q in range(chain.span[beyond, 0], chain.span[beyond, 1] + 1):
+        width += chain.dims[beyond, q]
+    low, high = chain.span[outer, 0], chain.span[outer, 1]
+    for q in range(low, high + 1):
+        work.cost[q] = MOVED * chain.dims[outer, q] * width
+    work.job[KIND] = ACT
+    share(chain, work, low, high)
+    low, high = chain.span[bond, 0], chain.span[bond, 1]
+    for c in range(low, high + 1):
+        work.cost[c] = MOVED * work.rows[c] * work.far_rows[c]
+    work.job[KIND] = WEIGH
+    return share(chain, work, low, high)
 
 
 @inner
@@ -200,34 +147,34 @@ def _two_site(chain, work, direction, matrix, limits, excess, rho):  # type: ign
     """
     near = chain.centre[0]
     far = near + direction
-    bond = near + 1 if direction > 0 else near
-    near_store, far_store = chain.store[chain.start[near] :], chain.store[chain.start[far] :]
+    bond = max(near, far)
+    work.job[NEAR], work.job[FAR] = near, far
     _pair_span(chain, near, far, direction)
     layout(chain, near, direction, work.rows, work.first, work.near)
     layout(chain, far, -direction, work.far_rows, work.far_first, work.far)
-    size = _contract(chain, work, bond, near_store, far_store)
-    _act(chain, work, near, far, direction, matrix)
-    weight = squared_norm(work.x, size)
+    weight = _pair(chain, work, near, far, matrix)
     if not (weight > 0 and weight < np.inf):
         return np.sqrt(weight), 0.0
     if rho.size > 0:
         _density(chain, work, near, far, direction, rho)
-    reference, lost, due = chain.reference[bond], 0.0, True
+    reference, lost, held, due = chain.reference[bond], 0.0, 0.0, True
     resolution = 1e-14 if work.x.itemsize == 16 else 1e-8  # of a difference of norms
-    complete = is_complete(chain, work, bond)
-    limited = reference >= 0 and chain.dims[bond].sum() == limits[0]
+    complete, width = is_complete(chain, work, bond), 0
+    for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
+        width += chain.dims[bond, c]
+    limited = reference >= 0 and width == limits[0]
     # A projection on the old subspace comes first where it loses nothing, or where `max_bond` decides anyway; a
     # decomposition follows if the subspace is too old or loses too much more than the best one did.
     projects = excess > 0 and (complete or limited)
     if projects:
-        kept = subspace_split(chain, work, bond, near_store, far_store)
-        lost = 0.0 if complete else max(0.0, 1 - kept / weight)
+        held = subspace_split(chain, work, bond)
+        lost = 0.0 if complete else max(0.0, 1 - held / weight)
         due = chain.age[bond] >= chain.patience[bond] or lost > (1 + GROWTH * excess) * max(reference, resolution)
         chain.age[bond] += 1
     if due:
         # Bonds that the cutoff limits keep symmetries that are not known of, which random vectors break.
         sketch = projects and reference > GRAM_RESOLUTION
-        least, limited = full_split(chain, work, bond, near_store, limits, sketch, weight)
+        least, limited, held = full_split(chain, work, bond, limits, sketch, weight)
         if least < 0:
             return np.nan, 0.0
         if projects:
@@ -242,40 +189,19 @@ def _two_site(chain, work, direction, matrix, limits, excess, rho):  # type: ign
         lost = least
     for c in range(chain.span[bond, 0], chain.span[bond, 1] + 1):
         chain.dims[bond, c] = work.kept[c]
-    _store_far(chain, work, far, far_store, direction)
+        work.cost[c] = MOVED * work.kept[c] * work.far_rows[c]
+    layout(chain, far, direction, work.new_rows, work.new_first, work.near)
+    work.scalar[0] = 1 / np.sqrt(held)
+    work.job[KIND] = REGROUP
+    share(chain, work, chain.span[bond, 0], chain.span[bond, 1])
     set_span(chain, bond, chain.span[bond, 0], chain.span[bond, 1])
     chain.centre[0], chain.centre[1] = far, direction
-    return np.sqrt(weight), lost  # what the gate gave, not what truncation took; `_store_far` made it one of unit norm
-
-
-@inner
-def _store_far(chain, work, far, far_store, direction):  # type: ignore[no-untyped-def]
-    """Store the factor `work.w`, grouped by the bond of the gate, as the far tensor grouped by the next bond."""
-    rows, first, columns = work.new_rows, work.new_first, work.far_rows
-    bond, beyond = (far, far + 1) if direction > 0 else (far + 1, far)
-    low, high = chain.span[bond, 0], chain.span[bond, 1]
-    layout(chain, far, direction, rows, first, work.near)
-    size = 0
-    for c in range(low, high + 1):
-        size += chain.dims[bond, c] * columns[c]
-    factor = work.x.real.dtype.type(1 / np.sqrt(squared_norm(work.w, size)))
-    position = 0
-    for c in range(low, high + 1):
-        k = chain.dims[bond, c]
-        if k == 0:
-            continue
-        for s in range(chain.local[far]):
-            r = c + direction * chain.charges[far, s]
-            source, target = position + k * work.far[c, s], first[r] + work.near[r, s]
-            for j in range(chain.dims[beyond, r]):
-                for i in range(k):
-                    far_store[target + i + j * rows[r]] = work.w[source + i + j * k] * factor
-        position += k * columns[c]
+    return np.sqrt(weight), lost  # what the gate gave, not what truncation took; the far tensor is one of unit norm
 
 
 @jit
-def apply_layer(chain, work, where, matrices, limits, excess, lost, pairs):  # type: ignore[no-untyped-def]
-    """Apply gates in a sweep from the end of the chain that the centre is closer to.
+def apply_layer(chain, work, where, matrices, limits, excess, lost, pairs, goal):  # type: ignore[no-untyped-def]
+    """Apply gates in a sweep from the end of the chain that the centre is closer to, and move the centre to a site.
 
     Parameters
     ----------
@@ -293,6 +219,10 @@ def apply_layer(chain, work, where, matrices, limits, excess, lost, pairs):  # t
         Of the same.
     lost : ndarray of float, shape (L + 1,)
         To which relative discarded weights are added, at the first site of each gate.
+    pairs : ndarray of complex, shape (L + 1, D, D)
+        Where the density matrices of pairs of sites go, if D is not 0.
+    goal : int
+        Where the centre goes after all gates, or -1 if it may stay where it is.
 
     Returns
     -------
@@ -326,4 +256,6 @@ def apply_layer(chain, work, where, matrices, limits, excess, lost, pairs):  # t
         if not (norm > 0 and norm < np.inf):
             return norm, g
         log_norm += np.log(norm)
+    if goal >= 0:
+        log_norm += move_to(chain, work, goal)
     return log_norm, -1

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.kernels.bundle import Bundle
-from mpsnh.kernels.compiling import njit
+from mpsnh.kernels.compiling import njit, part
 
 Integers = NDArray[np.int64]
 
@@ -54,7 +54,9 @@ class Chain(Bundle):
 
 
 class Work(Bundle):
-    """Memory for one gate, large enough for all of them.
+    """Memory for one gate, large enough for all of them: that of the thread which applies it, or of one that helps it.
+
+    What is in `SCRATCH` is a thread's own, the rest is the same for all of them.
 
     Examples
     --------
@@ -86,9 +88,10 @@ class Work(Bundle):
     new_rows: Integers
     new_first: Integers
     pair: Integers
-    """Place of the blocks of the contracted pair, and of the factors that they are split into."""
-    old: Integers
+    """Place of the blocks of the contracted pair, and of the factors that they are split into: near and far one."""
+    put: Integers
     factor: Integers
+    old: Integers
     kept: Integers
     found: Integers
     begin: Integers
@@ -105,10 +108,34 @@ class Work(Bundle):
     strides: Integers
     column: Complexes
     random: NDArray[np.uint64]
+    """State of the random numbers, and for each charge that of those of its block."""
+    gate: NDArray[np.complex128]
+    """The gate."""
+    scalar: NDArray[Any]
+    """By what a triangular factor or a new tensor is multiplied."""
+    norms: Floats
+    """What the turn of each charge sums up: squared norms, or -1 where it failed."""
+    cost: Integers
+    """Of the turn of each charge, about; none is taken that costs nothing."""
+    order: Integers
+    """Turns by cost."""
+    job: Integers
+    """What there is to do, for all threads (`mpsnh.kernels.tebd.share`)."""
 
 
-OTHERS = ("near", "far", "random")
-"""Arrays of `Work` that are no table of numbers for each charge."""
+SCRATCH = (
+    *("tau", "lapack", "rlapack", "ilapack", "info", "svals", "glapack", "grlapack"),
+    *("pairs", "bases", "strides", "column"),
+)
+"""Arrays of `Work` of which each thread has its own."""
+
+
+OTHERS = ("near", "far", "random", "norms", "gate", "job")
+"""Arrays of `Work` that are no table of integers for each charge."""
+
+
+WORDS = 32
+"""Length of `Work.job`."""
 
 
 def workspace(
@@ -141,11 +168,35 @@ def workspace(
     tables["pairs"] = np.zeros((states**2, 3), np.int64)
     limits = np.finfo(dtype)
     arrays["tiny"][0] = limits.tiny / limits.eps**2
-    return Work(**arrays, **tables, near=near, far=far, random=np.full(1, SEED, np.uint64))
+    random = np.full(1 + charges, SEED, np.uint64)
+    gate, job, norms = np.zeros((states**2, states**2), complex), np.zeros(WORDS, np.int64), np.zeros(charges)
+    return Work(**arrays, **tables, near=near, far=far, random=random, gate=gate, job=job, norms=norms)
 
 
-def workspace_bytes(elements: int, rows: int, values: int, column: int, dtype: np.dtype[Any]) -> float:
-    """Return the size of `workspace`, but for small tables.
+def helpers(work: Work, number: int) -> list[Work]:
+    """Return the same memory for threads that help, but for their scratch.
+
+    Parameters
+    ----------
+    work : Work
+        Of the thread that they help.
+    number : int
+        How many.
+
+    Examples
+    --------
+    >>> work = workspace(16, 4, 4, 8, 3, 2, np.dtype(complex))
+    >>> [helper.x is work.x or helper.tau is work.tau for helper in helpers(work, 2)]
+    [True, True]
+    """
+    arrays = work.arrays()
+    return [work.replace(**{name: np.zeros_like(arrays[name]) for name in SCRATCH}) for _ in range(number)]
+
+
+def workspace_bytes(
+    elements: int, rows: int, values: int, column: int, dtype: np.dtype[Any], threads: int = 1
+) -> float:
+    """Return the size of `workspace` with its `helpers`, but for small tables.
 
     Parameters
     ----------
@@ -153,14 +204,17 @@ def workspace_bytes(elements: int, rows: int, values: int, column: int, dtype: n
         As for `workspace`.
     dtype : dtype
         complex128 or complex64.
+    threads : int
+        How many threads there are, with the first one.
 
     Examples
     --------
     >>> workspace_bytes(1000, 10, 10, 10, np.dtype(np.complex64)) < workspace_bytes(1000, 10, 10, 10, np.dtype(complex))
     True
     """
-    sizes = _workspace_sizes(elements, rows, values, column, dtype).values()
-    return float(sum(size * np.dtype(kind).itemsize for size, kind in sizes))
+    sizes = _workspace_sizes(elements, rows, values, column, dtype).items()
+    times = dict.fromkeys(SCRATCH, threads)
+    return float(sum(times.get(name, 1) * size * np.dtype(kind).itemsize for name, (size, kind) in sizes))
 
 
 def _workspace_sizes(
@@ -181,12 +235,13 @@ def _workspace_sizes(
         "grlapack": (1 + 5 * rows + 2 * rows * rows, np.float64),
         "weights": (values, np.float64),
         "column": (column, dtype),
+        "scalar": (1, dtype),
     }
 
 
 # No function makes arrays, so that none needs to count who uses them, which would take longer than small gates.
 jit: Any = njit(error_model="numpy", _nrt=False)
-inner: Any = njit(error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner: Any = part(error_model="numpy", _nrt=False)
 """The same for what is called from compiled code only."""
 
 
@@ -244,7 +299,7 @@ def set_span(chain, bond, low, high):  # type: ignore[no-untyped-def]
     chain.span[bond, 1] = high
 
 
-@njit(error_model="numpy", fastmath={"reassoc"}, _nrt=False)  # so that the sum is vectorised
+@part(error_model="numpy", fastmath={"reassoc"}, _nrt=False)  # so that the sum is vectorised
 def squared_norm(x, size):  # type: ignore[no-untyped-def]
     """Return Σ |x_i|² of the first elements of an array, summed in double precision.
 
@@ -257,7 +312,8 @@ def squared_norm(x, size):  # type: ignore[no-untyped-def]
 
     Examples
     --------
-    >>> squared_norm(np.array([3, 4j, 100]), 2)
+    >>> import numba
+    >>> numba.njit(lambda x: squared_norm(x, 2))(np.array([3, 4j, 100]))
     25.0
     """
     total = 0.0
@@ -266,7 +322,7 @@ def squared_norm(x, size):  # type: ignore[no-untyped-def]
     return total
 
 
-@jit
+@inner
 def scale(x, size, factor):  # type: ignore[no-untyped-def]
     """Multiply the first elements of an array in place.
 
@@ -281,8 +337,9 @@ def scale(x, size, factor):  # type: ignore[no-untyped-def]
 
     Examples
     --------
+    >>> import numba
     >>> x = np.array([1, 2j, 3])
-    >>> scale(x, 2, 2.0)
+    >>> numba.njit(lambda x: scale(x, 2, 2.0))(x)
     >>> x.tolist()
     [(2+0j), 4j, (3+0j)]
     """
