@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd first-use threads gpu oracle memory noise trotter steps estimates points growth faint levels open clean fuzz torture
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd first-use threads gpu oracle memory noise trotter steps estimates points growth blind faint levels open clean fuzz torture
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -34,6 +34,7 @@ help:
 	@echo "make steps      time steps that NHTEBD chooses next to fixed ones, with the error of each (ten minutes)"
 	@echo "make estimates  what NHTEBD's estimates of its errors cost (five minutes)"
 	@echo "make points     what a point of an ensemble of small rings costs next to LAPACK (a minute)"
+	@echo "make blind      how often the analysis of the first paper finds what was planted in synthetic data (twenty minutes)"
 	@echo "make growth     exponents of time and memory of each algorithm (ten minutes)"
 	@echo "make open       trajectories next to the master equation and QuTiP (five minutes; pip install qutip to compare)"
 	@echo "make avalanche  time a realisation of the avalanche model next to the plain route (three minutes)"
@@ -143,6 +144,9 @@ points: $(STAMP)
 open: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.open
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.open_density
+
+blind: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.blind
 
 growth: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.growth
