@@ -38,7 +38,7 @@ class Study(PaperStudy[Scale]):
     --------
     >>> Study("huge", "out")
     Traceback (most recent call last):
-    ValueError: scale 'huge' is unknown; there are: quick, laptop, paper, chain560
+    ValueError: scale 'huge' is unknown; there are: quick, laptop, paper, desk, chain560
     """
 
     paper, scales = "brighi2025", SCALES

@@ -171,6 +171,20 @@ SCALES = {
 }
 """The sizes that `reproduce` knows by name."""
 
+SCALES["desk"] = dataclasses.replace(
+    SCALES["laptop"],
+    sizes=(8, 10, 12),
+    realisations=(2000, 1000, 100),
+    strengths=(0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0),
+    evolved=12,
+    evolved_realisations=20,
+    evolved_time=1e5,
+    bond_dimensions=(16, 32, 64),
+    checked=10,
+    checked_realisations=40,
+)
+"""Half an hour on two cores."""
+
 SCALES["chain560"] = dataclasses.replace(
     SCALES["quick"],
     chain=560,
