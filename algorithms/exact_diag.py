@@ -84,6 +84,7 @@ class ExactDiag(Diagonalisation):
     attempts: int = 2
     seed: int = 0
     threads: int = 1
+    unrecorded = ("threads",)  # results are the same to the last bit
 
     @property
     @override

@@ -6,7 +6,7 @@ import functools
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Any, Literal, Self, cast
+from typing import Literal, Self, cast
 
 import numpy as np
 from typing_extensions import override
@@ -152,6 +152,7 @@ class NHTEBD(TimeEvolution["Sweep"]):
     device: Literal["cpu", "cuda"] = "cpu"
     tolerance: float | None = TOLERANCE
     threads: int = 1
+    unrecorded = ("threads",)  # results are the same to the last bit
 
     @property
     @override
@@ -169,12 +170,6 @@ class NHTEBD(TimeEvolution["Sweep"]):
             require(0 < self.tolerance < 1, "tolerance", self.tolerance, "between 0 and 1, or None")
         require(self.threads >= 1, "threads", self.threads, "at least 1")
         require(self.threads == 1 or self.device == "cpu", "threads", self.threads, "1 with device = 'cuda'")
-
-    @override
-    def parameters(self) -> dict[str, Any]:
-        listed = super().parameters()
-        del listed["threads"]  # results are the same to the last bit
-        return listed
 
     @override
     def records(self, model: Model, after: Snapshot | None = None) -> Iterator[Snapshot]:

@@ -90,6 +90,7 @@ class SteadyState(Diagonalisation):
     tolerance: float = 1e-9
     seed: int = 0
     threads: int = 1
+    unrecorded = ("threads",)  # results are the same to the last bit
 
     @property
     @override

@@ -37,6 +37,8 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     ----------
     definition : int
         Is counted up when what a class computes is defined in another way, so that old and new results never mix.
+    unrecorded : tuple of str
+        Parameters that change no result, such as a number of threads: data do not say them, nor do stores compare them.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
     """
 
     definition: ClassVar[int] = 1
+    unrecorded: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         _require_parameters(cls)
@@ -118,7 +121,7 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         return notebook.table(type(self).__name__, values)
 
     def parameters(self) -> dict[str, Any]:
-        """Return all parameters as plain data that JSON can hold, with the class under ``"type"``.
+        """Return all parameters but those unrecorded as plain data that JSON can hold, with the class under ``"type"``.
 
         Returns
         -------
@@ -130,7 +133,7 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         >>> observables.MidCurrent(half_width=2).parameters()
         {'type': 'mpsnh.observables.MidCurrent', 'half_width': 2}
         """
-        listed = {name: _plain(getattr(self, name)) for name in _names(type(self))}
+        listed = {name: _plain(getattr(self, name)) for name in _names(type(self)) if name not in self.unrecorded}
         if type(self).definition != 1:
             listed = {"definition": type(self).definition, **listed}
         return {"type": public_name(type(self)), **listed}

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from mpsnh import OpSum, Spin
+from mpsnh import OpSum, Spin, algorithms
 from mpsnh.checks import require
 from mpsnh.value import Value
 
@@ -335,3 +335,18 @@ def test_a_copy_keeps_what_was_stored_and_makes_the_rest_again():
     for other in (copy.copy(first), copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
         assert "doubled" not in vars(other)
         assert other.doubled == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda threads: algorithms.ExactDiag(threads=threads),
+        lambda threads: algorithms.SteadyState(threads=threads),
+        lambda threads: algorithms.NHTEBD(dt=0.1, t_max=1.0, threads=threads),
+    ],
+)
+def test_what_changes_no_result_is_not_recorded(make):
+    """Stores go on with another number of threads, and those of before there were any."""
+    assert make(2).parameters() == make(1).parameters()
+    assert "threads" not in make(2).parameters()
+    assert make(2) != make(1)
