@@ -163,14 +163,15 @@ class _Described:
     def __init__(self, cls: type[Value]) -> None:
         self.name = cls.__qualname__.rpartition(".")[2]
         self.special = cls.parameters is not Value.parameters  # which says itself what counts
-        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        every = (field.name for field in fields(cls))  # type: ignore[arg-type]
+        names = [name for name in every if name not in cls.unrecorded]
         self._read = attrgetter(*names) if names else None
         self._single = len(names) == 1
         self.code, self.generated_code = _class_code(cls, ()), _class_code(cls, COMPARED)
         self.terms = _of_python(self.code)
 
     def read(self, value: Value) -> tuple[Any, ...]:
-        """Return all parameters."""
+        """Return all parameters that are recorded."""
         if self._read is None:
             return ()
         return (self._read(value),) if self._single else self._read(value)
