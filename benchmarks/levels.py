@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import mpsnh as nh
+from benchmarks.levels_peers import biorthogonal_currents, tenpy_partner
 from mpsnh import algorithms, models
 from mpsnh.base.model import Model
 from mpsnh.base.spectrum import Spectrum
@@ -33,7 +34,7 @@ def found(model: Model, **parameters: Any) -> tuple[Spectrum, float]:
     return spectrum, time.process_time() - begin
 
 
-def closed_forms() -> None:
+def closed_forms(seeds: int) -> None:
     """Compare with closed forms and with levels from other programs."""
     interacting = ssh(10, (1.3, 1.1), V=7.0)
     cases: list[tuple[str, Model, dict[str, Any], float]] = [
@@ -85,7 +86,7 @@ def _no_level(model: Model, spectrum: Spectrum) -> bool:
     return bool((np.abs(whole.values - spectrum.values[0]) - whole.resolution()).min() > spectrum.errors[0])
 
 
-def long_rings() -> None:
+def long_rings(seeds: int) -> None:
     """Find steady states of rings beyond exact sizes."""
     print("| N | V | h | χ | E | error | s |\n|---|---|---|---|---|---|---|", flush=True)
     for N, V, h, chi in ((20, 1.1, 0.0, 192), (24, 1.1, 0.0, 192), (48, 0.0, 0.0, 96), (24, 1.1, 0.5, 128)):
@@ -96,18 +97,60 @@ def long_rings() -> None:
         )
 
 
+def skin(seeds: int) -> None:
+    """Compare ground states of open chains with asymmetric hopping with those of TeNPy in the imaginary gauge.
+
+    Of the vectors the biorthogonal current of each bond is compared, i sinh g ⟨S⁺_j S⁻_{j+1}⟩ with tanh g = γ, and the
+    current in the right vector, which is zero.
+    """
+    columns = "N", "γ", "h", "chains", "largest ΔE", "lower", "higher", "currents off by", "in R", "certified", "wrong"
+    print("| " + " | ".join((*columns, "s", "TeNPy, s")) + " |\n" + "|---" * 13 + "|", flush=True)
+    for N, number in ((60, seeds), (100, max(1, seeds // 4))):
+        for gamma in (0.1, 0.3, 0.5):
+            for h in (0.0, 1.0, 2.0, 4.0):
+                rows = [_skin(N, gamma, h, seed) for seed in range(number if h else 1)]
+                off, lower, higher, currents, inside, certified, wrong, ours, theirs = np.array(rows).T
+                counts = f"{lower.sum():.0f} | {higher.sum():.0f}"
+                sizes = f"{currents.max():.0e} | {inside.max():.0e} | {certified.sum():.0f} | {wrong.sum():.0f}"
+                times = f"{ours.mean():.1f} | {theirs.mean():.1f}"
+                print(f"| {N} | {gamma} | {h} | {len(rows)} | {off.max():.0e} | {counts} | {sizes} | {times} |", flush=True)
+
+
+def _skin(N: int, gamma: float, h: float, seed: int) -> tuple[float, ...]:
+    """Return what one chain adds to the table."""
+    chain = models.NonHermitianXXZ(L=N, gamma=gamma, h=h, seed=seed)
+    partner = tenpy_partner(chain, max_bond=128)
+    spectrum, seconds = found(chain, max_bond=128)
+    right, left = spectrum.right[0], spectrum.left[0]
+    off = spectrum.values[0].real - partner.energy
+    currents = biorthogonal_currents(right, left)
+    exact = 1j * np.sinh(np.arctanh(gamma)) * partner.hopping
+    inside = right.expect_each(*(chain.current(j) for j in chain.bonds))
+    same = abs(off) <= 1e-8
+    return (
+        abs(off),
+        off < -1e-8,
+        off > 1e-8,
+        float(np.abs(currents - exact).max()) if same else 0.0,
+        float(np.abs(inside).max()),
+        spectrum.certified,
+        spectrum.certified and off > spectrum.errors[0],  # no level lies below the lowest one
+        seconds / 2,
+        partner.seconds,
+    )
+
+
 def main() -> None:
     """Print the tables that are asked for."""
-    parts = {"closed": closed_forms, "rings": None, "long": long_rings}
+    parts = {"closed": closed_forms, "rings": rings, "long": long_rings, "skin": skin}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--seeds", type=int, default=8, help="disordered rings of each kind (default: 8)")
     options = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)  # errors are in the tables
     for part in options.parts:
-        run = parts[part]
         print(f"\n{part}", flush=True)
-        rings(options.seeds) if run is None else run()
+        parts[part](options.seeds)
 
 
 if __name__ == "__main__":
