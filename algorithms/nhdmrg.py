@@ -204,10 +204,11 @@ class NHDMRG(Algorithm[Spectrum]):
         search = self._search(problem, shifts)
         grows = choice is fastest and problem.gauge is None and can_grow(model)
         levels = []
+        vectors = [(one.level.state, one.left) for one in known]
         for number in range(self.starts):
             rng = np.random.default_rng([self.seed, number + len(known) * self.starts])
             if grows:
-                levels.append(self._followed(problem, grown(model, self.max_bond, rng), shifts))
+                levels.append(self._followed(problem, grown(model, self.max_bond, rng, without=vectors), shifts))
             else:
                 levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
         best = first_of(levels, choice, self.tolerance)
@@ -215,7 +216,11 @@ class NHDMRG(Algorithm[Spectrum]):
         if not problem.hermitian:
             adjoint, rng, target = problem.adjoint, np.random.default_rng(self.seed), best.energy.conjugate()
             turned = [shift.dag() for shift in shifts]
-            other = self._followed(adjoint, grown(model, self.max_bond, rng, left=True), turned) if grows else None
+            other = None
+            if grows:
+                against = [(bra, ket) for ket, bra in vectors]
+                start = grown(model, self.max_bond, rng, left=True, without=against)
+                other = self._followed(adjoint, start, turned)
             if other is None or abs(other.energy - target) > max(self.tolerance, other.residual, best.residual):
                 left = self._search(adjoint, turned).run(left, nearest(target), rng)
             else:

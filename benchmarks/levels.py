@@ -105,7 +105,7 @@ def skin(seeds: int) -> None:
     """
     columns = "N", "γ", "h", "chains", "largest ΔE", "lower", "higher", "currents off by", "in R", "certified", "wrong"
     print("| " + " | ".join((*columns, "s", "TeNPy, s")) + " |\n" + "|---" * 13 + "|", flush=True)
-    for N, number in ((60, seeds), (100, max(1, seeds // 4))):
+    for N, number in ((60, seeds), (100, max(1, seeds // 2))):
         for gamma in (0.1, 0.3, 0.5):
             for h in (0.0, 1.0, 2.0, 4.0):
                 rows = [_skin(N, gamma, h, seed) for seed in range(number if h else 1)]

@@ -26,8 +26,8 @@ class Partner(NamedTuple):
     bond: int
 
 
-def tenpy_partner(chain: models.NonHermitianXXZ, max_bond: int, cutoff: float = 1e-14, states: int = 2) -> Partner:
-    """Run TeNPy's two-site DMRG in the imaginary gauge, from the Néel state and random ones, and keep the lowest.
+def tenpy_partner(chain: models.NonHermitianXXZ, max_bond: int, cutoff: float = 1e-14, states: int = 1) -> Partner:
+    """Run TeNPy's two-site DMRG in the imaginary gauge, from the Néel state, and from others for more `states`, and keep the lowest.
 
     Hopping is √(1 - γ²)/2 both ways, and all else as it is (N. Hatano and D. R. Nelson, PRL 77, 570 (1996)). CPU time
     is that of one start.
