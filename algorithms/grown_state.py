@@ -27,7 +27,7 @@ STRETCH = 20.0
 STRETCHES = 100
 """Most of them."""
 
-PARTS = 10
+PARTS = 4
 """How often in a stretch known levels are taken out, which grow faster than what is looked for."""
 
 SETTLED = 1e-5
@@ -107,15 +107,14 @@ def grown(
     )
     if without:
         pairs = [[ladder_of(one, 2 * max_bond) if ring else one for one in pair] for pair in without]
+        state = _without(state, pairs, space, bond)
         for _ in range(STRETCHES):
             before = state
             for _ in range(parts):
-                state = _without(state, pairs, space, bond)
                 _, record = itertools.islice(evolution.records(chain), 2)
-                state = cast(MPS, record.state)
+                state = _without(cast(MPS, record.state), pairs, space, bond)
             if 1 - abs(state.overlap(before)) <= SETTLED:
                 break
-        state = _without(state, pairs, space, bond)
     else:
         for record in evolution.records(chain):
             before, state = state, cast(MPS, record.state)

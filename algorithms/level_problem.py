@@ -222,12 +222,13 @@ class LevelProblem:
         overlap = 1.0 + 0j if self.hermitian else level.state.overlap(bra)
         if self.hermitian:
             error, residuals = level.residual + cast(ImaginaryGauge, self.gauge).mismatch, (level.residual,) * 2
-        elif abs(overlap) > ORTHOGONAL:
-            energy = matrix_element(self.operator, level.blocks, left) / overlap
-            residuals = _residuals(self.mpo, level.state, bra, energy)
-            error = max(residuals) / abs(overlap)
         else:
-            error, residuals, overlap = math.inf, _residuals(self.mpo, level.state, bra, energy), 0j
+            both = matrix_element(self.operator, level.blocks, left)
+            known = abs(overlap) > ORTHOGONAL and abs(both) <= (1 + NEARLY * ROUNDING) * self.bound * abs(overlap)
+            energy = both / overlap if known else energy  # else it would be outside of the spectrum
+            residuals = _residuals(self.mpo, level.state, bra, energy)
+            overlap = overlap if known else 0j
+            error = max(residuals) / abs(overlap) if known else math.inf
         error += ROUNDING * self.bound / abs(overlap) if overlap else 0.0
         inner = (residuals[0] + ROUNDING * self.bound, residuals[1] + ROUNDING * self.bound)
         kets, bras, log_scale = level.blocks, left, 0.0

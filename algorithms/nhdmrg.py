@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.algorithms.grown_state import can_grow, grown
@@ -191,8 +192,8 @@ class NHDMRG(Algorithm[Spectrum]):
                 shifts += known[-1].shifts(problem, self._far(problem))
             elif len(known) < self.k:
                 raise ArithmeticError(
-                    f"{NO_LEFT} of level {len(known) - 1}, so that others can't be told from it: use a larger max_bond,"
-                    f" or k = {len(known)}"
+                    f"level {len(known) - 1} ({known[-1].certificate.energy:.6g}) can't be told from others: {NO_LEFT}; "
+                    f"use a larger max_bond, or k = {len(known)}"
                 )
         yield self._spectrum(problem, known)
 
@@ -265,9 +266,14 @@ class NHDMRG(Algorithm[Spectrum]):
 
     def _spectrum(self, problem: LevelProblem, known: Sequence[KnownLevel]) -> Spectrum:
         """Make the record, with a warning if a level is not certified."""
-        order, errors = self._order(problem, known), joint_errors(known)
+        errors, sizes = joint_errors(known), self._sizes(problem, known)
+        order = [int(j) for j in np.argsort(sizes, kind="stable")]
         counts = multiplicities(known, errors)
-        late = [place for place, j in enumerate(order) if any(errors[j] < np.inf and i < j for i in order[place + 1 :])]
+        late = [
+            place
+            for place, j in enumerate(order)
+            if any(i < j and sizes[i] - sizes[j] > errors[i] + errors[j] for i in order[place + 1 :])
+        ]
         known, errors = [known[j] for j in order], errors[order]
         certificates = [one.certificate for one in known]
         certified = bool((errors <= self.tolerance).all())
@@ -312,11 +318,9 @@ class NHDMRG(Algorithm[Spectrum]):
     def _sorted_by(self) -> Order:
         return "distance" if not isinstance(self.which, str) else self.which
 
-    def _order(self, problem: LevelProblem, known: Sequence[KnownLevel]) -> list[int]:
-        """Return the places of levels in their order, those of equal ones as they were found."""
+    def _sizes(self, problem: LevelProblem, known: Sequence[KnownLevel]) -> NDArray[np.float64]:
+        """Return the numbers by which levels are sorted."""
         values = np.array([one.certificate.energy for one in known])
         if not isinstance(self.which, str):
-            sizes = np.abs(values - self.which)
-        else:
-            sizes = values.real if self._choice(problem) is lowest else -values.imag
-        return [int(j) for j in np.argsort(sizes, kind="stable")]
+            return np.abs(values - self.which)
+        return values.real if self._choice(problem) is lowest else -values.imag
