@@ -6,8 +6,10 @@ Each part prints a table of what is found, how far off it is and is said to be, 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,27 +60,52 @@ def closed_forms(seeds: int) -> None:
         print(f"| {name} | {abs(value - right):.1g} | {said} | {seconds:.1f} |", flush=True)
 
 
-def rings(seeds: int) -> None:
-    """Compare steady states of rings with exact ones: how often they are found, certified, and certified but wrong."""
-    print("| N | γ | h | found | certified | certified, no level | s | exact, s |\n|---|---|---|---|---|---|---|---|")
-    for N, chi in ((8, 16), (10, 32), (12, 48), (14, 64)):
-        for gamma, h in ((0.3, 0.0), (0.1, 1.0), (0.3, 0.5), (0.3, 1.0), (0.3, 2.0), (0.3, 4.0)):
-            counts, times = np.zeros(3, dtype=int), np.zeros(2)
-            number = seeds if h else 1
-            for seed in range(number):
-                model = ring(N, gamma, h=h, seed=seed)
-                begin = time.process_time()
-                (exact,) = algorithms.SteadyState(k=1).records(model)
-                times += [0.0, time.process_time() - begin]
-                spectrum, seconds = found(model, which="growth", max_bond=chi)
-                times += [seconds, 0.0]
-                off = abs(spectrum.values[0] - exact.values[0])
-                steady = off <= min(1e-3, max(1e-6, spectrum.errors[0]))
-                wrong = spectrum.certified and not steady and _no_level(model, spectrum)
-                counts += [steady, spectrum.certified, wrong]
-            shown = " | ".join(f"{count} of {number}" for count in counts)
-            ours, theirs = times / number
-            print(f"| {N} | {gamma} | {h} | {shown} | {ours:.1f} | {theirs:.1f} |", flush=True)
+BONDS = {8: 16, 9: 16, 10: 32, 11: 32, 12: 48, 13: 48, 14: 64, 15: 96, 16: 128}
+"""Bond dimension with which the steady state of a ring of each size is searched for."""
+
+
+def rings(seeds: int, store: Path | None = None) -> None:
+    """Compare steady states of rings with exact ones: how often they are found, certified, and certified but wrong.
+
+    Parameters
+    ----------
+    seeds : int
+        Disordered rings of each kind.
+    store : Path, optional
+        A file of one line for each ring that is done, to which others are added, so that a run can be taken up again.
+    """
+    lines = store.read_text().splitlines() if store is not None and store.exists() else []
+    known = {tuple(row["ring"]): row for row in map(json.loads, lines)}
+    sizes = (8, 10, 12, 14)
+    kinds = [(N, gamma, h) for N in sizes for gamma in (0.1, 0.3) for h in (0.0, 0.5, 1.0, 2.0, 4.0)]
+    for seed in range(seeds):  # all kinds in turns, so that what is there at any time shows them evenly
+        for N, gamma, h in kinds:
+            if (N, gamma, h, seed) in known or (seed and not h):
+                continue
+            row = known[N, gamma, h, seed] = _ring_row(N, gamma, h, seed)
+            if store is not None:
+                with store.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+    print("| N | γ | h | found | certified | certified, no level | s | exact, s |\n" + "|---" * 8 + "|", flush=True)
+    for N, gamma, h in kinds:
+        rows = [row for key, row in known.items() if key[:3] == (N, gamma, h) and key[3] < seeds]
+        counts = [f"{sum(row[name] for row in rows)} of {len(rows)}" for name in ("found", "certified", "no level")]
+        times = [f"{np.mean([row[name] for row in rows]):.1f}" for name in ("s", "exact, s")]
+        print(f"| {N} | {gamma} | {h} | {' | '.join((*counts, *times))} |", flush=True)
+
+
+def _ring_row(N: int, gamma: float, h: float, seed: int) -> dict[str, Any]:
+    """Return what is found of one ring, and how long it took."""
+    model = ring(N, gamma, h=h, seed=seed)
+    begin = time.process_time()
+    (exact,) = algorithms.SteadyState(k=1).records(model)
+    seconds = time.process_time() - begin
+    spectrum, ours = found(model, which="growth", max_bond=BONDS[N])
+    off = abs(spectrum.values[0] - exact.values[0])
+    steady = bool(off <= min(1e-3, max(1e-6, spectrum.errors[0])))
+    wrong = spectrum.certified and not steady and _no_level(model, spectrum)
+    row = {"ring": (N, gamma, h, seed), "found": steady, "certified": spectrum.certified, "no level": wrong}
+    return row | {"off": float(off), "error": float(spectrum.errors[0]), "s": ours, "exact, s": seconds}
 
 
 def _no_level(model: Model, spectrum: Spectrum) -> bool:
@@ -141,6 +168,18 @@ def _skin(N: int, gamma: float, h: float, seed: int) -> tuple[float, ...]:
     )
 
 
+def hermitian(seeds: int) -> None:
+    """Compare plain DMRG of clean Hermitian chains with that of TeNPy, one start each, which ends at the same energy."""
+    print("| L | χ | E | TeNPy less ours | said | s | TeNPy, s |\n" + "|---" * 7 + "|", flush=True)
+    for L, chi in ((40, 64), (60, 128), (100, 128)):
+        chain = models.NonHermitianXXZ(L=L, gamma=0.0)
+        spectrum, seconds = found(chain, max_bond=chi, starts=1)
+        partner = tenpy_partner(chain, chi, change=1e-9)
+        energy, shown = spectrum.values[0].real, f"{spectrum.errors[0]:.0e} | {seconds:.1f}"
+        less = partner.energy - energy
+        print(f"| {L} | {chi} | {energy:.9f} | {less:.0e} | {shown} | {partner.seconds:.1f} |", flush=True)
+
+
 def several(seeds: int) -> None:
     """Compare the first three levels of random chains and rings with all levels, with bonds that are too small as well.
 
@@ -186,15 +225,19 @@ def _several(model: Model, spectrum: Spectrum, half: Spectrum) -> tuple[bool, ..
 
 def main() -> None:
     """Print the tables that are asked for."""
-    parts = {"closed": closed_forms, "rings": rings, "long": long_rings, "skin": skin, "several": several}
+    parts = {"closed": closed_forms, "rings": rings, "long": long_rings, "skin": skin, "several": several, "hermitian": hermitian}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--seeds", type=int, default=8, help="disordered rings of each kind (default: 8)")
+    parser.add_argument("--store", type=Path, help="a file that keeps what is known of disordered rings")
     options = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)  # errors are in the tables
     for part in options.parts:
         print(f"\n{part}", flush=True)
-        parts[part](options.seeds)
+        if part == "rings":
+            rings(options.seeds, options.store)
+        else:
+            parts[part](options.seeds)
 
 
 if __name__ == "__main__":

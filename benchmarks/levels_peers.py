@@ -26,9 +26,17 @@ class Partner(NamedTuple):
     bond: int
 
 
-def tenpy_partner(chain: models.NonHermitianXXZ, max_bond: int, cutoff: float = 1e-14, states: int = 1) -> Partner:
+def tenpy_partner(
+    chain: models.NonHermitianXXZ,
+    max_bond: int,
+    cutoff: float = 1e-14,
+    *,
+    states: int = 1,
+    change: float = 1e-12,
+) -> Partner:
     """Run TeNPy's two-site DMRG in the imaginary gauge, from the Néel state, and from others for more `states`, and keep the lowest.
 
+    It ends when the energy changes by less than `change`, relative to it.
     Hopping is √(1 - γ²)/2 both ways, and all else as it is (N. Hatano and D. R. Nelson, PRL 77, 570 (1996)). CPU time
     is that of one start.
     """
@@ -51,8 +59,8 @@ def tenpy_partner(chain: models.NonHermitianXXZ, max_bond: int, cutoff: float = 
             model,
             {
                 "mixer": True,
-                "max_E_err": 1e-12,
-                "max_S_err": 1e-8,
+                "max_E_err": change,
+                "max_S_err": 1e-8 if change < 1e-10 else 1e-5,
                 "max_sweeps": 60,
                 "trunc_params": {"chi_max": max_bond, "svd_min": cutoff**0.5},
             },
