@@ -11,6 +11,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from mpsnh.algorithms.level_problem import Certificate, Level, LevelProblem
+from mpsnh.states.blocks import Blocks
 from mpsnh.states.mps import MPS
 from mpsnh.states.shifts import Shift
 
@@ -77,9 +78,14 @@ class KnownLevel:
         right, left = self.level.blocks, self.left.blocks()[0]
         if problem.hermitian:
             return [Shift(size, right, right)]
-        shift = Shift(size / self.overlap, right, left)
-        paired = problem.real and abs(self.certificate.energy.imag) > self.certificate.error
-        return [shift, shift.conj()] if paired else [shift]
+        shifts = [Shift(size / self.overlap, right, left)]
+        if problem.real and abs(self.certificate.energy.imag) > self.certificate.error:
+            shifts.append(Shift(size / np.conj(self.overlap).item(), _conjugate(right), _conjugate(left)))
+        return shifts
+
+
+def _conjugate(blocks: Sequence[Blocks]) -> list[Blocks]:
+    return [{key: block.conj() for key, block in site.items()} for site in blocks]
 
 
 def compared(levels: Sequence[Level], best: Level, error: float) -> tuple[list[Level], list[Level]]:
@@ -176,18 +182,18 @@ def joint_error(
     """
     rights, lefts, mixed = overlaps
     try:
-        (r, right), (l, left) = (_triangle(gram) for gram in (rights, lefts))
+        (least, right), (least_left, left) = (_triangle(gram) for gram in (rights, lefts))
         inverse = np.linalg.inv(mixed)
     except np.linalg.LinAlgError:
         return math.inf
     sizes = [float(np.linalg.norm(of_side)) for of_side in residuals]
     unlike = float(np.linalg.norm(mixed * (values[None, :] - values[:, None])))
-    change = max(sizes[0] / r, sizes[1] / l) + unlike / (r * l)
+    change = max(sizes[0] / least, sizes[1] / least_left) + unlike / (least * least_left)
     projector = float(np.linalg.norm(right @ inverse @ left.conj().T, 2))
     basis = right / np.linalg.norm(right, axis=0)
     spread = float(np.abs(values[:, None] - values[None, :]).max())
     condition = float(np.linalg.cond(basis))
-    # by the condition of all (F. L. Bauer and C. T. Fike, 1960), or by the norm of what is not a multiple of the identity
+    # by the condition of all (F. L. Bauer and C. T. Fike, 1960), or by the norm of what is no multiple of the identity
     return min(condition * projector * change, projector * change + condition * spread)
 
 

@@ -38,6 +38,9 @@ START_BOND = 8
 NO_LEFT = "the left vector is orthogonal to the right one, or too large for numbers"
 """Why there is no left vector."""
 
+NEARLY_ORTHOGONAL = 1e-3
+"""|⟨L|R⟩| of vectors of unit norm with which the level may be a degenerate one, and the left vector another one's."""
+
 SMALLEST, LARGEST = 1e-100, 1e100
 """Bounds of the sum of the norms of all terms, of which squares are taken."""
 
@@ -161,7 +164,8 @@ class NHDMRG(Algorithm[Spectrum]):
         d = max(site.dim for site in model.sites)
         bonds = np.array([min(self.max_bond, d ** min(j, model.L - j, 60)) for j in range(model.L + 1)], dtype=float)
         channels = 5.0  # of a chain with nearest neighbours
-        return float(16 * (40 * d**2 * np.max(bonds) ** 2 + 2 * channels * np.sum(bonds**2)))
+        kept = 2 * channels + 2 * d * (self.k + self.starts)  # what stands around each bond, and states
+        return float(16 * (40 * d**2 * np.max(bonds) ** 2 + kept * np.sum(bonds**2)))
 
     @override
     def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
@@ -186,14 +190,14 @@ class NHDMRG(Algorithm[Spectrum]):
         for _ in range(self.k):
             if len(shifts) >= problem.space.dim:
                 allowed = f"at most the number of levels, {len(known)}: of conjugate ones of a real matrix one counts"
-                require(False, "k", self.k, allowed)
+                raise ValueError(f"k = {self.k}, but it must be {allowed}")
             known.append(self._next(model, problem, known, shifts))
             if known[-1].overlap:
                 shifts += known[-1].shifts(problem, self._far(problem))
             elif len(known) < self.k:
+                level = f"level {len(known) - 1} ({known[-1].certificate.energy:.6g})"
                 raise ArithmeticError(
-                    f"level {len(known) - 1} ({known[-1].certificate.energy:.6g}) can't be told from others: {NO_LEFT}; "
-                    f"use a larger max_bond, or k = {len(known)}"
+                    f"{level} can't be told from others: {NO_LEFT}; use a larger max_bond, or k = {len(known)}"
                 )
         yield self._spectrum(problem, known)
 
@@ -213,24 +217,41 @@ class NHDMRG(Algorithm[Spectrum]):
             else:
                 levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
         best = first_of(levels, choice, self.tolerance)
-        left = best.blocks
-        if not problem.hermitian:
-            adjoint, rng, target = problem.adjoint, np.random.default_rng(self.seed), best.energy.conjugate()
-            turned = [shift.dag() for shift in shifts]
-            other = None
-            if grows:
-                against = [(bra, ket) for ket, bra in vectors]
-                start = grown(model, self.max_bond, rng, left=True, without=against)
-                other = self._followed(adjoint, start, turned)
-            if other is None or abs(other.energy - target) > max(self.tolerance, other.residual, best.residual):
-                left = self._search(adjoint, turned).run(left, nearest(target), rng)
-            else:
-                left = other.blocks
+        left = best.blocks if problem.hermitian else self._left(model, problem, best, known, shifts, grows)
         certificate, bra = problem.certificate(best, left), problem.state(left)
         overlap = 1.0 if problem.hermitian else best.state.overlap(bra)
         # an error that says nothing must not make all levels one
         same, others = compared(levels, best, min(certificate.error, self.tolerance))
         return KnownLevel(best, bra, overlap if certificate.left else 0.0, certificate, same, others)
+
+    def _left(
+        self,
+        model: Model,
+        problem: LevelProblem,
+        best: Level,
+        known: Sequence[KnownLevel],
+        shifts: Sequence[Shift],
+        grows: bool,
+    ) -> Sequence[Blocks]:
+        """Find the left vector of a level, as a right one of the adjoint near the conjugate of the level."""
+        adjoint, rng, target = problem.adjoint, np.random.default_rng(self.seed), best.energy.conjugate()
+        turned = [shift.dag() for shift in shifts]
+        if grows:
+            against = [(one.left, one.level.state) for one in known]
+            other = self._followed(adjoint, grown(model, self.max_bond, rng, left=True, without=against), turned)
+            if abs(other.energy - target) <= max(self.tolerance, other.residual, best.residual):
+                return other.blocks
+        left = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
+        # of a degenerate level it may be one that is orthogonal to the right vector, and is moved away
+        for _ in range(self.starts):
+            if abs(left.state.overlap(best.state)) > NEARLY_ORTHOGONAL:
+                break
+            turned.append(Shift(self._far(problem).conjugate(), left.blocks, left.blocks))
+            other = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
+            if abs(other.energy - target) > max(self.tolerance, other.residual, best.residual):
+                break
+            left = other
+        return left.blocks
 
     def _far(self, problem: LevelProblem) -> complex:
         """Return by how much known levels are moved, beyond all others in the direction that is not wanted."""
@@ -239,7 +260,10 @@ class NHDMRG(Algorithm[Spectrum]):
 
     def _followed(self, problem: LevelProblem, start: list[Blocks], shifts: Sequence[Shift]) -> Level:
         """Return the level that sweeps lead to from a state that evolution has led to, as long as they improve it."""
-        search, best = self._search(problem, shifts), problem.level(BlockState.canonical(start, problem.space.charges).view())
+        search, best = (
+            self._search(problem, shifts),
+            problem.level(BlockState.canonical(start, problem.space.charges).view()),
+        )
         for sweeps in (1, self.sweeps):
             blocks = replace(search, sweeps=sweeps).run(best.blocks, followed, np.random.default_rng(), rough=False)
             polished = problem.level(blocks)

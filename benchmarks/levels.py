@@ -141,7 +141,10 @@ def skin(seeds: int) -> None:
                 counts = f"{lower.sum():.0f} | {higher.sum():.0f}"
                 sizes = f"{currents.max():.0e} | {inside.max():.0e} | {certified.sum():.0f} | {wrong.sum():.0f}"
                 times = f"{ours.mean():.1f} | {theirs.mean():.1f}"
-                print(f"| {N} | {gamma} | {h} | {len(rows)} | {off.max():.0e} | {counts} | {sizes} | {times} |", flush=True)
+                print(
+                    f"| {N} | {gamma} | {h} | {len(rows)} | {off.max():.0e} | {counts} | {sizes} | {times} |",
+                    flush=True,
+                )
 
 
 def _skin(N: int, gamma: float, h: float, seed: int) -> tuple[float, ...]:
@@ -169,7 +172,7 @@ def _skin(N: int, gamma: float, h: float, seed: int) -> tuple[float, ...]:
 
 
 def hermitian(seeds: int) -> None:
-    """Compare plain DMRG of clean Hermitian chains with that of TeNPy, one start each, which ends at the same energy."""
+    """Compare plain DMRG of clean Hermitian chains with that of TeNPy, from one start each."""
     print("| L | χ | E | TeNPy less ours | said | s | TeNPy, s |\n" + "|---" * 7 + "|", flush=True)
     for L, chi in ((40, 64), (60, 128), (100, 128)):
         chain = models.NonHermitianXXZ(L=L, gamma=0.0)
@@ -181,7 +184,7 @@ def hermitian(seeds: int) -> None:
 
 
 def several(seeds: int) -> None:
-    """Compare the first three levels of random chains and rings with all levels, with bonds that are too small as well.
+    """Compare the first levels of random chains and rings with all levels, with bonds that are too small as well.
 
     In bounds: within the errors there are as many eigenvalues. First: they are the first three, to 1e-6. Halved: an error
     of the first one estimated by what half the bond dimension changes, and how often it is as large as what is off.
@@ -204,7 +207,10 @@ def several(seeds: int) -> None:
                 half, _ = found(model, which=which, max_bond=chi // 2, starts=1)
                 rows.append((*_several(model, spectrum, half), seconds))
             counts = " | ".join(f"{count:.0f}" for count in np.sum(rows, axis=0)[:-1])
-            print(f"| {name}, N = {N} | {which} | {chi} | {seeds} | {counts} | {np.mean(rows, axis=0)[-1]:.1f} |", flush=True)
+            print(
+                f"| {name}, N = {N} | {which} | {chi} | {seeds} | {counts} | {np.mean(rows, axis=0)[-1]:.1f} |",
+                flush=True,
+            )
 
 
 def _several(model: Model, spectrum: Spectrum, half: Spectrum) -> tuple[bool, ...]:
@@ -225,7 +231,14 @@ def _several(model: Model, spectrum: Spectrum, half: Spectrum) -> tuple[bool, ..
 
 def main() -> None:
     """Print the tables that are asked for."""
-    parts = {"closed": closed_forms, "rings": rings, "long": long_rings, "skin": skin, "several": several, "hermitian": hermitian}
+    parts = {
+        "closed": closed_forms,
+        "rings": rings,
+        "long": long_rings,
+        "skin": skin,
+        "several": several,
+        "hermitian": hermitian,
+    }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--seeds", type=int, default=8, help="disordered rings of each kind (default: 8)")

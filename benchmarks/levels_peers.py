@@ -34,7 +34,7 @@ def tenpy_partner(
     states: int = 1,
     change: float = 1e-12,
 ) -> Partner:
-    """Run TeNPy's two-site DMRG in the imaginary gauge, from the Néel state, and from others for more `states`, and keep the lowest.
+    """Run TeNPy's two-site DMRG in the imaginary gauge, from the Néel state and for more `states` from random ones.
 
     It ends when the energy changes by less than `change`, relative to it.
     Hopping is √(1 - γ²)/2 both ways, and all else as it is (N. Hatano and D. R. Nelson, PRL 77, 570 (1996)). CPU time

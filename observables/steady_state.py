@@ -103,8 +103,9 @@ class SteadyStateGap(Observable[Spectrum]):
         gap, error = float(growth[0] - growth[second]), float(errors[0] + errors[second])
         if not record.complete and error > max(gap, WIDEST * float(np.abs(record.values).max())):
             raise ArithmeticError(
-                f"the two fastest levels found, {first:.6g} and {record.values[second]:.6g}, are known to {errors[0]:.1g} "
-                f"and {errors[second]:.1g} only, so that the gap is not known: use a larger max_bond or more starts"
+                f"the two fastest levels found, {first:.6g} and {record.values[second]:.6g}, are known to"
+                f" {errors[0]:.1g} and {errors[second]:.1g} only, so that the gap is not known: use a larger max_bond or"
+                " more starts"
             )
         return gap
 

@@ -43,13 +43,6 @@ class Shift:
         """Return the Hermitian conjugate."""
         return Shift(complex(self.size).conjugate(), self.left, self.right)
 
-    def conj(self) -> Shift:
-        """Return the complex conjugate, which moves the conjugate level of a real operator."""
-        right, left = (
-            [{key: block.conj() for key, block in site.items()} for site in blocks] for blocks in (self.right, self.left)
-        )
-        return Shift(complex(self.size).conjugate(), right, left)
-
 
 class LocalOperator(Protocol):
     """What acts on the tensor of some sites, as a vector."""

@@ -77,7 +77,7 @@ def shortened(blocks: Sequence[Blocks], charges: Charges, max_bond: int, cutoff:
     truncation = Truncation(max_bond=min(max_bond, state.max_bond), cutoff=cutoff, excess=0.0)
     for first in (0, 1):
         pairs = range(first, len(blocks) - 1, 2)
-        state.apply(tuple(Gate(np.eye(sizes[j] * sizes[j + 1]), (j, j + 1)) for j in pairs), truncation)
+        state.apply(tuple(Gate(np.eye(sizes[j] * sizes[j + 1], dtype=complex), (j, j + 1)) for j in pairs), truncation)
     state.move_to(0)
     state.normalise()
     return state.view()

@@ -76,6 +76,17 @@ def test_of_conjugate_levels_of_a_real_matrix_one_counts():
     assert spectrum.values[1].imag > 0.3
 
 
+def test_conjugate_levels_are_moved_the_same_way():
+    """Of all levels by growth, with a pair that grows and decays, a real one comes second."""
+    op = nh.OpSum([(0.3, "Sp", 0, "Sm", 1), (-1.957, "Sm", 0, "Sp", 1), (1.0, "Sz", 0, "Sz", 1)])
+    model = Terms(L=2, op=op, site=nh.Spin(1.5), charge=-2)
+    spectrum, known = levels(model, k=2, which="growth"), exact_levels(model, "growth", 2)
+    assert spectrum.certified
+    assert spectrum.values == pytest.approx(known, abs=1e-9)
+    assert known[0].imag > 1
+    assert known[1].imag == pytest.approx(0, abs=1e-9)
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.5])
 def test_all_levels_of_a_sector(gamma):
     """As many as there are, and no more."""
