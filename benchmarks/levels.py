@@ -186,8 +186,8 @@ def hermitian(seeds: int) -> None:
 def several(seeds: int) -> None:
     """Compare the first levels of random chains and rings with all levels, with bonds that are too small as well.
 
-    In bounds: within the errors there are as many eigenvalues. First: they are the first three, to 1e-6. Halved: an error
-    of the first one estimated by what half the bond dimension changes, and how often it is as large as what is off.
+    In bounds: within the errors there are as many eigenvalues. First: they are the first ones, to 1e-6. Halved: half the
+    bond dimension changes the first level by at least what it is off, so that it tells the error.
     """
     print("| chain | which | χ | chains | certified | certified, not in bounds | certified, not first ", end="")
     print("| in bounds | halved covers | s |\n" + "|---" * 10 + "|", flush=True)

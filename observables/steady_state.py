@@ -104,8 +104,8 @@ class SteadyStateGap(Observable[Spectrum]):
         if not record.complete and error > max(gap, WIDEST * float(np.abs(record.values).max())):
             raise ArithmeticError(
                 f"the two fastest levels found, {first:.6g} and {record.values[second]:.6g}, are known to"
-                f" {errors[0]:.1g} and {errors[second]:.1g} only, so that the gap is not known: use a larger max_bond or"
-                " more starts"
+                f" {errors[0]:.1g} and {errors[second]:.1g} only, so that the gap is not known: use a larger"
+                " max_bond or more starts"
             )
         return gap
 
