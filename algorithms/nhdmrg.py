@@ -38,7 +38,7 @@ START_BOND = 8
 NO_LEFT = "the left vector is orthogonal to the right one, or too large for numbers"
 """Why there is no left vector."""
 
-NEARLY_ORTHOGONAL = 1e-3
+NEARLY_ORTHOGONAL = 1e-6
 """|⟨L|R⟩| of vectors of unit norm with which the level may be a degenerate one, and the left vector another one's."""
 
 SMALLEST, LARGEST = 1e-100, 1e100
@@ -248,7 +248,8 @@ class NHDMRG(Algorithm[Spectrum]):
                 break
             turned.append(Shift(self._far(problem).conjugate(), left.blocks, left.blocks))
             other = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
-            if abs(other.energy - target) > max(self.tolerance, other.residual, best.residual):
+            alike = abs(other.energy - target) <= max(self.tolerance, other.residual, best.residual)
+            if not alike or abs(other.state.overlap(best.state)) <= abs(left.state.overlap(best.state)):
                 break
             left = other
         return left.blocks

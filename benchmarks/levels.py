@@ -184,10 +184,10 @@ def hermitian(seeds: int) -> None:
 
 
 def several(seeds: int) -> None:
-    """Compare the first levels of random chains and rings with all levels, with bonds that are too small as well.
+    """Compare the first levels of random chains and rings with all levels; some bonds are too small on purpose.
 
-    In bounds: within the errors there are as many eigenvalues. First: they are the first ones, to 1e-6. Halved: half the
-    bond dimension changes the first level by at least what it is off, so that it tells the error.
+    In bounds: within the errors there are as many eigenvalues. First: they are the first ones, to 1e-6. Halved: half
+    the bond dimension changes the first level by at least what it is off, so that it tells the error.
     """
     print("| chain | which | χ | chains | certified | certified, not in bounds | certified, not first ", end="")
     print("| in bounds | halved covers | s |\n" + "|---" * 10 + "|", flush=True)
