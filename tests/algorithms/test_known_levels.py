@@ -68,11 +68,11 @@ def test_levels_around_a_number_are_sorted_by_distance():
 
 
 def test_of_conjugate_levels_of_a_real_matrix_one_counts():
-    """Those of smallest Re E of this ring are a real one, then a pair, then a real one."""
+    """Those of smallest Re E of this ring are a real one, then a pair."""
     ring = models.NonHermitianXXZ(L=10, gamma=0.3, h=1.0, seed=3, **RING)
-    spectrum = levels(ring, k=3, max_bond=32, starts=1)
+    spectrum = levels(ring, k=2, max_bond=32, starts=1)
     assert spectrum.certified
-    assert spectrum.values == pytest.approx(exact_levels(ring, "energy", 3), abs=1e-8)
+    assert spectrum.values == pytest.approx(exact_levels(ring, "energy", 2), abs=1e-8)
     assert spectrum.values[1].imag > 0.3
 
 
@@ -133,25 +133,25 @@ def test_a_gap_of_matrix_product_states():
 
 
 def test_a_gap_within_the_errors_is_refused():
-    ring = models.NonHermitianXXZ(L=8, gamma=0.3, h=0.5, seed=1, **RING)
+    ring = models.NonHermitianXXZ(L=6, gamma=0.3, h=0.5, seed=1, **RING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        spectrum = levels(ring, k=2, which="growth", max_bond=6, sweeps=2, starts=1)
+        spectrum = levels(ring, k=2, which="growth", max_bond=3, sweeps=2, starts=1)
     assert not spectrum.certified
     with pytest.raises(ArithmeticError, match="so that the gap is not known: use a larger max_bond or more starts"):
         observables.SteadyStateGap()(spectrum, ring)
 
 
-def test_bonds_that_are_too_small_bound_all_levels():
-    for seed in range(3):
-        ring = models.NonHermitianXXZ(L=8, gamma=0.3, h=1.0, seed=seed, **RING)
-        values = np.linalg.eigvals(np.asarray(ring.matrix().todense()))
-        for max_bond in (4, 8):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
-                spectrum = levels(ring, k=3, max_bond=max_bond, starts=1, sweeps=4)
-            distances = np.abs(spectrum.values[:, None] - values).min(axis=1)
-            assert np.all(distances <= spectrum.errors)
+@pytest.mark.parametrize(("seed", "max_bond"), [(0, 4), (1, 6)])
+def test_bonds_that_are_too_small_bound_all_levels(seed, max_bond):
+    ring = models.NonHermitianXXZ(L=6, gamma=0.3, h=1.0, seed=seed, **RING)
+    values = np.linalg.eigvals(np.asarray(ring.matrix().todense()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        spectrum = levels(ring, k=3, max_bond=max_bond, starts=1, sweeps=4)
+    assert not spectrum.certified
+    distances = np.abs(spectrum.values[:, None] - values).min(axis=1)
+    assert np.all(distances <= spectrum.errors)
 
 
 def test_a_level_without_a_left_vector_hides_the_next():
