@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import cast
 
@@ -14,9 +15,10 @@ from mpsnh.language.generator import Hamiltonian
 from mpsnh.operators.configurations import Space
 from mpsnh.operators.localise import norm_bound
 from mpsnh.states.blocks import Blocks
-from mpsnh.states.folded import FoldedMPS
+from mpsnh.states.folded import CUTOFF, FoldedMPS, ladder_of
 from mpsnh.states.mps import MPS
 from mpsnh.states.random import random_blocks
+from mpsnh.states.sums import shortened, summed
 from mpsnh.states.symmetric import from_blocks
 
 STRETCH = 20.0
@@ -24,6 +26,9 @@ STRETCH = 20.0
 
 STRETCHES = 100
 """Most of them."""
+
+PARTS = 4
+"""How often in a stretch known levels are taken out, which grow faster than what is looked for."""
 
 SETTLED = 1e-5
 """What a stretch leaves of the overlap of a state with itself, and the evolution ends."""
@@ -48,7 +53,14 @@ def can_grow(model: Model) -> bool:
     return all(max(span) - min(span) <= 1 for span in spans if span)
 
 
-def grown(model: Model, max_bond: int, rng: np.random.Generator, *, left: bool = False) -> list[Blocks]:
+def grown(
+    model: Model,
+    max_bond: int,
+    rng: np.random.Generator,
+    *,
+    left: bool = False,
+    without: Sequence[tuple[MPS, MPS]] = (),
+) -> list[Blocks]:
     """Return the blocks of what a random state has become when its norm grows evenly.
 
     Parameters
@@ -61,6 +73,8 @@ def grown(model: Model, max_bond: int, rng: np.random.Generator, *, left: bool =
         Where the random state comes from.
     left : bool
         Whether to evolve with -H† instead of H, whose state of largest growth is the left vector of that of H.
+    without : sequence of (MPS, MPS)
+        Vectors and left vectors, of the matrix that is evolved with, of levels that are taken out again and again.
 
     Examples
     --------
@@ -80,23 +94,43 @@ def grown(model: Model, max_bond: int, rng: np.random.Generator, *, left: bool =
         random_blocks(space.charges, model.charge or 0, min(8, max_bond), rng), chain.sites, (0, chain.L)
     )
     scale = norm_bound(terms, sites) / L
-    stretch = STRETCH / scale
+    stretch, parts = STRETCH / scale, PARTS if without else 1
+    state = start
+    bond = max(max_bond // 2, min(max_bond, 64), start.max_bond())
     evolution = NHTEBD(
         dt="auto",
-        every=stretch,
+        every=stretch / parts,
         t_max=STRETCHES * stretch,
-        max_bond=max(max_bond // 2, min(max_bond, 64), start.max_bond()),
+        max_bond=bond,
         tolerance=None,
-        initial=lambda _: start,
+        initial=lambda _: state,
     )
-    state = start
-    for record in evolution.records(chain):
-        before, state = state, cast(MPS, record.state)
-        if record.time > 0 and 1 - abs(state.overlap(before)) <= SETTLED:
-            break
+    if without:
+        pairs = [[ladder_of(one, 2 * max_bond) if ring else one for one in pair] for pair in without]
+        state = _without(state, pairs, space, bond)
+        for _ in range(STRETCHES):
+            before = state
+            for _ in range(parts):
+                _, record = itertools.islice(evolution.records(chain), 2)
+                state = _without(cast(MPS, record.state), pairs, space, bond)
+            if 1 - abs(state.overlap(before)) <= SETTLED:
+                break
+    else:
+        for record in evolution.records(chain):
+            before, state = state, cast(MPS, record.state)
+            if record.time > 0 and 1 - abs(state.overlap(before)) <= SETTLED:
+                break
     if ring:
         state = FoldedMPS(state, sites).to_mps(max_bond)
     return list(_blocks(state, Space(sites, model.charge)))
+
+
+def _without(state: MPS, pairs: Sequence[Sequence[MPS]], space: Space, max_bond: int) -> MPS:
+    """Return a state less its parts in some levels."""
+    parts = [-state.overlap(left) / right.overlap(left) for right, left in pairs]
+    total = summed([_blocks(one, space) for one in (state, *(right for right, _ in pairs))], [1.0, *parts])
+    short = shortened(total, space.charges, max_bond, CUTOFF)
+    return from_blocks(short, space.sites, (0, 1))
 
 
 def _blocks(state: MPS, space: Space) -> Sequence[Blocks]:

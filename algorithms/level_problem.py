@@ -36,9 +36,6 @@ LARGEST_LOG = 700.0
 ORTHOGONAL = 1e-13
 """⟨L|R⟩ of states of unit norm that is rounding."""
 
-OTHER_STATE = 0.01
-"""How far |⟨φ|ψ⟩| of two states of the same level may be from 1 before the level counts as degenerate."""
-
 NEARLY = 10.0
 """Residual, in units of the smallest one of all starts, up to which a state competes for being the first."""
 
@@ -76,6 +73,8 @@ class Certificate:
         ‖(H - E)R‖ and ‖(H† - E*)L‖ of vectors of unit norm.
     condition : float
         1/|⟨L|R⟩| for vectors of unit norm.
+    inner : (float, float), optional
+        The residuals of the vectors of the operator that is treated, if it is another one.
 
     Examples
     --------
@@ -90,6 +89,7 @@ class Certificate:
     left: MPS | None
     residuals: tuple[float, float]
     condition: float
+    inner: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,11 @@ class LevelProblem:
         """Whether the operator is Hermitian."""
         return self.gauge is not None and self.gauge.hermitian
 
+    @property
+    def real(self) -> bool:
+        """Whether the operator is a real matrix."""
+        return not any(np.iscomplexobj(w) for w in self.operator.tensors)
+
     @functools.cached_property
     def operator(self) -> ChargedMPO:
         """The operator that sweeps are for."""
@@ -168,7 +173,7 @@ class LevelProblem:
         rng : numpy.random.Generator
             Where it comes from.
         """
-        real = self.hermitian and not any(np.iscomplexobj(w) for w in self.operator.tensors)
+        real = self.hermitian and self.real
         return random_blocks(self.space.charges, self.space.charge or 0, bond, rng, real=real)
 
     def level(self, blocks: Sequence[Blocks]) -> Level:
@@ -217,13 +222,15 @@ class LevelProblem:
         overlap = 1.0 + 0j if self.hermitian else level.state.overlap(bra)
         if self.hermitian:
             error, residuals = level.residual + cast(ImaginaryGauge, self.gauge).mismatch, (level.residual,) * 2
-        elif abs(overlap) > ORTHOGONAL:
-            energy = matrix_element(self.operator, level.blocks, left) / overlap
-            residuals = _residuals(self.mpo, level.state, bra, energy)
-            error = max(residuals) / abs(overlap)
         else:
-            error, residuals, overlap = math.inf, _residuals(self.mpo, level.state, bra, energy), 0j
+            both = matrix_element(self.operator, level.blocks, left)
+            known = abs(overlap) > ORTHOGONAL and abs(both) <= (1 + NEARLY * ROUNDING) * self.bound * abs(overlap)
+            energy = both / overlap if known else energy  # else it would be outside of the spectrum
+            residuals = _residuals(self.mpo, level.state, bra, energy)
+            overlap = overlap if known else 0j
+            error = max(residuals) / abs(overlap) if known else math.inf
         error += ROUNDING * self.bound / abs(overlap) if overlap else 0.0
+        inner = (residuals[0] + ROUNDING * self.bound, residuals[1] + ROUNDING * self.bound)
         kets, bras, log_scale = level.blocks, left, 0.0
         if self.gauge is not None and self.gauge.potential.any():
             (kets, ket_log), (bras, bra_log) = self._scaled(kets, 1), self._scaled(bras, -1)
@@ -234,7 +241,7 @@ class LevelProblem:
         known = bool(overlap) and log_scale - math.log(abs(overlap)) < LARGEST_LOG
         condition = math.exp(log_scale) / abs(overlap) if known else math.inf
         scaled = self.state(bras, math.exp(log_scale) / overlap.conjugate()) if known else None
-        return Certificate(energy, error, right, scaled, residuals, condition)
+        return Certificate(energy, error, right, scaled, residuals, condition, inner)
 
     def _scaled(self, blocks: Sequence[Blocks], sign: int) -> tuple[list[Blocks], float]:
         """Multiply a state with the local scales of the gauge or their inverses; return the logarithm of its norm."""
@@ -282,86 +289,3 @@ def first_of(levels: Sequence[Level], choice: Choice, tolerance: float) -> Level
     allowed = max(tolerance, NEARLY * min(level.residual for level in levels))
     good = [level for level in levels if level.residual <= allowed]
     return good[choice(np.array([level.energy for level in good]), np.zeros(len(good)))]
-
-
-def compared(levels: Sequence[Level], best: Level, error: float) -> tuple[list[Level], list[Level]]:
-    """Return the levels that agree with the best one within their errors, and the others.
-
-    Parameters
-    ----------
-    levels : sequence of Level
-        One of each start.
-    best : Level
-        One of them.
-    error : float
-        That of the best one.
-
-    Examples
-    --------
-    >>> best, near, far = (Level((), None, energy, 1e-9) for energy in (-2.0, -2.0 + 1e-7, -1.0))
-    >>> [len(some) for some in compared([best, near, far], best, error=1e-6)]
-    [2, 1]
-    """
-    same: list[Level] = []
-    others: list[Level] = []
-    for level in levels:
-        close = abs(level.energy - best.energy) <= max(error, level.residual, best.residual)
-        (same if close else others).append(level)
-    return same, others
-
-
-def is_degenerate(same: Sequence[Level]) -> bool:
-    """Tell whether starts ended with different states of the same level.
-
-    Parameters
-    ----------
-    same : sequence of Level
-        Those with the same energy, of unit norm.
-
-    Examples
-    --------
-    >>> up, down = (nh.MPS.product([nh.Spin(0.5)] * 2, [name] * 2) for name in ("up", "down"))
-    >>> one, same, other = (Level((), state, 0.25, 0.0) for state in (up, up, down))
-    >>> is_degenerate([one, same]), is_degenerate([one, other])
-    (False, True)
-    """
-    return any(abs(level.state.overlap(same[0].state)) < 1 - OTHER_STATE for level in same[1:])
-
-
-def evidence(
-    same: Sequence[Level],
-    others: Sequence[Level],
-    *,
-    variational: bool,
-    certified: bool = True,
-    inside: bool = False,
-    still: bool = False,
-) -> str:
-    """Say what speaks for a level being the wanted one.
-
-    Parameters
-    ----------
-    same, others : sequence of Level
-        Where the starts ended: at this level, and elsewhere.
-    variational : bool
-        Whether no state can lie below the wanted level.
-    certified : bool
-        Whether the level is known to be one.
-    inside : bool
-        Whether a level inside of the spectrum was asked for.
-    still : bool
-        Whether the one that grows fastest was, and does not grow.
-
-    Examples
-    --------
-    >>> evidence([None, None], [], variational=True)
-    'the lowest level is at most this one; 2 of 2 random starts ended here; that it is the first one is not proven'
-    """
-    parts = [] if certified else ["the level is not certified, so that it proves little where starts ended"]
-    parts += ["the lowest level is at most this one"] if variational else []
-    elsewhere = ", ".join(f"{level.energy:.6g} (residual {level.residual:.1g})" for level in others)
-    here = f"{len(same)} of {len(same) + len(others)} random starts ended here"
-    parts += [here + (f", others at {elsewhere}" if others else ""), "that it is the first one is not proven"]
-    parts += ["nothing grows within the error: if that is so of all levels, none is the fastest"] if still else []
-    parts += ["inside of a spectrum starts often agree on a level that is not the closest"] if inside else []
-    return "; ".join(parts)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mpsnh.linalg.ritz import Choice, ritz_pair
 from mpsnh.operators.charged import ChargedMPO
 from mpsnh.states.blocks import Array, Blocks
-from mpsnh.states.effective import EffectiveOperator
+from mpsnh.states.shifts import LocalOperator, Shift
 from mpsnh.states.sweeps import Sweeps
 
 FIRST_BOND = 16
@@ -128,6 +128,8 @@ class LevelSearch:
         Most sweeps, there and back, after the rough ones.
     accuracy : float
         Change of the level by one sweep with which a search ends.
+    shifts : sequence of Shift
+        Terms that move known levels out of the way; those of a Hermitian operator are Hermitian.
 
     Examples
     --------
@@ -146,6 +148,7 @@ class LevelSearch:
     cutoff: float
     sweeps: int
     accuracy: float
+    shifts: Sequence[Shift] = ()
 
     def run(
         self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator, rough: bool = True
@@ -163,7 +166,7 @@ class LevelSearch:
         rough : bool
             Whether to begin with rough sweeps, which forget the start, or to follow it.
         """
-        state = Sweeps(self.operator, start)
+        state = Sweeps(self.operator, start, self.shifts)
         values = [complex(np.nan)] * 2
         first = 0 if rough else len(ROUGH) + self.max_bond.bit_length()  # from which on bonds are as large as they get
         for number in range(first, max(first, len(ROUGH)) + 2 * self.sweeps):
@@ -188,7 +191,7 @@ class _Local:
         self.tolerance, self.rng = EARLY if nudge else LATE, rng
         self.value, self.least = complex(np.nan), 0
 
-    def __call__(self, effective: EffectiveOperator, vector: Array) -> Array:
+    def __call__(self, effective: LocalOperator, vector: Array) -> Array:
         if self.nudge:
             vector = vector + self.nudge / np.sqrt(len(vector)) * self.rng.normal(size=len(vector))
         options: dict[str, Any] = {"least": self.least, "tolerance": self.tolerance, "hermitian": self.hermitian}

@@ -1,4 +1,4 @@
-"""One level of a chain of any length, as a matrix-product state, with what is known of its error."""
+"""A few levels of a chain of any length, as matrix-product states, with what is known of their errors."""
 
 from __future__ import annotations
 
@@ -9,18 +9,13 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.algorithms.grown_state import can_grow, grown
-from mpsnh.algorithms.level_problem import (
-    Certificate,
-    Level,
-    LevelProblem,
-    compared,
-    evidence,
-    first_of,
-    is_degenerate,
-)
+from mpsnh.algorithms.known_levels import FAR, KnownLevel, compared, joint_errors, multiplicities
+from mpsnh.algorithms.level_evidence import evidence
+from mpsnh.algorithms.level_problem import Level, LevelProblem, first_of
 from mpsnh.algorithms.level_search import LevelSearch, fastest, followed, lowest, nearest
 from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.capability import VECTORS, Capability
@@ -28,12 +23,13 @@ from mpsnh.base.model import Model
 from mpsnh.base.open_model import require_no_jumps
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
-from mpsnh.base.spectrum import Spectrum
+from mpsnh.base.spectrum import Order, Spectrum
 from mpsnh.checks import require, require_memory
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.linalg.ritz import Choice
 from mpsnh.operators.localise import norm_bound
 from mpsnh.states.blocks import Blocks
+from mpsnh.states.shifts import Shift
 from mpsnh.states.workspace import BlockState
 
 START_BOND = 8
@@ -42,18 +38,25 @@ START_BOND = 8
 NO_LEFT = "the left vector is orthogonal to the right one, or too large for numbers"
 """Why there is no left vector."""
 
+NEARLY_ORTHOGONAL = 1e-6
+"""|⟨L|R⟩| of vectors of unit norm with which the level may be a degenerate one, and the left vector another one's."""
+
 SMALLEST, LARGEST = 1e-100, 1e100
 """Bounds of the sum of the norms of all terms, of which squares are taken."""
 
 
 class NHDMRG(Algorithm[Spectrum]):
-    """One level of a chain of any length and of terms of any range, and its right and left vectors.
+    """A few levels of a chain of any length and of terms of any range, and their right and left vectors.
 
     Two-site sweeps from several random states (S. R. White, PRL 69, 2863 (1992)), with Arnoldi iterations in the basis
     of the right vector. The left vector is found as a right one of H†, near the conjugate of the level. If a product of
     local scales makes all terms as large as their adjoints (`mpsnh.operators.gauge.ImaginaryGauge`), as it does for
     open chains with asymmetric hopping, that matrix is treated, and its vectors are scaled back. If it is Hermitian,
     as it is without gain and loss, this is plain DMRG.
+
+    With k > 1 each level that is known is moved out of the way of the next one, by a term |R⟩⟨L| that leaves all others
+    where they are. Of conjugate levels of a real matrix only one counts, the first of them. That none is missed is not
+    proven. Levels whose errors overlap are told apart by their vectors, and have an error together.
 
     `Spectrum.errors` bounds how far an eigenvalue can be from the level. If H is Hermitian, or made so, that is a
     theorem: it is the residual. Otherwise it is the residual of both vectors times the condition number 1/|⟨L|R⟩|, by
@@ -64,9 +67,11 @@ class NHDMRG(Algorithm[Spectrum]):
 
     Parameters
     ----------
+    k : int
+        Number of levels.
     which : "energy", "growth" or complex
-        The level of smallest Re E, of largest Im E, or the one closest to a number. In a spectrum that is known to be
-        real, the one that grows fastest is that of smallest E, as for `ExactDiag`.
+        Those of smallest Re E, of largest Im E, or closest to a number. In a spectrum that is known to be real, those
+        that grow fastest are those of smallest E, as for `ExactDiag`.
     max_bond : int
         Largest bond dimension χ.
     cutoff : float
@@ -76,7 +81,7 @@ class NHDMRG(Algorithm[Spectrum]):
     tolerance : float
         Largest error of a level that is certified, in units of J.
     starts : int
-        Independent random starts.
+        Independent random starts for each level.
     seed : int
         Of the random starts.
 
@@ -85,8 +90,10 @@ class NHDMRG(Algorithm[Spectrum]):
     TypeError
         If the model is a circuit.
     ValueError
-        If a parameter is out of range, the target is larger than any eigenvalue can be, or the Hamiltonian changes the
-        charge of the model's sector.
+        If a parameter is out of range, the target is larger than any eigenvalue can be, there are fewer than k levels,
+        or the Hamiltonian changes the charge of the model's sector.
+    ArithmeticError
+        If a level has no left vector, by which the next one would be told from it.
 
     Examples
     --------
@@ -107,6 +114,7 @@ class NHDMRG(Algorithm[Spectrum]):
         "level_error": Diagnostic("error", "largest distance of an eigenvalue from the level", "J"),
         "attempts": Diagnostic("attempts", "random starts of the eigensolver"),
     }
+    k: int = 1
     which: Literal["energy", "growth"] | complex = "energy"
     max_bond: int = 64
     cutoff: float = 1e-14
@@ -118,10 +126,12 @@ class NHDMRG(Algorithm[Spectrum]):
     @property
     @override
     def gives(self) -> frozenset[Capability] | None:
-        return VECTORS["both"] | ({Capability.BY_GROWTH} if self.which == "growth" else frozenset())
+        growth = [Capability.BY_GROWTH] * (self.which == "growth")
+        return VECTORS["both"] | {*growth, *[Capability.SEVERAL_LEVELS] * (self.k > 1)}
 
     @override
     def validate(self) -> None:
+        require(self.k >= 1, "k", self.k, "at least 1")
         require(self.max_bond >= 1, "max_bond", self.max_bond, "at least 1")
         require(0 <= self.cutoff < 1, "cutoff", self.cutoff, "from 0 to below 1")
         require(self.sweeps >= 1, "sweeps", self.sweeps, "at least 1")
@@ -142,7 +152,8 @@ class NHDMRG(Algorithm[Spectrum]):
             allowed = f"at most {bound:.6g} in size, the sum of the norms of all terms, which no level exceeds"
             require(abs(self.which) <= bound, "which", self.which, allowed)
         require_memory(self.bytes_needed(model), f"NHDMRG with max_bond = {self.max_bond}")
-        self._problems.of(model)
+        dim = self._problems.of(model).space.dim
+        require(self.k <= dim, "k", self.k, f"at most the dimension of the sector, {dim}")
 
     @functools.cached_property
     def _problems(self) -> Remembered[LevelProblem]:
@@ -153,11 +164,12 @@ class NHDMRG(Algorithm[Spectrum]):
         d = max(site.dim for site in model.sites)
         bonds = np.array([min(self.max_bond, d ** min(j, model.L - j, 60)) for j in range(model.L + 1)], dtype=float)
         channels = 5.0  # of a chain with nearest neighbours
-        return float(16 * (40 * d**2 * np.max(bonds) ** 2 + 2 * channels * np.sum(bonds**2)))
+        kept = 2 * channels + 2 * d * (self.k + self.starts)  # what stands around each bond, and states
+        return float(16 * (40 * d**2 * np.max(bonds) ** 2 + kept * np.sum(bonds**2)))
 
     @override
     def records(self, model: Model, after: Spectrum | None = None) -> Iterator[Spectrum]:
-        """Yield the level, as a spectrum of one.
+        """Yield the levels, as one spectrum.
 
         Parameters
         ----------
@@ -173,32 +185,86 @@ class NHDMRG(Algorithm[Spectrum]):
         """
         require_nothing_after(self, after)
         self.check(model)
-        problem = self._problems.of(model)
+        problem, known = self._problems.of(model), list[KnownLevel]()
+        shifts: list[Shift] = []
+        for _ in range(self.k):
+            if len(shifts) >= problem.space.dim:
+                allowed = f"at most the number of levels, {len(known)}: of conjugate ones of a real matrix one counts"
+                raise ValueError(f"k = {self.k}, but it must be {allowed}")
+            known.append(self._next(model, problem, known, shifts))
+            if known[-1].overlap:
+                shifts += known[-1].shifts(problem, self._far(problem))
+            elif len(known) < self.k:
+                level = f"level {len(known) - 1} ({known[-1].certificate.energy:.6g})"
+                raise ArithmeticError(
+                    f"{level} can't be told from others: {NO_LEFT}; use a larger max_bond, or k = {len(known)}"
+                )
+        yield self._spectrum(problem, known)
+
+    def _next(
+        self, model: Model, problem: LevelProblem, known: Sequence[KnownLevel], shifts: Sequence[Shift]
+    ) -> KnownLevel:
+        """Find the first level of those that are not known yet."""
         choice = self._choice(problem)
-        search = self._search(problem)
+        search = self._search(problem, shifts)
         grows = choice is fastest and problem.gauge is None and can_grow(model)
         levels = []
+        vectors = [(one.level.state, one.left) for one in known]
         for number in range(self.starts):
-            rng = np.random.default_rng([self.seed, number])
+            rng = np.random.default_rng([self.seed, number + len(known) * self.starts])
             if grows:
-                levels.append(self._followed(problem, grown(model, self.max_bond, rng)))
+                levels.append(self._followed(problem, grown(model, self.max_bond, rng, without=vectors), shifts))
             else:
                 levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
         best = first_of(levels, choice, self.tolerance)
-        left = best.blocks
-        if not problem.hermitian:
-            adjoint, rng, target = problem.adjoint, np.random.default_rng(self.seed), best.energy.conjugate()
-            other = self._followed(adjoint, grown(model, self.max_bond, rng, left=True)) if grows else None
-            if other is None or abs(other.energy - target) > max(self.tolerance, other.residual, best.residual):
-                left = self._search(adjoint).run(left, nearest(target), rng)
-            else:
-                left = other.blocks
-        certificate = problem.certificate(best, left)
-        yield self._spectrum(problem, levels, best, certificate)
+        left = best.blocks if problem.hermitian else self._left(model, problem, best, known, shifts, grows)
+        certificate, bra = problem.certificate(best, left), problem.state(left)
+        overlap = 1.0 if problem.hermitian else best.state.overlap(bra)
+        # an error that says nothing must not make all levels one
+        same, others = compared(levels, best, min(certificate.error, self.tolerance))
+        return KnownLevel(best, bra, overlap if certificate.left else 0.0, certificate, same, others)
 
-    def _followed(self, problem: LevelProblem, start: list[Blocks]) -> Level:
+    def _left(
+        self,
+        model: Model,
+        problem: LevelProblem,
+        best: Level,
+        known: Sequence[KnownLevel],
+        shifts: Sequence[Shift],
+        grows: bool,
+    ) -> Sequence[Blocks]:
+        """Find the left vector of a level, as a right one of the adjoint near the conjugate of the level."""
+        adjoint, rng, target = problem.adjoint, np.random.default_rng(self.seed), best.energy.conjugate()
+        turned = [shift.dag() for shift in shifts]
+        if grows:
+            against = [(one.left, one.level.state) for one in known]
+            other = self._followed(adjoint, grown(model, self.max_bond, rng, left=True, without=against), turned)
+            if abs(other.energy - target) <= max(self.tolerance, other.residual, best.residual):
+                return other.blocks
+        left = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
+        # of a degenerate level it may be one that is orthogonal to the right vector, and is moved away
+        for _ in range(self.starts):
+            if abs(left.state.overlap(best.state)) > NEARLY_ORTHOGONAL:
+                break
+            turned.append(Shift(self._far(problem).conjugate(), left.blocks, left.blocks))
+            other = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
+            alike = abs(other.energy - target) <= max(self.tolerance, other.residual, best.residual)
+            if not alike or abs(other.state.overlap(best.state)) <= abs(left.state.overlap(best.state)):
+                break
+            left = other
+        return left.blocks
+
+    def _far(self, problem: LevelProblem) -> complex:
+        """Return by how much known levels are moved, beyond all others in the direction that is not wanted."""
+        size = FAR * (problem.bound or 1.0)
+        return -1j * size if self._choice(problem) is fastest else size
+
+    def _followed(self, problem: LevelProblem, start: list[Blocks], shifts: Sequence[Shift]) -> Level:
         """Return the level that sweeps lead to from a state that evolution has led to, as long as they improve it."""
-        search, best = self._search(problem), problem.level(BlockState.canonical(start, problem.space.charges).view())
+        search, best = (
+            self._search(problem, shifts),
+            problem.level(BlockState.canonical(start, problem.space.charges).view()),
+        )
         for sweeps in (1, self.sweeps):
             blocks = replace(search, sweeps=sweeps).run(best.blocks, followed, np.random.default_rng(), rough=False)
             polished = problem.level(blocks)
@@ -212,7 +278,7 @@ class NHDMRG(Algorithm[Spectrum]):
             return nearest(self.which)
         return fastest if self.which == "growth" and not problem.hermitian else lowest
 
-    def _search(self, problem: LevelProblem) -> LevelSearch:
+    def _search(self, problem: LevelProblem, shifts: Sequence[Shift]) -> LevelSearch:
         return LevelSearch(
             operator=problem.operator,
             hermitian=problem.hermitian,
@@ -220,46 +286,66 @@ class NHDMRG(Algorithm[Spectrum]):
             cutoff=self.cutoff,
             sweeps=self.sweeps,
             accuracy=self.tolerance / 100,
+            shifts=shifts,
         )
 
-    def _spectrum(
-        self, problem: LevelProblem, levels: Sequence[Level], best: Level, certificate: Certificate
-    ) -> Spectrum:
-        """Make the record, with a warning if the level is not certified."""
-        certified = certificate.error <= self.tolerance
+    def _spectrum(self, problem: LevelProblem, known: Sequence[KnownLevel]) -> Spectrum:
+        """Make the record, with a warning if a level is not certified."""
+        errors, sizes = joint_errors(known), self._sizes(problem, known)
+        order = [int(j) for j in np.argsort(sizes, kind="stable")]
+        counts = multiplicities(known, errors)
+        late = [
+            place
+            for place, j in enumerate(order)
+            if any(i < j and sizes[i] - sizes[j] > errors[i] + errors[j] for i in order[place + 1 :])
+        ]
+        known, errors = [known[j] for j in order], errors[order]
+        certificates = [one.certificate for one in known]
+        certified = bool((errors <= self.tolerance).all())
         if not certified:
-            residuals = " and ".join(f"{number:.1g}" for number in certificate.residuals)
+            worst = int(np.argmax(errors > self.tolerance))
+            of_it = certificates[worst]
+            residuals = " and ".join(f"{number:.1g}" for number in of_it.residuals)
             warnings.warn(
-                f"NHDMRG: the level {certificate.energy:.6g} is known to {certificate.error:.1g} only, above tolerance "
-                f"= {self.tolerance:g} (residuals of the right and left vector {residuals}, condition number "
-                f"{certificate.condition:.3g}); use a larger max_bond or a smaller cutoff",
+                f"NHDMRG: the level {of_it.energy:.6g} is known to {errors[worst]:.1g} only, above tolerance = "
+                f"{self.tolerance:g} (residuals of the right and left vector {residuals}, condition number "
+                f"{of_it.condition:.3g}); use a larger max_bond or a smaller cutoff",
                 RuntimeWarning,
                 stacklevel=4,
             )
-        # an error that says nothing must not make all levels one
-        same, others = compared(levels, best, min(certificate.error, self.tolerance))
+        lefts = [one.left for one in certificates if one.left is not None]
+        first, growing = certificates[0], self.which == "growth" and not problem.hermitian
         return Spectrum(
-            np.array([certificate.energy]),
+            np.array([one.energy for one in certificates]),
             problem.space,
-            (certificate.right,),
-            None if certificate.left is None else (certificate.left,),
-            np.array([certificate.residuals[0]]),
-            errors=np.array([certificate.error]),
-            conditions=np.array([certificate.condition]),
-            multiplicities=np.array([2]) if is_degenerate(same) else None,
-            missing="" if certificate.left else NO_LEFT,
-            order="growth" if self.which == "growth" else "energy",
+            tuple(one.right for one in certificates),
+            tuple(lefts) if len(lefts) == len(known) else None,
+            np.array([one.residuals[0] for one in certificates]),
+            errors=errors,
+            conditions=np.array([one.condition for one in certificates]),
+            multiplicities=None if counts is None else counts[order],
+            missing="" if len(lefts) == len(known) else NO_LEFT,
+            order=self._sorted_by,
             certified=certified,
-            attempts=self.starts,
+            attempts=self.starts * len(known),
             largest_imag=0.0 if problem.hermitian else None,
             evidence=evidence(
-                same,
-                others,
+                [(one.same, one.others) for one in known],
                 variational=problem.hermitian and self._choice(problem) is lowest,
                 certified=certified,
                 inside=not isinstance(self.which, str),
-                still=self.which == "growth"
-                and not problem.hermitian
-                and abs(certificate.energy.imag) <= certificate.error,
+                still=growing and abs(first.energy.imag) <= errors[0],
+                late=late,
             ),
         )
+
+    @property
+    def _sorted_by(self) -> Order:
+        return "distance" if not isinstance(self.which, str) else self.which
+
+    def _sizes(self, problem: LevelProblem, known: Sequence[KnownLevel]) -> NDArray[np.float64]:
+        """Return the numbers by which levels are sorted."""
+        values = np.array([one.certificate.energy for one in known])
+        if not isinstance(self.which, str):
+            return np.abs(values - self.which)
+        return values.real if self._choice(problem) is lowest else -values.imag

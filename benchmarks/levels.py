@@ -6,13 +6,17 @@ Each part prints a table of what is found, how far off it is and is said to be, 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.optimize
 
 import mpsnh as nh
+from benchmarks.levels_peers import biorthogonal_currents, tenpy_partner
 from mpsnh import algorithms, models
 from mpsnh.base.model import Model
 from mpsnh.base.spectrum import Spectrum
@@ -33,7 +37,7 @@ def found(model: Model, **parameters: Any) -> tuple[Spectrum, float]:
     return spectrum, time.process_time() - begin
 
 
-def closed_forms() -> None:
+def closed_forms(seeds: int) -> None:
     """Compare with closed forms and with levels from other programs."""
     interacting = ssh(10, (1.3, 1.1), V=7.0)
     cases: list[tuple[str, Model, dict[str, Any], float]] = [
@@ -56,27 +60,52 @@ def closed_forms() -> None:
         print(f"| {name} | {abs(value - right):.1g} | {said} | {seconds:.1f} |", flush=True)
 
 
-def rings(seeds: int) -> None:
-    """Compare steady states of rings with exact ones: how often they are found, certified, and certified but wrong."""
-    print("| N | γ | h | found | certified | certified, no level | s | exact, s |\n|---|---|---|---|---|---|---|---|")
-    for N, chi in ((8, 16), (10, 32), (12, 48), (14, 64)):
-        for gamma, h in ((0.3, 0.0), (0.1, 1.0), (0.3, 0.5), (0.3, 1.0), (0.3, 2.0), (0.3, 4.0)):
-            counts, times = np.zeros(3, dtype=int), np.zeros(2)
-            number = seeds if h else 1
-            for seed in range(number):
-                model = ring(N, gamma, h=h, seed=seed)
-                begin = time.process_time()
-                (exact,) = algorithms.SteadyState(k=1).records(model)
-                times += [0.0, time.process_time() - begin]
-                spectrum, seconds = found(model, which="growth", max_bond=chi)
-                times += [seconds, 0.0]
-                off = abs(spectrum.values[0] - exact.values[0])
-                steady = off <= min(1e-3, max(1e-6, spectrum.errors[0]))
-                wrong = spectrum.certified and not steady and _no_level(model, spectrum)
-                counts += [steady, spectrum.certified, wrong]
-            shown = " | ".join(f"{count} of {number}" for count in counts)
-            ours, theirs = times / number
-            print(f"| {N} | {gamma} | {h} | {shown} | {ours:.1f} | {theirs:.1f} |", flush=True)
+BONDS = {8: 16, 9: 16, 10: 32, 11: 32, 12: 48, 13: 48, 14: 64, 15: 96, 16: 128}
+"""Bond dimension with which the steady state of a ring of each size is searched for."""
+
+
+def rings(seeds: int, store: Path | None = None) -> None:
+    """Compare steady states of rings with exact ones: how often they are found, certified, and certified but wrong.
+
+    Parameters
+    ----------
+    seeds : int
+        Disordered rings of each kind.
+    store : Path, optional
+        A file of one line for each ring that is done, to which others are added, so that a run can be taken up again.
+    """
+    lines = store.read_text().splitlines() if store is not None and store.exists() else []
+    known = {tuple(row["ring"]): row for row in map(json.loads, lines)}
+    sizes = (8, 10, 12, 14)
+    kinds = [(N, gamma, h) for N in sizes for gamma in (0.1, 0.3) for h in (0.0, 0.5, 1.0, 2.0, 4.0)]
+    for seed in range(seeds):  # all kinds in turns, so that what is there at any time shows them evenly
+        for N, gamma, h in kinds:
+            if (N, gamma, h, seed) in known or (seed and not h):
+                continue
+            row = known[N, gamma, h, seed] = _ring_row(N, gamma, h, seed)
+            if store is not None:
+                with store.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+    print("| N | γ | h | found | certified | certified, no level | s | exact, s |\n" + "|---" * 8 + "|", flush=True)
+    for N, gamma, h in kinds:
+        rows = [row for key, row in known.items() if key[:3] == (N, gamma, h) and key[3] < seeds]
+        counts = [f"{sum(row[name] for row in rows)} of {len(rows)}" for name in ("found", "certified", "no level")]
+        times = [f"{np.mean([row[name] for row in rows]):.1f}" for name in ("s", "exact, s")]
+        print(f"| {N} | {gamma} | {h} | {' | '.join((*counts, *times))} |", flush=True)
+
+
+def _ring_row(N: int, gamma: float, h: float, seed: int) -> dict[str, Any]:
+    """Return what is found of one ring, and how long it took."""
+    model = ring(N, gamma, h=h, seed=seed)
+    begin = time.process_time()
+    (exact,) = algorithms.SteadyState(k=1).records(model)
+    seconds = time.process_time() - begin
+    spectrum, ours = found(model, which="growth", max_bond=BONDS[N])
+    off = abs(spectrum.values[0] - exact.values[0])
+    steady = bool(off <= min(1e-3, max(1e-6, spectrum.errors[0])))
+    wrong = spectrum.certified and not steady and _no_level(model, spectrum)
+    row = {"ring": (N, gamma, h, seed), "found": steady, "certified": spectrum.certified, "no level": wrong}
+    return row | {"off": float(off), "error": float(spectrum.errors[0]), "s": ours, "exact, s": seconds}
 
 
 def _no_level(model: Model, spectrum: Spectrum) -> bool:
@@ -85,10 +114,16 @@ def _no_level(model: Model, spectrum: Spectrum) -> bool:
     return bool((np.abs(whole.values - spectrum.values[0]) - whole.resolution()).min() > spectrum.errors[0])
 
 
-def long_rings() -> None:
+def long_rings(seeds: int) -> None:
     """Find steady states of rings beyond exact sizes."""
     print("| N | V | h | χ | E | error | s |\n|---|---|---|---|---|---|---|", flush=True)
-    for N, V, h, chi in ((20, 1.1, 0.0, 192), (24, 1.1, 0.0, 192), (48, 0.0, 0.0, 96), (24, 1.1, 0.5, 128)):
+    for N, V, h, chi in (
+        (16, 1.1, 0.0, 200),
+        (20, 1.1, 0.0, 192),
+        (24, 1.1, 0.0, 192),
+        (48, 0.0, 0.0, 96),
+        (24, 1.1, 0.5, 128),
+    ):
         spectrum, seconds = found(ring(N, V=V, h=h), which="growth", max_bond=chi, starts=1)
         print(
             f"| {N} | {V} | {h} | {chi} | {spectrum.values[0]:.8f} | {spectrum.errors[0]:.1g} | {seconds:.0f} |",
@@ -96,18 +131,160 @@ def long_rings() -> None:
         )
 
 
+def skin(seeds: int) -> None:
+    """Compare ground states of open chains with asymmetric hopping with those of TeNPy in the imaginary gauge.
+
+    Of the vectors the biorthogonal current of each bond is compared, i sinh g ⟨S⁺_j S⁻_{j+1}⟩ with tanh g = γ, and the
+    current in the right vector, which is zero.
+    """
+    columns = "N", "γ", "h", "chains", "largest ΔE", "lower", "higher", "currents off by", "in R", "certified", "wrong"
+    print("| " + " | ".join((*columns, "s", "TeNPy, s")) + " |\n" + "|---" * 13 + "|", flush=True)
+    for N, number in ((60, seeds), (100, max(1, seeds // 2))):
+        for gamma in (0.1, 0.3, 0.5):
+            for h in (0.0, 1.0, 2.0, 4.0):
+                rows = [_skin(N, gamma, h, seed) for seed in range(number if h else 1)]
+                off, lower, higher, currents, inside, certified, wrong, ours, theirs = np.array(rows).T
+                counts = f"{lower.sum():.0f} | {higher.sum():.0f}"
+                sizes = f"{currents.max():.0e} | {inside.max():.0e} | {certified.sum():.0f} | {wrong.sum():.0f}"
+                times = f"{ours.mean():.1f} | {theirs.mean():.1f}"
+                print(
+                    f"| {N} | {gamma} | {h} | {len(rows)} | {off.max():.0e} | {counts} | {sizes} | {times} |",
+                    flush=True,
+                )
+
+
+def _skin(N: int, gamma: float, h: float, seed: int) -> tuple[float, ...]:
+    """Return what one chain adds to the table."""
+    chain = models.NonHermitianXXZ(L=N, gamma=gamma, h=h, seed=seed)
+    partner = tenpy_partner(chain, max_bond=128)
+    spectrum, seconds = found(chain, max_bond=128)
+    right, left = spectrum.right[0], spectrum.left[0]
+    off = spectrum.values[0].real - partner.energy
+    currents = biorthogonal_currents(right, left)
+    exact = 1j * np.sinh(np.arctanh(gamma)) * partner.hopping
+    inside = right.expect_each(*(chain.current(j) for j in chain.bonds))
+    same = abs(off) <= 1e-8
+    return (
+        abs(off),
+        off < -1e-8,
+        off > 1e-8,
+        float(np.abs(currents - exact).max()) if same else 0.0,
+        float(np.abs(inside).max()),
+        spectrum.certified,
+        spectrum.certified and off > spectrum.errors[0],  # no level lies below the lowest one
+        seconds / 2,
+        partner.seconds,
+    )
+
+
+def hermitian(seeds: int) -> None:
+    """Compare plain DMRG of clean Hermitian chains with that of TeNPy, from one start each."""
+    print("| L | χ | E | TeNPy less ours | said | s | TeNPy, s |\n" + "|---" * 7 + "|", flush=True)
+    for L, chi in ((40, 64), (60, 128), (100, 128)):
+        chain = models.NonHermitianXXZ(L=L, gamma=0.0)
+        spectrum, seconds = found(chain, max_bond=chi, starts=1)
+        partner = tenpy_partner(chain, chi, change=1e-9)
+        energy, shown = spectrum.values[0].real, f"{spectrum.errors[0]:.0e} | {seconds:.1f}"
+        less = partner.energy - energy
+        print(f"| {L} | {chi} | {energy:.9f} | {less:.0e} | {shown} | {partner.seconds:.1f} |", flush=True)
+
+
+def several(seeds: int) -> None:
+    """Compare the first levels of random chains and rings with all levels; some bonds are too small on purpose.
+
+    In bounds: within the errors there are as many eigenvalues. First: they are the first ones, to 1e-6. Halved: half
+    the bond dimension changes the first level by at least what it is off, so that it tells the error.
+    """
+    print("| chain | which | χ | chains | certified | certified, not in bounds | certified, not first ", end="")
+    print("| in bounds | halved covers | s |\n" + "|---" * 10 + "|", flush=True)
+    kinds: list[tuple[str, str, dict[str, Any]]] = [
+        ("open, γ = .3", "energy", {"gamma": 0.3}),
+        ("ring, γ = 0", "energy", {"gamma": 0.0, "boundary": "periodic"}),
+        ("ring, γ = .3", "energy", {"gamma": 0.3, "boundary": "periodic"}),
+        ("ring, γ = .3", "growth", {"gamma": 0.3, "boundary": "periodic"}),
+    ]
+    for name, which, parameters in kinds:
+        for N, chi in ((8, 8), (8, 16), (10, 12), (10, 32)):
+            rows = []
+            for seed in range(seeds):
+                model = models.NonHermitianXXZ(L=N, h=(0.5, 1.0, 2.0)[seed % 3], seed=seed, **parameters)
+                k = 3 if which == "energy" else 2
+                spectrum, seconds = found(model, which=which, max_bond=chi, k=k, starts=1)
+                half, _ = found(model, which=which, max_bond=chi // 2, starts=1)
+                rows.append((*_several(model, spectrum, half), seconds))
+            counts = " | ".join(f"{count:.0f}" for count in np.sum(rows, axis=0)[:-1])
+            print(
+                f"| {name}, N = {N} | {which} | {chi} | {seeds} | {counts} | {np.mean(rows, axis=0)[-1]:.1f} |",
+                flush=True,
+            )
+
+
+def _several(model: Model, spectrum: Spectrum, half: Spectrum) -> tuple[bool, ...]:
+    """Return what one chain adds to the table."""
+    (whole,) = algorithms.ExactDiag(vectors="none").records(model)
+    rounding = 1e-12 * float(np.abs(whole.values).max())
+    near = np.abs(spectrum.values[:, None] - whole.values) <= spectrum.errors[:, None] + rounding
+    matched = bool(near[scipy.optimize.linear_sum_assignment(~near)].all())
+    values = whole.values[whole.values.imag > -1e-9]
+    sizes = values.real if spectrum.order == "energy" else -values.imag
+    first = values[np.argsort(sizes - 1e-9 * values.imag)][: len(spectrum.values)]
+    right = bool(np.abs(spectrum.values - first).max() < 1e-6)
+    off = float(np.abs(whole.values - spectrum.values[0]).min())
+    covers = off <= abs(half.values[0] - spectrum.values[0]) + 1e-9
+    sure = spectrum.certified
+    return sure, sure and not matched, sure and not right, matched, covers
+
+
+def halved(seeds: int) -> None:
+    """Count how often the change of a level by half the bond dimension is as large as its error, and the stated one.
+
+    Of 60 random chains and rings of ten sites with bonds that are too small.
+    """
+    print("| chains | change is as large | stated is as large | change / off: median | least | stated / off: median |")
+    print("|---" * 6 + "|", flush=True)
+    changes, stated = [], []
+    for seed in range(60):
+        open_ends = seed % 2
+        chain = models.NonHermitianXXZ(
+            L=10,
+            gamma=0.3,
+            h=(0.5, 1.0, 2.0)[seed % 3],
+            seed=1000 + seed,
+            boundary="open" if open_ends else "periodic",
+        )
+        chi = 8 if open_ends else 12
+        spectrum, half = (found(chain, max_bond=bond, starts=1)[0] for bond in (chi, chi // 2))
+        (whole,) = algorithms.ExactDiag(vectors="none").records(chain)
+        off = float(np.abs(whole.values - spectrum.values[0]).min())
+        changes.append(abs(half.values[0] - spectrum.values[0]) / off)
+        stated.append(spectrum.errors[0] / off)
+    counts = f"{len(stated)} | {np.sum(np.array(changes) >= 1)} | {np.sum(np.array(stated) >= 1)}"
+    print(f"| {counts} | {np.median(changes):.0f} | {np.min(changes):.2f} | {np.median(stated):.0f} |", flush=True)
+
+
 def main() -> None:
     """Print the tables that are asked for."""
-    parts = {"closed": closed_forms, "rings": None, "long": long_rings}
+    parts = {
+        "closed": closed_forms,
+        "rings": rings,
+        "long": long_rings,
+        "skin": skin,
+        "several": several,
+        "halved": halved,
+        "hermitian": hermitian,
+    }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--seeds", type=int, default=8, help="disordered rings of each kind (default: 8)")
+    parser.add_argument("--store", type=Path, help="a file that keeps what is known of disordered rings")
     options = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)  # errors are in the tables
     for part in options.parts:
-        run = parts[part]
         print(f"\n{part}", flush=True)
-        rings(options.seeds) if run is None else run()
+        if part == "rings":
+            rings(options.seeds, options.store)
+        else:
+            parts[part](options.seeds)
 
 
 if __name__ == "__main__":

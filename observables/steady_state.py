@@ -17,7 +17,7 @@ from mpsnh.base.open_model import OpenModel
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
-from mpsnh.linalg.degeneracy import growing_alike
+from mpsnh.linalg.degeneracy import WIDEST, growing_alike
 from mpsnh.observables.current import require_current
 from mpsnh.observables.state import chosen_bond
 
@@ -63,6 +63,13 @@ class SteadyStateGap(Observable[Spectrum]):
     tolerance : float
         Levels closer than this, relative to the largest |E|, are the same; so are those closer than their errors.
 
+    Raises
+    ------
+    ValueError
+        If there is only one distinct level.
+    ArithmeticError
+        If there are few levels, and the errors of the first two are larger than the gap.
+
     Examples
     --------
     >>> ring = models.NonHermitianXXZ(L=8, V=0.0, boundary="periodic")
@@ -91,8 +98,16 @@ class SteadyStateGap(Observable[Spectrum]):
         if not distinct.any():
             hint = "" if record.complete else " among those found: ask for a larger k"
             raise ValueError(f"the spectrum has only one distinct level{hint}, so there is no gap")
-        growth = model.growth(record.values)
-        return float(growth[0] - growth[distinct].max())
+        growth, errors = model.growth(record.values), record.resolution()
+        second = int(np.argmax(np.where(distinct, growth, -np.inf)))
+        gap, error = float(growth[0] - growth[second]), float(errors[0] + errors[second])
+        if not record.complete and error > max(gap, WIDEST * float(np.abs(record.values).max())):
+            raise ArithmeticError(
+                f"the two fastest levels found, {first:.6g} and {record.values[second]:.6g}, are known to"
+                f" {errors[0]:.1g} and {errors[second]:.1g} only, so that the gap is not known: use a larger"
+                " max_bond or more starts"
+            )
+        return gap
 
 
 class SteadyStateCurrent(Observable[Spectrum]):

@@ -25,8 +25,8 @@ from mpsnh.states.vector import Eigenvectors
 ROUNDING = 1e-13
 """Error of a level, relative to the largest one, if none is estimated."""
 
-Order = Literal["growth", "phase", "energy"]
-"""How levels are sorted: by decreasing growth, or by increasing phase or energy."""
+Order = Literal["growth", "phase", "energy", "distance"]
+"""How levels are sorted: by decreasing growth, or by increasing phase, energy or distance from a number."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Spectrum(Record):
         known though not all levels are here.
     missing : str
         Why there are no vectors though the algorithm was asked for them; they do not exist at an exceptional point.
-    order : "growth", "phase" or "energy"
+    order : "growth", "phase", "energy" or "distance"
         How the levels are sorted. Observables that need the one that grows fastest see whether they are.
     certified : bool
         Whether nothing is missing and all errors are small: of a whole spectrum at most 1e-8 of the root mean square

@@ -48,16 +48,36 @@ def environments(
     yield environment
     others = blocks if bra is None else bra
     for ket, other in zip(blocks[skip:], others[skip:], strict=True):
-        extended: dict[int, Array] = {}
-        for (q, c), block in ket.items():
-            if q in environment and (q, c) in other:
-                term = np.tensordot(environment[q], block, 1)
-                extended[q + c] = extended.get(q + c, 0) + np.tensordot(other[q, c].conj(), term, ((0, 1), (0, 1)))
+        extended = overlaps(environment, ket, other)
         if bra is None:  # the norm drops out of every ratio and would otherwise over- or underflow
             norm = math.sqrt(sum(np.linalg.norm(part) ** 2 for part in extended.values()))
             extended = {q: part / norm for q, part in extended.items()} if norm > 0 else extended
         environment = extended
         yield environment
+
+
+def overlaps(environment: dict[int, Array], ket: Blocks, bra: Blocks) -> dict[int, Array]:
+    """Contract one more site into what stands left of it of ⟨bra|ket⟩.
+
+    Parameters
+    ----------
+    environment : dict of int to ndarray, shape (bra bond, ket bond)
+        On the bond left of the site, for each of its charges.
+    ket, bra : dict
+        The blocks of the two states there.
+
+    Examples
+    --------
+    >>> up = {(0, 1): np.ones((1, 1, 1))}
+    >>> overlaps({0: np.eye(1)}, up, up)
+    {1: array([[1.]])}
+    """
+    extended: dict[int, Array] = {}
+    for (q, c), block in ket.items():
+        if q in environment and (q, c) in bra:
+            term = np.tensordot(environment[q], block, 1)
+            extended[q + c] = extended.get(q + c, 0) + np.tensordot(bra[q, c].conj(), term, ((0, 1), (0, 1)))
+    return extended
 
 
 def mirrored(blocks: Sequence[Blocks]) -> tuple[list[Blocks], int]:

@@ -19,6 +19,7 @@ from mpsnh.language.rung import folded, rungs
 from mpsnh.language.site import Site
 from mpsnh.states.blocks import Blocks, local_states
 from mpsnh.states.mps import MPS
+from mpsnh.states.pair import Pair
 from mpsnh.states.state import Pure, each_operator
 from mpsnh.states.symmetric import from_blocks
 from mpsnh.states.truncation import Truncation
@@ -116,7 +117,7 @@ class FoldedMPS(Pure):
         """
         blocks, of_rungs, _ = self.ladder._form()
         dense = not any(map(any, of_rungs))
-        order = [j for r in range((self.L + 1) // 2) for j in dict.fromkeys((r, self.L - 1 - r))]
+        order = _order(self.L)
         sites = [self.local_sites[j] for j in order]
         charges = [(0,) * site.dim if dense else site.charges for site in sites]
         split = _split(blocks, charges, self.L)
@@ -159,6 +160,45 @@ def fold(state: MPS) -> FoldedMPS:
         require(len(parities) == 1, f"state of site {j}", tensor.tolist(), "one of definite fermion parity")
     pairs = [np.kron(tensors[j], tensors[L - 1 - j]) for j in range(L // 2)]
     return FoldedMPS(MPS.product(rungs(sites), pairs + tensors[L // 2 : L // 2 + L % 2]), tuple(sites))
+
+
+def ladder_of(state: MPS, max_bond: int) -> MPS:
+    """Fold any state of a chain of equal sites, by exchanging neighbours until those of one rung are side by side.
+
+    Parameters
+    ----------
+    state : MPS
+        On sites that are known.
+    max_bond : int
+        Largest bond dimension on the way, if it is not that of the state.
+
+    Examples
+    --------
+    >>> ring = nh.MPS.product([nh.Spin(0.5)] * 5, ["up", "down", "up", "up", "down"])
+    >>> FoldedMPS(ladder_of(ring, 8), tuple(ring.local_sites)).to_mps().overlap(ring)
+    (1+0j)
+    """
+    sites, L = state._named_sites(), state.L
+    blocks, charges, _ = state._form()
+    order = _order(L)
+    start = BlockState.canonical(blocks, charges)
+    most = max(max_bond, *start.bond_dimensions())
+    turned = start.like(start.view(), start.centre, most)
+    turned.log_norm = start.log_norm
+    for layer in reversed(list(_exchanges(order, [sites[j] for j in order]))):
+        back = tuple(Gate(gate.matrix.T, gate.where) for gate in layer)
+        turned.apply(back, Truncation(max_bond=most, cutoff=CUTOFF, excess=0.0))
+    turned.move_to(0)
+    view = turned.view()
+    joined = [Pair(*charges[r : r + 2]).joined(*view[r : r + 2]) for r in range(0, L - 1, 2)] + view[L - L % 2 :]
+    scale = np.exp(turned.log_norm + np.log(10.0) * state.exponent)
+    first, *rest = joined
+    return from_blocks([{key: scale * block for key, block in first.items()}, *rest], rungs(sites), (0, 1))
+
+
+def _order(L: int) -> list[int]:
+    """Return the sites of a ring in the order of the rungs of its ladder."""
+    return [j for r in range((L + 1) // 2) for j in dict.fromkeys((r, L - 1 - r))]
 
 
 def _split(blocks: Sequence[Blocks], charges: Sequence[Sequence[int]], L: int) -> list[Blocks]:

@@ -11,9 +11,10 @@ from mpsnh.states.blocks import Array, Blocks, bond_dimensions
 from mpsnh.states.effective import EffectiveOperator, Layout
 from mpsnh.states.environments import EDGE, Environment, grown, mirrored
 from mpsnh.states.pair import Pair
+from mpsnh.states.shifts import LocalOperator, SeenShifts, Shift
 from mpsnh.states.workspace import BlockState
 
-Update = Callable[[EffectiveOperator, Array], Array]
+Update = Callable[[LocalOperator, Array], Array]
 """Returns what two tensors are to become, as a vector of unit norm, given the operator between their surroundings."""
 
 
@@ -29,6 +30,8 @@ class Sweeps:
         The operator.
     blocks : sequence of dict
         The blocks of the state, of any gauge and norm.
+    shifts : sequence of Shift
+        Terms that are added to the operator.
 
     Attributes
     ----------
@@ -47,7 +50,7 @@ class Sweeps:
     [[0.707107, 0.707107], [0.707107, 0.707107]]
     """
 
-    def __init__(self, operator: ChargedMPO, blocks: Sequence[Blocks]) -> None:
+    def __init__(self, operator: ChargedMPO, blocks: Sequence[Blocks], shifts: Sequence[Shift] = ()) -> None:
         self._blocks = _copied(BlockState.canonical(blocks, operator.charges).view())
         self._operators = (operator, operator.mirrored())
         self._turned = False
@@ -56,6 +59,7 @@ class Sweeps:
         self._rights: list[Environment] = [EDGE]
         for site in range(len(blocks) - 1):
             self._rights.append(grown(self._rights[-1], self._operators[1], site, mirror[site], mirror[site]))
+        self._shifts = SeenShifts(shifts, mirror)
 
     def blocks(self) -> list[Blocks]:
         """Return the blocks of the state, canonical around one of its ends."""
@@ -89,7 +93,8 @@ class Sweeps:
             layout = Layout(_bond(blocks, j), _bond(blocks, j + 2), charges)
             effective = EffectiveOperator(lefts[-1], right, tensor, operator.channels[j], layout)
             joined = pair.joined(blocks[j], blocks[j + 1])
-            vector = update(effective, layout.packed(joined, np.result_type(*joined.values())))
+            whole = self._shifts.added(effective, j, pair, layout)
+            vector = update(whole, layout.packed(joined, np.result_type(*joined.values())))
             theta = layout.unpacked(vector)
             beside = _reached(lefts[-1], operator, j, pair.parts(theta), mixing) if mixing else None
             split = pair.split(theta, max_bond, cutoff, beside)
@@ -97,6 +102,8 @@ class Sweeps:
             blocks[j], blocks[j + 1] = split.left, {key: block / norm for key, block in split.right.items()}
             self.discarded = max(self.discarded, split.discarded)
             lefts.append(grown(lefts[-1], operator, j, blocks[j], blocks[j]))
+            self._shifts.passed(j, blocks[j])
+        self._shifts.turned()
         self._rights = lefts
         self._blocks, self._total = mirrored(blocks)
         self._turned = not self._turned

@@ -6,6 +6,7 @@ import pytest
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
 from mpsnh.language.opsum import OpSum
+from mpsnh.states.folded import FoldedMPS, ladder_of
 
 SITES = {
     "spins": (nh.Spin(0.5), "Sm", "Sz", ["up", "down"]),
@@ -141,3 +142,16 @@ def test_what_needs_a_chain_says_how_to_get_one():
     with pytest.raises(TypeError, match=r"not folded: to_mps\(\) unfolds this one"):
         state.overlap(state.to_mps())
     assert state.overlap(state) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("L", [6, 7])
+def test_any_state_is_folded(L):
+    """And unfolded again."""
+    sites = (nh.Spin(0.5),) * L
+    vector = np.random.default_rng(L).normal(size=(2**L, 2)) @ [1, 1j]
+    charges = sum(np.meshgrid(*[[1, -1]] * L, indexing="ij")).ravel()
+    for inside in (np.ones(2**L), charges == L % 2):
+        state = nh.MPS.from_vector(vector * inside, sites)
+        folded = FoldedMPS(ladder_of(state, 64), sites)
+        assert folded.expect_each("Sz") == pytest.approx(state.expect_each("Sz"), abs=1e-10)
+        assert folded.to_mps().overlap(state) == pytest.approx(state.norm() ** 2, rel=1e-10)

@@ -82,7 +82,7 @@ def test_the_level_closest_to_a_number():
         closest = exact.values[np.argmin(np.abs(exact.values - target))]
         assert spectrum.certified
         assert spectrum.values[0] == pytest.approx(closest, abs=1e-8)
-        assert spectrum.order == "energy"
+        assert spectrum.order == "distance"
 
 
 @pytest.mark.parametrize("kind", [long_range, without_charge])

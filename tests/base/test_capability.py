@@ -52,7 +52,9 @@ def test_levels_in_another_order_have_no_steady_state_in_front(order, observable
 
 
 def test_an_order_is_one_of_three():
-    with pytest.raises(ValueError, match="order = 'foo', but it must be one of 'growth', 'phase', 'energy'"):
+    with pytest.raises(
+        ValueError, match="order = 'foo', but it must be one of 'growth', 'phase', 'energy', 'distance'"
+    ):
         spectrum_of([1.0, 2.0], order="foo")
 
 
@@ -81,6 +83,7 @@ ALGORITHMS = [
     algorithms.SteadyState(k=1),
     algorithms.NHDMRG(),
     algorithms.NHDMRG(which="growth"),
+    algorithms.NHDMRG(k=2),
     algorithms.ExactEvolution(dt=0.1, t_max=0.1),
     algorithms.NHTEBD(dt=0.1, t_max=0.1),
 ]

@@ -220,7 +220,9 @@ def _settings(rng: np.random.Generator, case: Case) -> tuple[tuple[str, Any], ..
     if case.algorithm == "NHDMRG":
         target = complex(*rng.normal(size=2).round(3).tolist())
         given["which"] = ("energy", "growth", target)[int(rng.integers(3))]
-        given |= {"max_bond": int(rng.choice([4, 16, 64])), "seed": int(rng.integers(100))}
+        given |= {"max_bond": int(rng.choice([4, 16, 64])), "seed": int(rng.integers(100)), "k": 1}
+        if rng.random() < 0.5:
+            given["k"] = int(rng.integers(2, 5))
     if case.algorithm == "SteadyState":
         given["k"] = int(rng.integers(1, 4))
     if case.algorithm == "ExactDiag" and rng.random() < 0.25:

@@ -193,6 +193,11 @@ def is_model(*models: str) -> Callable[[World], bool]:
     return lambda world: world.case.model in models
 
 
+def hides_the_next(w: World) -> bool:
+    """Whether a level may have no left vector: at an exceptional point, or with small bonds."""
+    return w.case.setting("max_bond") < 64 or ill_conditioned(w)
+
+
 def few_real(world: World) -> bool:
     counted = world.levels.values.imag >= -1e-9 * world.levels.norm
     return bool(counted.sum() <= world.case.setting("k", 0))
@@ -279,6 +284,7 @@ REASONS: list[tuple[str, str, Callable[[World], bool]]] = [
     (r"does not connect|not connected|does not resolve", "the bath does not connect the states", disconnected),
     (r"SteadyState needs the sparse matrix", "the model is a circuit", lambda w: w.floquet),
     (r"NHDMRG needs the terms of a Hamiltonian", "the model is a circuit", lambda w: w.floquet),
+    (r"^level .* can't be told from others: the left", "the bond dimension is too small", hides_the_next),
     (r"^which = .* in size, the sum of the norms of all terms", "no level is that large", always),
     (r"method = 'filter'", "not a matrix for the filter", lambda w: not_filterable(w) or few_for_filter(w)),
     (r"filter diagonalisation (is|found|finds)", "the filter fails", few_for_filter),

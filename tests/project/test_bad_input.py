@@ -191,6 +191,9 @@ def test_exact_diagonalisation():
         ({"which": "lowest"}, ValueError, "which = 'lowest', but it must be 'energy' or 'growth' or a number"),
         ({"which": None}, TypeError, "which = None, but it must be a number"),
         ({"which": np.nan}, ValueError, "which = (nan+0j), but it must be a finite number"),
+        ({"which": complex(0, np.inf)}, ValueError, "but it must be a finite number"),
+        ({"k": 0}, ValueError, "k = 0, but it must be at least 1"),
+        ({"k": 2.0}, TypeError, "k = 2.0, but it must be an integer"),
         ({"max_bond": 0}, ValueError, "max_bond = 0, but it must be at least 1"),
         ({"max_bond": 64.0}, TypeError, "max_bond = 64.0, but it must be an integer"),
         ({"cutoff": 1}, ValueError, "cutoff = 1.0, but it must be from 0 to below 1"),
@@ -226,6 +229,13 @@ def test_single_levels(parameters, error, message):
         ),
         (OneGate(L=4, where=(0, 1)), {}, TypeError, "NHDMRG needs the terms of a Hamiltonian, not OneGate("),
         (chain(400), {"max_bond": 10**7}, MemoryError, "NHDMRG with max_bond = 10000000 needs"),
+        (
+            models.NonHermitianXXZ(L=400, boundary="periodic"),
+            {"which": "growth", "max_bond": 10**5},
+            MemoryError,
+            "NHDMRG with max_bond = 100000 needs",
+        ),
+        (chain(), {"k": 7}, ValueError, "k = 7, but it must be at most the dimension of the sector, 6"),
     ],
 )
 def test_single_levels_of_models(model, parameters, error, message):

@@ -1,0 +1,72 @@
+"""What speaks for levels being the wanted ones, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mpsnh.algorithms.level_problem import Level
+
+
+def ended(same: Sequence[Level], others: Sequence[Level]) -> str:
+    """Say where the starts ended.
+
+    Parameters
+    ----------
+    same, others : sequence of Level
+        At this level, and elsewhere.
+
+    Examples
+    --------
+    >>> ended([None], [Level((), None, -1.5, 1e-9)])
+    '1 of 2 random starts ended here, others at -1.5 (residual 1e-09)'
+    """
+    elsewhere = ", ".join(f"{level.energy:.6g} (residual {level.residual:.1g})" for level in others)
+    here = f"{len(same)} of {len(same) + len(others)} random starts ended here"
+    return here + (f", others at {elsewhere}" if others else "")
+
+
+def evidence(
+    starts: Sequence[tuple[Sequence[Level], Sequence[Level]]],
+    *,
+    variational: bool,
+    certified: bool = True,
+    inside: bool = False,
+    still: bool = False,
+    late: Sequence[int] = (),
+) -> str:
+    """Say what speaks for levels being the wanted ones.
+
+    Parameters
+    ----------
+    starts : sequence of (sequence of Level, sequence of Level)
+        For each level, where the starts ended: at this one, and elsewhere.
+    variational : bool
+        Whether no state can lie below the first level.
+    certified : bool
+        Whether all are known to be levels.
+    inside : bool
+        Whether levels inside of the spectrum were asked for.
+    still : bool
+        Whether those that grow fastest were, and the first one does not grow.
+    late : sequence of int
+        Levels that were found after some that come later.
+
+    Examples
+    --------
+    >>> evidence([([None, None], [])], variational=True)
+    'the lowest level is at most this one; 2 of 2 random starts ended here; that it is the first one is not proven'
+    >>> evidence([([None], []), ([None], [])], variational=False, late=[1])
+    'level 0: 1 of 1 random starts ended here; level 1: 1 of 1 random starts ended here; level 1 was found after ...'
+    """
+    one = len(starts) == 1
+    doubt = f"the level{' is' if one else 's are'} not certified, so that it proves little where starts ended"
+    parts = [] if certified else [doubt]
+    parts += ["the lowest level is at most " + ("this one" if one else "the first one")] if variational else []
+    parts += [ended(*of_level) if one else f"level {k}: {ended(*of_level)}" for k, of_level in enumerate(starts)]
+    if late:
+        which = f"level{'s' * (len(late) > 1)} {', '.join(map(str, late))} {'were' if len(late) > 1 else 'was'}"
+        parts += [f"{which} found after later ones, so that searches do miss some"]
+    parts += ["that it is the first one is not proven" if one else "that none before the last is missing is not proven"]
+    parts += ["nothing grows within the error: if that is so of all levels, none is the fastest"] if still else []
+    parts += ["inside of a spectrum starts often agree on a level that is not the closest"] if inside else []
+    return "; ".join(parts)
