@@ -84,7 +84,7 @@ def decays(realisations: int, runs: int) -> Iterator[list[str]]:
                 laws.kinked_p_value < 0.05,
                 not low <= 1 <= high,
                 kink(data, resamples=100).p_value < 0.05,
-                not bent.low <= 0 <= bent.high,
+                bent.low > 0 or bent.high < 0,
             ]
             covered += low <= float(name[-3:]) <= high if name.startswith("stretched") else low <= 1 <= high
         own = "–" if name.startswith("kink") else f"{100 * covered / runs:.0f}"
