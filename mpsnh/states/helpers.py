@@ -41,6 +41,14 @@ def helped(chain: Chain, work: Work, helpers: Sequence[Work]) -> Iterator[None]:
     helpers : sequence of Work
         That of each of them (`mpsnh.kernels.tebd.memory.helpers`); bonds that are narrow or have a single charge do
         without them.
+
+    Examples
+    --------
+    >>> before = threading.active_count()
+    >>> state = nh.MPS.product([nh.Spin(0.5)] * 4, ["up", "down"] * 2).workspace()
+    >>> with helped(state._chain, None, ["memory of one"]):
+    ...     threading.active_count() - before  # bonds of dimension 1 are narrow
+    0
     """
     if not helpers or chain.dims.shape[1] == 1 or chain.dims.sum(axis=1).max() < PAYS:
         yield

@@ -112,6 +112,12 @@ class Figure(NamedTuple, Generic[StudyType]):
         Finds in a study all numbers that are seen.
     draw : callable
         Draws these numbers into axes.
+
+    Examples
+    --------
+    >>> figure = Figure(lambda study: xr.Dataset({"x": 1.0}), lambda data, axes: None)
+    >>> float(figure.numbers(None)["x"])
+    1.0
     """
 
     numbers: Callable[[StudyType], xr.Dataset]

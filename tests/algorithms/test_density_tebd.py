@@ -249,7 +249,7 @@ def test_refusals():
         algorithms.DensityTEBD(dt=0.1, t_max=1.0).check(chain.lindbladian())
     with pytest.raises(TypeError, match="initial returned ndarray, but it must return an MPS or a DensityMPS"):
         start(lambda model: np.eye(4))
-    with pytest.raises(ValueError, match="initial = 'thermal', but it must be 'neel' or 'infinite temperature' or a"):
+    with pytest.raises(ValueError, match="initial = 'thermal', but it must be 'neel' or 'infinite temperature', a"):
         start("thermal")
     with pytest.raises(ValueError, match="number of sites of the initial state = 3"):
         start(lambda model: DensityMPS.infinite_temperature([HALF] * 3))

@@ -146,10 +146,22 @@ def test_jump_operators():
         ({"t_max": 0.05}, ValueError, "t_max = 0.05, but it must be a multiple of dt = 0.1"),
         ({"every": 0}, ValueError, "every = 0, but it must be at least 1"),
         ({"every": 1.5}, ValueError, "every = 1.5, but it must be a number of steps"),
-        ({"initial": "up"}, ValueError, "initial = 'up', but it must be 'neel' or a function"),
-        ({"initial": None}, ValueError, "initial = None, but it must be 'neel' or a function"),
-        ({"initial": np.ones(16)}, ValueError, "but it must be 'neel' or a function"),
-        ({"initial": nh.MPS.product([nh.Spin()] * 4, ["up"] * 4)}, ValueError, "but it must be 'neel' or a function"),
+        (
+            {"initial": "up"},
+            ValueError,
+            "initial = 'up', but it must be 'neel', a pattern",
+        ),
+        (
+            {"initial": None},
+            ValueError,
+            "initial = None, but it must be 'neel', a pattern",
+        ),
+        ({"initial": np.ones(16)}, ValueError, "but it must be 'neel', a pattern"),
+        (
+            {"initial": nh.MPS.product([nh.Spin()] * 4, ["up"] * 4)},
+            ValueError,
+            "but it must be 'neel', a pattern",
+        ),
     ],
 )
 def test_time_evolution(evolution, parameters, error, message):

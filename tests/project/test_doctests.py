@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from pathlib import Path
 
+import numba.extending
 import numpy as np
 import pytest
 
@@ -88,6 +89,11 @@ def is_compiled(thing):
     return hasattr(thing, "py_func") or hasattr(thing, "inspect_llvm")
 
 
+def is_intrinsic(thing):
+    """Tell what only compiled code can call."""
+    return isinstance(thing, numba.extending._Intrinsic)
+
+
 def undocumented(module):
     """Everything public in a module that lacks a docstring."""
     missing = [] if has_docstring(module) else [module.__name__]
@@ -122,7 +128,8 @@ def without_example(module, called=()):
     things = [
         (name, thing)
         for name, thing in public_things(module)
-        if not is_abstract(thing) and (not is_compiled(thing) or name.rpartition(".")[2] in called)
+        if not (is_abstract(thing) or is_intrinsic(thing))
+        and (not is_compiled(thing) or name.rpartition(".")[2] in called)
     ]
     return [name for name, thing in things if ">>>" not in (thing.__doc__ or "")]
 

@@ -179,7 +179,8 @@ STATES = {
     ),
     "a state for a function": (
         lambda: evolved(UP),
-        "but it must be 'neel' or a function of the model that returns an MPS, such as lambda model: state, or a list",
+        "but it must be 'neel', a pattern such as '1010', or a function of the model that returns an MPS, such as "
+        "lambda model: state, or a list",
     ),
     "a function of nothing": (
         lambda: evolved(lambda: UP),

@@ -10,7 +10,6 @@ from mpsnh.run.simulation import Simulation
 from mpsnh.studies.brighi2025 import simulations
 from mpsnh.studies.brighi2025.findings import Finding, difference, exactly, mean, share, turn
 from mpsnh.studies.brighi2025.indicators import CentralEntropy, ExtremalSolver
-from mpsnh.studies.brighi2025.ring_findings import continuity
 from mpsnh.studies.brighi2025.statements import STATEMENTS
 
 RING = models.NonHermitianXXZ(L=8, h=2.0, seed=3, boundary="periodic")
@@ -93,7 +92,7 @@ def test_continuity_is_an_identity():
     class Study:
         seed = 5
 
-    assert continuity(Study())[0].value < 1e-14
+    assert STATEMENTS["continuity"].find(Study())[0].value < 1e-14
 
 
 def test_embedded_chains_have_the_fields_of_the_longest():

@@ -14,7 +14,7 @@ from mpsnh.plots import graded
 from mpsnh.statistics.averages import mean_with_error, typical
 from mpsnh.statistics.decay import ExponentialFit
 from mpsnh.studies.brighi2025.data import Study
-from mpsnh.studies.brighi2025.ring_findings import CLAIMED_TRANSITION
+from mpsnh.studies.brighi2025.ring_statements import CLAIMED_TRANSITION
 from mpsnh.studies.brighi2025.simulations import GAMMA
 from mpsnh.studies.study import Figure
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,9 @@ from scipy import stats
 from mpsnh.statistics.averages import RESAMPLES, confidence_interval, mean_and_error
 from mpsnh.statistics.decay import percentiles, resampled_means
 from mpsnh.statistics.laws import SIGNIFICANCE
+
+if TYPE_CHECKING:
+    from mpsnh.studies.brighi2025.data import Study
 
 CONFIDENCE = 0.95
 """Probability that an interval contains the true value."""
@@ -219,3 +222,58 @@ def resampled(
     found = statistic(means)
     ends = np.nanquantile(found[1:], percentiles(CONFIDENCE, values.shape[1]))
     return Finding(at, float(found[0]), float(ends[0]), float(ends[1]))
+
+
+class Statement(NamedTuple):
+    """A statement of the paper, what is measured to see whether it holds, and the bounds within which it does.
+
+    Attributes
+    ----------
+    says : str
+        The statement.
+    measured : str
+        What is measured.
+    find : callable
+        Finds it in a study, with intervals: for each size or strength.
+    allowed : (float, float) or None
+        Smallest and largest value with which the statement holds; None if the number itself is what is wanted.
+        Where the paper gives no number to a word, the bounds are of this study.
+
+    Examples
+    --------
+    >>> statement = Statement("it does", "whether", lambda study: [exactly("always", 1.0)], (1.0, 1.0))
+    >>> [found.verdict(statement.allowed) for found in statement.find(None)]
+    ['holds']
+    """
+
+    says: str
+    measured: str
+    find: Callable[[Study], Sequence[Finding]]
+    allowed: tuple[float, float] | None = None
+
+
+P_VALUES = (0.05, 1.0)
+"""Bounds of a p-value that says nothing against what is tested."""
+POSITIVE = (0.0, np.inf)
+NEGATIVE = (-np.inf, 0.0)
+STRAIGHT = (-0.25, 0.25)
+"""Bounds of a turn that is none."""
+
+
+def by_size(find: Callable[[int, xr.DataArray], Finding], data: xr.DataArray) -> list[Finding]:
+    """Return what is found for each size, among the realisations that it has.
+
+    Parameters
+    ----------
+    find : callable
+        Of a size and the data of it.
+    data : DataArray
+        With the dimensions L and seed, and any others.
+
+    Examples
+    --------
+    >>> data = xr.DataArray([[1.0, 3.0], [2.0, np.nan]], {"L": [4, 6]}, ("L", "seed"))
+    >>> [found.value for found in by_size(lambda L, values: exactly(f"N = {L}", float(values.mean())), data)]
+    [2.0, 2.0]
+    """
+    return [find(L, data.sel(L=L).dropna("seed", how="all")) for L in map(int, data["L"].values)]

@@ -1,4 +1,4 @@
-"""What quenches of chains say of the statements of the paper."""
+"""What the paper says of quenches of open chains, and how it is found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpsnh.studies.brighi2025.findings import Finding, difference, exactly, mean
+from mpsnh.studies.brighi2025.findings import POSITIVE, Finding, Statement, difference, exactly, mean
 
 if TYPE_CHECKING:
     from mpsnh.studies.brighi2025.data import Study
@@ -15,13 +15,13 @@ MILLI = 1e3
 """Currents per bond are told in J/1000."""
 
 
-def magnetisation(study: Study) -> list[Finding]:
+def _magnetisation(study: Study) -> list[Finding]:
     """Return the largest total magnetisation in an evolution from the Néel state."""
     total = study.late["magnetization"].sum("site")
     return [exactly(f"N = {study.scale.checked}", float(abs(total).max()))]
 
 
-def skin(study: Study) -> list[Finding]:
+def _skin(study: Study) -> list[Finding]:
     """Return by how much the right half of an open chain is more magnetised than the left, at late times."""
     spins = study.late["magnetization"].isel(time=slice(100, None)).mean("time")
     half = study.scale.checked // 2
@@ -29,13 +29,13 @@ def skin(study: Study) -> list[Finding]:
     return [mean(f"h = {h:g}", apart.sel(h=h)) for h in study.scale.quench_strengths]
 
 
-def late_current(study: Study) -> list[Finding]:
+def _late_current(study: Study) -> list[Finding]:
     """Return the mean current of an open chain in the second half of a long evolution."""
     current = study.late["current"].isel(time=slice(100, None)).mean("time")
     return [mean(f"h = {h:g}", current.sel(h=h)) for h in study.scale.quench_strengths]
 
 
-def arrival(study: Study) -> list[Finding]:
+def _arrival(study: Study) -> list[Finding]:
     """Return when boundaries are felt, in units of N/2 - ℓ₀."""
     return [
         mean(f"N = {L}, h = {h:g}", study.arrivals.sel(L=L, h=h))
@@ -44,19 +44,19 @@ def arrival(study: Study) -> list[Finding]:
     ]
 
 
-def extent(study: Study) -> list[Finding]:
+def _extent(study: Study) -> list[Finding]:
     """Return how much later four sites more are felt."""
     times = study.arrivals * (study.arrivals["L"] / 2 - 1)
     later = times.isel(L=1, drop=True) - times.isel(L=0, drop=True)
     return [mean(f"h = {h:g}", later.sel(h=h)) for h in study.scale.quench_strengths]
 
 
-def plateau(study: Study) -> list[Finding]:
+def _plateau(study: Study) -> list[Finding]:
     """Return for each strength whether there is a plateau."""
     return [exactly(f"h = {h:g}", float(found.found)) for h, found in study.plateaus.items()]
 
 
-def from_above(study: Study) -> list[Finding]:
+def _from_above(study: Study) -> list[Finding]:
     """Return how much larger the current is before the window of the plateau than in it, after the first transient.
 
     Before it means from t = 1 to the beginning of the window.
@@ -80,7 +80,7 @@ def _plateaus(study: Study) -> dict[float, Finding]:
     return found
 
 
-def plateau_value(study: Study) -> list[Finding]:
+def _plateau_value(study: Study) -> list[Finding]:
     """Return the plateaus."""
     return [Finding(found.at, *(MILLI * number for number in found[1:])) for found in _plateaus(study).values()]
 
@@ -90,13 +90,13 @@ def _rate(study: Study) -> Finding | None:
     return None if fit is None else Finding("quench", fit.rate, *fit.interval())
 
 
-def rate(study: Study) -> list[Finding]:
+def _rate(study: Study) -> list[Finding]:
     """Return the rate at which the plateau decays with h."""
     found = _rate(study)
     return [Finding("quench", np.nan, np.nan, np.nan) if found is None else found]
 
 
-def rate_difference(study: Study) -> list[Finding]:
+def _rate_difference(study: Study) -> list[Finding]:
     """Return how much larger that rate is than the exact one in the same range of h."""
     quenched, exact = _rate(study), study.exact_fits()[-1]
     at = f"quench, N = {study.scale.sizes[-1]}"
@@ -105,7 +105,7 @@ def rate_difference(study: Study) -> list[Finding]:
     return [difference(at, Finding("", exact.rate, *exact.interval()), quenched)]
 
 
-def limits(study: Study) -> list[Finding]:
+def _limits(study: Study) -> list[Finding]:
     """Return the plateau over the current per site of the longest ring."""
     L = study.scale.sizes[-1]
     found = []
@@ -116,7 +116,7 @@ def limits(study: Study) -> list[Finding]:
     return found
 
 
-def rings_at_plateau(study: Study) -> list[Finding]:
+def _rings_at_plateau(study: Study) -> list[Finding]:
     """Return the current of the longest ring in the window of the plateau, over the plateau."""
     L = study.scale.sizes[-1]
     found = []
@@ -126,3 +126,64 @@ def rings_at_plateau(study: Study) -> list[Finding]:
         ends = (ring.low / max(plateau.high, 1e-12), ring.high / max(plateau.low, 1e-12))
         found.append(Finding(f"h = {h:g}, N = {L}", ring.value / plateau.value, min(ends), max(ends)))
     return found
+
+
+QUENCHES = {
+    "conserved": Statement(
+        "the magnetisation is conserved (Eq. 7)",
+        "largest total ⟨Sᶻ⟩ to t = 10⁴",
+        _magnetisation,
+        (0.0, 1e-9),
+    ),
+    "skin": Statement(
+        "open chains: particles accumulate at one end",
+        "⟨Sᶻ⟩ of the right half less the left, late",
+        _skin,
+        POSITIVE,
+    ),
+    "open_current": Statement(
+        "open chains: no current at long times",
+        "mean current per bond, t = 5·10³ … 10⁴, J",
+        _late_current,
+        (-1e-3, 1e-3),
+    ),
+    "arrival": Statement(
+        "boundaries arrive at N/2 - ℓ₀",
+        "first change by 10 %, over N/2 - ℓ₀",
+        _arrival,
+        (0.75, np.inf),
+    ),
+    "extent": Statement(
+        "the extent of the plateau grows with N",
+        "arrival for N + 4 less that for N, 1/J",
+        _extent,
+        POSITIVE,
+    ),
+    "plateau": Statement("the current reaches a plateau", "1 if there is one", _plateau, (1.0, 1.0)),
+    "from_above": Statement(
+        "from above",
+        "current before the window less that in it, J/1000",
+        _from_above,
+        POSITIVE,
+    ),
+    "plateau_value": Statement("j₀(h)", "plateau per bond with all errors, J/1000", _plateau_value),
+    "plateau_decay": Statement("j₀ decays exponentially", "its rate", _rate, POSITIVE),
+    "plateau_slope": Statement(
+        "with another slope than exact",
+        "rate of j₀ less that of I_tot/N, largest N",
+        _rate_difference,
+        POSITIVE,
+    ),
+    "limits": Statement(
+        "N → ∞ and t → ∞ do not commute",
+        "j₀ over I_tot/N of the largest N",
+        _limits,
+        (0.0, 1.0),
+    ),
+    "ring_times": Statement(
+        "rings at the times of the plateau are not yet there",
+        "j(t, N)/j₀ of the largest N",
+        _rings_at_plateau,
+    ),
+}
+"""Statements by name."""
