@@ -20,8 +20,7 @@ def exponential(hermitian):
 
 
 @pytest.mark.parametrize("order", ["random", "brickwork"])
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("L", [2, 6, 9])
+@pytest.mark.parametrize(("L", "seed"), [*((L, seed) for L in (2, 6) for seed in range(4)), (9, 0)])
 def test_the_map_is_the_product_of_its_gates(L, order, seed):
     """In the order of the bonds, though layers hold several of them, and some are multiplied with each other."""
     model = circuit(L, seed=seed, order=order)

@@ -58,13 +58,13 @@ def test_misfit_of_normal_data_is_that_of_least_squares():
 
 
 def test_exponentials_are_rarely_taken_for_anything_else():
-    found = [decay_laws(curve(np.exp(-0.8 * H), seed)) for seed in range(40)]
-    # five percent each; of 40 more than six have a probability of 3 ‰
-    assert sum(laws.misfit_p_value < 0.05 for laws in found) <= 6
-    assert sum(laws.kinked_p_value < 0.05 for laws in found) <= 6
-    assert sum(laws.stretched_p_value < 0.05 for laws in found) <= 6
-    assert sum(not laws.exponent_interval[0] <= 1 <= laws.exponent_interval[1] for laws in found) <= 6
-    assert sum(laws.best == "exponential" for laws in found) >= 34
+    found = [decay_laws(curve(np.exp(-0.8 * H), seed)) for seed in range(24)]
+    # five percent each; of 24 more than four have a probability of 6 ‰
+    assert sum(laws.misfit_p_value < 0.05 for laws in found) <= 4
+    assert sum(laws.kinked_p_value < 0.05 for laws in found) <= 4
+    assert sum(laws.stretched_p_value < 0.05 for laws in found) <= 4
+    assert sum(not laws.exponent_interval[0] <= 1 <= laws.exponent_interval[1] for laws in found) <= 4
+    assert sum(laws.best == "exponential" for laws in found) >= 19
 
 
 def test_stretched_exponentials_are_found_with_their_exponent():
