@@ -19,6 +19,9 @@ from mpsnh.states.schmidt import schmidt_spectrum
 from mpsnh.states.state import Pure
 from mpsnh.states.vector import ExactState
 
+ROUNDING = 1e-20
+"""Weight below which a Schmidt state of a normalised state is rounding."""
+
 
 class EntanglementSpectrum(Observable[Snapshot]):
     """The largest weights of Schmidt states across one bond, with the charges of their left parts.
@@ -26,7 +29,7 @@ class EntanglementSpectrum(Observable[Snapshot]):
     Parameters
     ----------
     levels : int
-        How many; the weight of those that do not exist is zero.
+        How many; those that do not exist, or are rounding, have weight and charge zero.
     bond : int, optional
         Between sites `bond` and `bond` + 1; the middle of the chain if not given.
 
@@ -63,8 +66,9 @@ class EntanglementSpectrum(Observable[Snapshot]):
     def __call__(self, record: Snapshot, model: Model) -> NDArray[np.float64]:
         """Return weights and charges, the largest weight first."""
         weights, charges = schmidt_spectrum(cast(Pure, record.state), chosen_bond(self.bond, model))
+        there = np.flatnonzero(weights[: self.levels] > ROUNDING)
         found = np.zeros((2, self.levels))
-        found[:, : len(weights)] = weights[: self.levels], charges[: self.levels]
+        found[:, there] = weights[there], charges[there]
         return found
 
 

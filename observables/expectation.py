@@ -113,16 +113,24 @@ def _local(op: OpSum) -> bool:
 
 
 def _hermitian(op: OpSum, model: Model) -> bool:
-    """Tell whether an operator is its own adjoint: one that reaches far, if all factors of its terms are."""
+    """Tell whether an operator is its own adjoint; of one that reaches far, whether each term has its adjoint there."""
     if _local(op):
-        return _own_adjoint(local_operator(op, model.sites)[1])
-    terms = localise(op, model.sites)
-    factors = [product_matrix(model.sites[j], names) for term in terms for j, names in term.matrices.items()]
-    return all(term.term.coefficient.imag == 0 for term in terms) and all(map(_own_adjoint, factors))
+        matrix = local_operator(op, model.sites)[1]
+        return bool(np.abs(matrix - matrix.conj().T).max() <= HERMITIAN * np.abs(matrix).max())
+    terms: list[tuple[complex, dict[int, NDArray[Any]]]] = [
+        (term.term.coefficient, {j: product_matrix(model.sites[j], names) for j, names in term.matrices.items()})
+        for term in localise(op, model.sites)
+    ]
+    return all(any(_adjoint(term, other) for other in terms) for term in terms)
 
 
-def _own_adjoint(matrix: NDArray[Any]) -> bool:
-    return bool(np.abs(matrix - matrix.conj().T).max() <= HERMITIAN * np.abs(matrix).max())
+def _adjoint(one: tuple[complex, dict[int, NDArray[Any]]], other: tuple[complex, dict[int, NDArray[Any]]]) -> bool:
+    """Tell whether two products of one-site matrices, with their coefficients, are adjoint to each other."""
+    return (
+        abs(one[0] - np.conj(other[0])) <= HERMITIAN * abs(one[0])
+        and one[1].keys() == other[1].keys()
+        and all(np.allclose(matrix, other[1][j].conj().T, rtol=0, atol=HERMITIAN) for j, matrix in one[1].items())
+    )
 
 
 class CorrelationMatrix(Observable[Snapshot]):

@@ -60,6 +60,29 @@ def test_what_is_hermitian_is_real(both):
     assert exact["pm"].dtype == complex
 
 
+def test_operators_that_reach_far_are_real_if_their_terms_have_adjoints():
+    hops = OpSum([(0.5, "Sp", 0, "Sm", 7), (0.5, "Sm", 0, "Sp", 7)])
+    twisted = OpSum([(0.5j, "Sp", 0, "Sm", 7), (-0.5j, "Sm", 0, "Sp", 7)])
+    wanted = {
+        "hops": observables.Expectation(operator=hops),
+        "twisted": observables.Expectation(operator=twisted),
+        "one_way": observables.Expectation(operator=OpSum([(0.5, "Sp", 0, "Sm", 7)])),
+        "wrong_sign": observables.Expectation(operator=OpSum([(0.5j, "Sp", 0, "Sm", 7), (0.5j, "Sm", 0, "Sp", 7)])),
+    }
+    data = nh.Simulation(CHAIN, EXACT, wanted).run()
+    assert data["hops"].dtype == data["twisted"].dtype == float
+    assert data["one_way"].dtype == data["wrong_sign"].dtype == complex
+    np.testing.assert_allclose(data["hops"], 2 * data["one_way"].real, atol=1e-14)
+    np.testing.assert_allclose(data["wrong_sign"], 1j * data["hops"], atol=1e-14)
+
+
+def test_schmidt_states_that_do_not_exist_have_no_charge():
+    for way in (EXACT, TEBD):
+        first = nh.Simulation(CHAIN, way, {"p": observables.EntanglementSpectrum(levels=6)}).run()["p"][0]
+        assert first.sel(of="weight").values.round(12).tolist() == [1, 0, 0, 0, 0, 0]
+        assert first.sel(of="charge").values.tolist() == [0, 0, 0, 0, 0, 0]
+
+
 def test_energy_and_echo_are_those_of_dense_vectors(both):
     matrix = CHAIN.matrix().toarray()
     start = algorithms.ExactEvolution(dt=1.0, t_max=1.0).records(CHAIN)
