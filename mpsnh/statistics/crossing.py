@@ -44,7 +44,7 @@ def crossing(
     Raises
     ------
     ValueError
-        If there are fewer than two realisations or the x differ.
+        If there are fewer than two realisations at some x, other dimensions, or the x differ.
 
     Examples
     --------
@@ -54,8 +54,8 @@ def crossing(
     >>> low < 3 < high, round(place)
     (True, 3)
     """
-    x = first.sortby(along)[along].values.astype(float)
     values, error = _resampled(first, along, over, seed=0)
+    x = first.sortby(along)[along].values.astype(float)
     if isinstance(second, xr.DataArray):
         same = second.sizes[along] == len(x) and bool((second.sortby(along)[along].values == x).all())
         require(same, f"values of {along!r}", second[along].values.tolist(), f"those of both: {x.tolist()}")
@@ -71,8 +71,12 @@ def crossing(
 
 def _resampled(data: xr.DataArray, along: str, over: str, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the means at all x, of all realisations and of each resample, and the standard errors of the means."""
-    samples = realisations_of(data, over).transpose(along, over).sortby(along).values
+    values = realisations_of(data, over)
+    require(set(values.dims) == {along, over}, "dimensions of the data", values.dims, f"{along!r} and {over!r} only")
+    samples = values.transpose(along, over).sortby(along).values
     n = samples.shape[1]
+    least = int(np.isfinite(samples).sum(axis=1).min())
+    require(least >= 2, f"number of realisations along {over!r} at some {along}", least, "at least 2")
     means = np.vstack([np.nanmean(samples, axis=1), resampled_means(samples, RESAMPLES, seed)])
     error = np.nanstd(samples, axis=1, ddof=1) / np.sqrt(np.isfinite(samples).sum(axis=1))
     return means, np.maximum(error, 1 / n * np.nanmax(np.abs(samples)))  # what all agree on has an error too

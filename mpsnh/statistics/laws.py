@@ -11,10 +11,15 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
+from mpsnh.checks import require
 from mpsnh.statistics.decay import draws, points_to_fit
 
 SIGNIFICANCE = 6.0
 """Points whose mean is not larger than this many standard errors say little of a law, and are left out."""
+
+
+SINGULAR = 1e10
+"""Condition number of a covariance from which on it is singular up to rounding."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def decay_laws(
     Parameters
     ----------
     data : DataArray
-        Values with the dimensions `along` and `over` only; x is positive. A realisation with a NaN is skipped.
+        Values with the dimensions `along` and `over` only; x is not negative. A realisation with a NaN is skipped.
     along : str
         Dimension of x, increasing.
     window : (float, float)
@@ -110,7 +115,8 @@ def decay_laws(
     Raises
     ------
     ValueError
-        If fewer than five points have a mean of more than six standard errors.
+        If fewer than five points have a mean of more than six standard errors, x is negative, or the realisations do
+        not suffice for the covariance of the points.
 
     Examples
     --------
@@ -122,7 +128,13 @@ def decay_laws(
     """
     x, samples = points_to_fit(data, along, window, over, SIGNIFICANCE, least=5)
     rows = samples.T[np.isfinite(samples).all(axis=0)]
-    middle = np.exp(np.log(x).mean())
+    require(bool(x[0] >= 0), along, float(x[0]), "zero or positive, as a stretched exponential has a power of it")
+    relative = rows / rows.mean(axis=0)
+    varied = len(rows) > len(x) and bool(np.linalg.cond(np.cov(relative, rowvar=False)) < SINGULAR)
+    require(
+        varied, f"number of realisations along {over!r}", len(rows), f"enough for the covariance of {len(x)} points"
+    )
+    middle = x.mean()
     constant, line = np.ones_like(x), 1 - x / middle
     fit = _Fit(rows)
     one, theta = fit(np.column_stack([constant, line]))

@@ -42,3 +42,10 @@ def test_noise_beyond_the_place_does_not_move_it():
 def test_other_points_are_refused():
     with pytest.raises(ValueError, match="those of both"):
         crossing(noisy(4.3 - H, 0), noisy(0.0 * H, 1).assign_coords(h=H + 1))
+
+
+def test_unusable_data_are_refused():
+    with pytest.raises(ValueError, match="at some h = 0, but it must be at least 2"):
+        crossing(noisy(4.3 - H, 0) * np.nan, 0.0)
+    with pytest.raises(ValueError, match="'h' and 'seed' only"):
+        crossing(noisy(4.3 - H, 0).expand_dims(L=2), 0.0)

@@ -92,3 +92,15 @@ def test_units_do_not_matter():
 def test_too_few_points_are_refused():
     with pytest.raises(ValueError, match="at least 5"):
         decay_laws(curve(np.exp(-0.8 * H), 1).isel(h=slice(4)))
+
+
+def test_what_has_no_likelihood_is_refused():
+    data = curve(np.exp(-0.8 * H), 1)
+    with pytest.raises(ValueError, match=r"h = -4\.0, but it must be zero or positive"):
+        decay_laws(data.assign_coords(h=H - 5))
+    with pytest.raises(ValueError, match="enough for the covariance of 8 points"):
+        decay_laws(xr.ones_like(data) * np.exp(-data["h"]) * (1 + 0.1 * data.isel(h=[0]).values))
+
+
+def test_the_first_point_may_be_at_zero():
+    assert decay_laws(curve(np.exp(-0.8 * H), 1).assign_coords(h=H - 1)).rate == pytest.approx(0.8, abs=0.1)
