@@ -85,20 +85,20 @@ def _plateau_value(study: Study) -> list[Finding]:
     return [Finding(found.at, *(MILLI * number for number in found[1:])) for found in _plateaus(study).values()]
 
 
-def _rate(study: Study) -> Finding | None:
+def _quenched(study: Study) -> Finding | None:
     fit = study.quench_fit()
     return None if fit is None else Finding("quench", fit.rate, *fit.interval())
 
 
 def _rate(study: Study) -> list[Finding]:
     """Return the rate at which the plateau decays with h."""
-    found = _rate(study)
+    found = _quenched(study)
     return [Finding("quench", np.nan, np.nan, np.nan) if found is None else found]
 
 
 def _rate_difference(study: Study) -> list[Finding]:
     """Return how much larger that rate is than the exact one in the same range of h."""
-    quenched, exact = _rate(study), study.exact_fits()[-1]
+    quenched, exact = _quenched(study), study.exact_fits()[-1]
     at = f"quench, N = {study.scale.sizes[-1]}"
     if quenched is None or exact is None:
         return [Finding(at, np.nan, np.nan, np.nan)]
