@@ -51,9 +51,10 @@ class LoschmidtEcho(Observable[Snapshot]):
 
     @override
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        if isinstance(algorithm, TimeEvolution):
-            same = algorithm.initial == self.initial
-            require(same, "initial", self.initial, f"that of the algorithm: {algorithm.initial!r}")
+        evolution = getattr(algorithm, "inner", algorithm)  # of trajectories
+        if isinstance(evolution, TimeEvolution):
+            same = evolution.initial == self.initial
+            require(same, "initial", self.initial, f"that of the algorithm: {evolution.initial!r}")
 
     @override
     def __call__(self, record: Snapshot, model: Model) -> float:
@@ -63,5 +64,8 @@ class LoschmidtEcho(Observable[Snapshot]):
         if isinstance(state, FoldedMPS):
             state = state.to_mps()
         if isinstance(state, ExactState):
-            begun = ExactState.from_mps(begun, state.sector)
+            try:
+                begun = ExactState.from_mps(begun, state.sector)
+            except ValueError:  # a click has led to another sector, orthogonal to that of the beginning
+                return 0.0
         return float(min(1.0, abs(state.overlap(begun)) ** 2 / (state.norm() * begun.norm()) ** 2))

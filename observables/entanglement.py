@@ -19,6 +19,9 @@ from mpsnh.states.schmidt import schmidt_spectrum
 from mpsnh.states.state import Pure
 from mpsnh.states.vector import ExactState
 
+NEAR_ONE = 1e-7
+"""Distance of an order from 1 within which the entropy is that of order 1, to as many digits."""
+
 ROUNDING = 1e-20
 """Weight below which a Schmidt state of a normalised state is rounding."""
 
@@ -175,8 +178,9 @@ def spread(weights: NDArray[np.float64], order: float) -> float:
     >>> [round(spread(np.array([0.5, 0.5, 0.0]), order), 12) for order in (0.5, 1.0, 2.0)]
     [0.69314718056, 0.69314718056, 0.69314718056]
     """
-    p = weights[weights > 0] / weights.sum()
-    if order == 1:
+    p = weights / weights.sum()
+    p = p[p > ROUNDING]
+    if abs(order - 1) < NEAR_ONE:  # where the logarithm below would be rounding
         return float(max(0.0, -np.sum(p * np.log(p))))
     logarithms = order * np.log(p)
     largest = logarithms.max()

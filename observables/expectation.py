@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from mpsnh.operators.bonds import local_operator
 from mpsnh.operators.localise import localise, product_matrix
 from mpsnh.states.correlations import correlation_matrix
 from mpsnh.states.mps import MPS
+from mpsnh.states.vector import ExactState
 
 HERMITIAN = 1e-14
 """Deviation of a local matrix from its adjoint, relative to its largest element, up to which it is Hermitian."""
@@ -193,6 +194,8 @@ class BiorthogonalExpectation(Observable[Spectrum]):
     ------
     FloatingPointError
         If ⟨L|R⟩ is zero up to rounding, as at an exceptional point.
+    ArithmeticError
+        If the level is degenerate.
 
     Examples
     --------
@@ -228,13 +231,18 @@ class BiorthogonalExpectation(Observable[Spectrum]):
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.complex128] | complex:
         """Return ⟨L|O|R⟩/⟨L|R⟩: one number, or one for each site."""
         assert record.left is not None  # it is needed
+        copies = record.copies(self.level)
+        if copies > 1:
+            raise ArithmeticError(
+                f"level {self.level} is degenerate: {copies} levels are the same within their errors, and each of "
+                "their vectors has its own values"
+            )
         right, left = record.state(self.level), record.left[self.level]
         if isinstance(right, MPS) and isinstance(left, MPS):
             values = np.array([right.expect_biorthogonal(op, left) for op in self._sums(model)])
         else:
-            values = _between(
-                left.vector, right.vector, [model.sector.operator(op, projected=True) for op in self._sums(model)]
-            )
+            matrices = [model.sector.operator(op, projected=True) for op in self._sums(model)]
+            values = _between(cast(ExactState, left).vector, cast(ExactState, right).vector, matrices)
         return values[0].item() if isinstance(self.operator, OpSum) else values
 
 

@@ -43,6 +43,8 @@ class DomainWall(Value):
         """Return the state on the model's sites."""
         left = model.L // 2 if self.left is None else self.left
         require(0 <= left <= model.L, "left", left, f"from 0 to L = {model.L}")
+        charged = all(len(set(site.charges)) > 1 for site in model.sites)
+        require(charged, "initial", self, "a list of names of states, as a site has none of higher charge")
         which = [int((np.argmax if j < left else np.argmin)(site.charges)) for j, site in enumerate(model.sites)]
         return product_state(model, which, repr(self))
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.language.opsum import OpSum
-from mpsnh.language.site import Site
+from mpsnh.language.site import Site, is_fermionic
 from mpsnh.operators.localise import localise, product_matrix
 from mpsnh.states.folded import FoldedMPS
 from mpsnh.states.mps import MPS
@@ -70,7 +70,7 @@ def _factors(
         (term,) = localise(OpSum([(1, first, i, second, k)]), sites)
         left[j], right[j + 1] = (product_matrix(sites[place], term.matrices[place]) for place in (j, j + 1))
         sign = complex(term.term.coefficient)
-    odd = L > 2 and 1 in localise(OpSum([(1, first, 0, second, 2)]), sites)[0].matrices
+    odd = is_fermionic(first)
     between = [product_matrix(site, ("F",) if odd else ()) for site in sites]
     return left, between, right, sign
 

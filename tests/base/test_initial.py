@@ -68,6 +68,17 @@ def test_states_that_cannot_be_are_refused(initial, model, message):
         begun(initial, model)
 
 
+def test_domain_walls_need_charges():
+    class Neutral(nh.HamiltonianModel):
+        sites = (nh.Site(["a", "b"], {"P": np.diag([1, 0])}),) * 4
+
+        def terms(self):
+            return OpSum.sum((1, "P", j) for j in range(4))
+
+    with pytest.raises(ValueError, match="a list of names of states"):
+        nh.DomainWall()(Neutral(L=4))
+
+
 def test_stores_know_by_what_a_study_begins():
     one, other = (
         algorithms.NHTEBD(dt=0.1, t_max=0.1, initial=initial).parameters()

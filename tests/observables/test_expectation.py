@@ -7,6 +7,7 @@ import scipy.linalg
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
 from mpsnh.language.opsum import OpSum
+from mpsnh.observables.entanglement import spread
 
 CHAIN = models.NonHermitianXXZ(L=8, gamma=0.3, h=1.0, seed=4)
 EXACT = algorithms.ExactEvolution(dt=0.5, t_max=1.0)
@@ -183,3 +184,31 @@ def test_odd_pairs_are_refused():
 def test_amplitudes_of_matrix_product_states_are_refused_with_a_way():
     with pytest.raises(TypeError, match="use ExactEvolution"):
         nh.Simulation(CHAIN, TEBD, {"x": observables.ParticipationEntropy()}).run()
+
+
+def test_echoes_of_trajectories_begin_with_the_same_state_and_vanish_after_clicks():
+    chain = models.OpenXXZ(L=6, gamma=0.3, h=0.5)
+    for inner in (algorithms.ExactEvolution(dt=0.5, t_max=2.0), algorithms.NHTEBD(dt=0.1, t_max=2.0, every=5)):
+        run = algorithms.Trajectories(inner=inner, seed=1)
+        wanted = {"echo": observables.LoschmidtEcho()}
+        np.testing.assert_allclose(nh.Simulation(chain, run, wanted).run()["echo"], [1, 0, 0, 0, 0], atol=1e-12)
+    other = algorithms.Trajectories(inner=algorithms.NHTEBD(dt=0.1, t_max=0.2, initial="111000"), seed=1)
+    with pytest.raises(ValueError, match="that of the algorithm: '111000'"):
+        nh.Simulation(chain, other, {"echo": observables.LoschmidtEcho()})
+
+
+def test_degenerate_levels_have_no_biorthogonal_values():
+    ring = models.NonHermitianXXZ(L=6, gamma=0.3, h=0.0, boundary="periodic")
+    wanted = {"b": observables.BiorthogonalExpectation(operator="Sz", level=3)}
+    with pytest.raises(ArithmeticError, match="level 3 is degenerate: 2 levels"):
+        nh.Simulation(ring, algorithms.ExactDiag(vectors="both"), wanted).run()
+
+
+def test_entropies_are_continuous_in_their_order():
+    p = np.array([0.6, 0.3, 0.1])
+    exact = -(p * np.log(p)).sum()
+    for distance in (1e-15, 1e-12, 1e-9, 1e-6):
+        for order in (1 - distance, 1 + distance):
+            assert spread(p, order) == pytest.approx(exact, abs=1e-8 + distance)
+    noisy = np.array([0.5, 0.5, 1e-33, 1e-33])
+    assert spread(noisy, 0.01) == pytest.approx(np.log(2), abs=1e-12)

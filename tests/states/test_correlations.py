@@ -28,7 +28,9 @@ def dense(sites, names):
     return matrix
 
 
+IMPURITY = nh.Spin(0.5).with_operators(c=np.zeros((2, 2)), cdag=np.zeros((2, 2)))
 KINDS = {
+    "fermions with an impurity": ([nh.Fermion(), IMPURITY, nh.Fermion(), nh.Fermion(), nh.Fermion()], "cdag", "c"),
     "spins": ([nh.Spin(0.5)] * 5, "Sp", "Sm"),
     "spins that leave the sector": ([nh.Spin(0.5)] * 4, "Sp", "Sz"),
     "fermions": ([nh.Fermion()] * 5, "cdag", "c"),
