@@ -125,8 +125,14 @@ def turned_back(
 
 def _phases(vectors: NDArray[Any]) -> NDArray[Any]:
     """Return elements divided by their size; 1 for those that are 0."""
+    # numbers so small that they have fewer digits, of which complex division makes NaN, are made larger first
+    vectors = np.where(np.abs(vectors) < SMALLEST, vectors * 2.0**100, vectors)
     sizes = np.abs(vectors)
     return np.where(sizes > 0, vectors, 1) / np.where(sizes > 0, sizes, 1)
+
+
+SMALLEST = 2.0**-1000
+"""Size below which a number is divided by its size in another unit."""
 
 
 @numba.njit(cache=True)

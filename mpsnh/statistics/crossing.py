@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
-from mpsnh.statistics.averages import RESAMPLES, realisations_of
+from mpsnh.statistics.averages import RESAMPLES, mean_and_error, realisations_of
 from mpsnh.statistics.decay import percentiles, resampled_means
 
 
@@ -44,7 +44,7 @@ def crossing(
     Raises
     ------
     ValueError
-        If there are fewer than two realisations at some x, other dimensions, or the x differ.
+        If there are fewer than two realisations at some x, other dimensions, the x differ, or the level is not finite.
 
     Examples
     --------
@@ -62,6 +62,7 @@ def crossing(
         others, other = _resampled(second, along, over, seed=1)
         values, error = values - others, np.hypot(error, other)
     else:
+        require(bool(np.isfinite(second)), "second", second, "a finite number, or data")
         values = values - second
     places = np.array([_place(x, row, error) for row in values])
     n = first.sizes[over]
@@ -78,7 +79,7 @@ def _resampled(data: xr.DataArray, along: str, over: str, seed: int) -> tuple[ND
     least = int(np.isfinite(samples).sum(axis=1).min())
     require(least >= 2, f"number of realisations along {over!r} at some {along}", least, "at least 2")
     means = np.vstack([np.nanmean(samples, axis=1), resampled_means(samples, RESAMPLES, seed)])
-    error = np.nanstd(samples, axis=1, ddof=1) / np.sqrt(np.isfinite(samples).sum(axis=1))
+    _, error = mean_and_error(samples)  # whose squares are numbers in any unit
     return means, np.maximum(error, 1 / n * np.nanmax(np.abs(samples)))  # what all agree on has an error too
 
 

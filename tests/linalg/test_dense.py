@@ -223,3 +223,12 @@ def test_a_matrix_that_is_normal_to_first_order_only():
     pairs = dense_levels(Matrix(rotation @ inner @ rotation.T + 0j), lambda values, errors: np.argsort(values), "right")
     assert (np.abs(pairs.values - [0, 0, 1, 2]) <= pairs.errors).all()
     assert pairs.errors.max() < 1e-7
+
+
+def test_an_amplitude_without_all_digits_costs_no_vectors():
+    """One of 5e-309 in a vector of a defective matrix: divided by its size it was NaN, and all vectors were lost."""
+    array = np.array([[0, 0, 0, 0, 0], [0, 0, 1, 1, 0], [0, -1, 0, 0, 0], [1, 1, -3, 0, 0], [1, 0, 2, -1, 0.0]])
+    levels = dense_levels(Matrix(array), lambda values, errors: np.lexsort((values.real, -values.imag)), "right")
+    assert levels.right is not None
+    residuals = np.linalg.norm(array @ levels.right - levels.right * levels.values, axis=0)
+    assert residuals.max() < 1e-7

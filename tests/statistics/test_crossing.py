@@ -49,3 +49,11 @@ def test_unusable_data_are_refused():
         crossing(noisy(4.3 - H, 0) * np.nan, 0.0)
     with pytest.raises(ValueError, match="'h' and 'seed' only"):
         crossing(noisy(4.3 - H, 0).expand_dims(L=2), 0.0)
+    with pytest.raises(ValueError, match="second = nan"):
+        crossing(noisy(4.3 - H, 0), np.nan)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_do_not_matter(unit):
+    data = noisy(4.3 - H, 0)
+    assert crossing(unit * data, 0.0) == pytest.approx(crossing(data, 0.0))
