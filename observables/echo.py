@@ -24,7 +24,7 @@ class LoschmidtEcho(Observable[Snapshot]):
     Parameters
     ----------
     initial : "neel", pattern, sequence of str, or callable
-        The state at time 0, as of the algorithm, which must begin with the same.
+        The state at time 0, as of the algorithm, which must begin with the same: a function is called for each record.
 
     Raises
     ------

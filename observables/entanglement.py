@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.checks import require
-from mpsnh.observables.state import chosen_bond
+from mpsnh.observables.state import AcrossBond, chosen_bond
 from mpsnh.states.schmidt import schmidt_spectrum
 from mpsnh.states.state import Pure
 from mpsnh.states.vector import ExactState
@@ -26,7 +25,7 @@ ROUNDING = 1e-20
 """Weight below which a Schmidt state of a normalised state is rounding."""
 
 
-class EntanglementSpectrum(Observable[Snapshot]):
+class EntanglementSpectrum(AcrossBond):
     """The largest weights of Schmidt states across one bond, with the charges of their left parts.
 
     Parameters
@@ -34,12 +33,7 @@ class EntanglementSpectrum(Observable[Snapshot]):
     levels : int
         How many; those that do not exist, or are rounding, have weight and charge zero.
     bond : int, optional
-        Between sites `bond` and `bond` + 1; the middle of the chain if not given.
-
-    Raises
-    ------
-    ValueError
-        If there is no such bond.
+        As for `AcrossBond`.
 
     Examples
     --------
@@ -49,21 +43,14 @@ class EntanglementSpectrum(Observable[Snapshot]):
     ([1.0, 0.0, 0.0], [1.0, 0.0, 0.0])
     """
 
-    measures = Snapshot
-    needs = frozenset([Capability.PURE_STATE])
     dims = ("of", "level")
     coords = {"of": ("weight", "charge")}
     long_name = "weights of Schmidt states, and charges of their left parts"
     levels: int = 16
-    bond: int | None = None
 
     @override
     def validate(self) -> None:
         require(self.levels >= 1, "levels", self.levels, "at least 1")
-
-    @override
-    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        chosen_bond(self.bond, model)
 
     @override
     def __call__(self, record: Snapshot, model: Model) -> NDArray[np.float64]:
@@ -75,7 +62,7 @@ class EntanglementSpectrum(Observable[Snapshot]):
         return found
 
 
-class RenyiEntropy(Observable[Snapshot]):
+class RenyiEntropy(AcrossBond):
     """The Rényi entropy ln(Σ p^α)/(1 - α) of the weights p of Schmidt states across one bond, in natural units.
 
     Parameters
@@ -83,12 +70,7 @@ class RenyiEntropy(Observable[Snapshot]):
     order : float
         α: positive; 1 is the von Neumann entropy.
     bond : int, optional
-        Between sites `bond` and `bond` + 1; the middle of the chain if not given.
-
-    Raises
-    ------
-    ValueError
-        If there is no such bond.
+        As for `AcrossBond`.
 
     Examples
     --------
@@ -99,19 +81,12 @@ class RenyiEntropy(Observable[Snapshot]):
     (True, True)
     """
 
-    measures = Snapshot
-    needs = frozenset([Capability.PURE_STATE])
     long_name = "Rényi entropy"
     order: float = 2.0
-    bond: int | None = None
 
     @override
     def validate(self) -> None:
         require(self.order > 0, "order", self.order, "positive")
-
-    @override
-    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        chosen_bond(self.bond, model)
 
     @override
     def __call__(self, record: Snapshot, model: Model) -> float:

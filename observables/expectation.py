@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from mpsnh.base.snapshot import Snapshot
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
 from mpsnh.language.opsum import OpSum
+from mpsnh.language.site import Site
 from mpsnh.operators.bonds import local_operator
 from mpsnh.operators.localise import localise, product_matrix
 from mpsnh.states.correlations import correlation_matrix
@@ -103,7 +105,7 @@ class Expectation(Observable[Snapshot]):
             values = state.expect_each(*sums)
         else:
             values = np.array([state.expect(op) for op in sums])
-        found: NDArray[Any] = values.real if all(_hermitian(op, model) for op in sums) else values
+        found: NDArray[Any] = values.real if all(_hermitian(op, model.sites) for op in sums) else values
         return found[0].item() if isinstance(self.operator, OpSum) else found
 
 
@@ -113,14 +115,15 @@ def _local(op: OpSum) -> bool:
     return not places or max(places) - min(places) < NEAR
 
 
-def _hermitian(op: OpSum, model: Model) -> bool:
+@functools.lru_cache(maxsize=1024)  # the same for all records
+def _hermitian(op: OpSum, sites: tuple[Site, ...]) -> bool:
     """Tell whether an operator is its own adjoint; of one that reaches far, whether each term has its adjoint there."""
     if _local(op):
-        matrix = local_operator(op, model.sites)[1]
+        matrix = local_operator(op, sites)[1]
         return bool(np.abs(matrix - matrix.conj().T).max() <= HERMITIAN * np.abs(matrix).max())
     terms: list[tuple[complex, dict[int, NDArray[Any]]]] = [
-        (term.term.coefficient, {j: product_matrix(model.sites[j], names) for j, names in term.matrices.items()})
-        for term in localise(op, model.sites)
+        (term.term.coefficient, {j: product_matrix(sites[j], names) for j, names in term.matrices.items()})
+        for term in localise(op, sites)
     ]
     return all(any(_adjoint(term, other) for other in terms) for term in terms)
 

@@ -43,8 +43,8 @@ class Magnetization(Observable[Snapshot]):
         return record.state.expect_each("Sz").real
 
 
-class EntanglementEntropy(Observable[Snapshot]):
-    """The von Neumann entanglement entropy across one bond, in natural units.
+class AcrossBond(Observable[Snapshot]):
+    """Base of what is measured of the entanglement across one bond of a pure state.
 
     Parameters
     ----------
@@ -55,6 +55,24 @@ class EntanglementEntropy(Observable[Snapshot]):
     ------
     ValueError
         If there is no such bond.
+    """
+
+    measures = Snapshot
+    needs = frozenset([Capability.PURE_STATE])
+    bond: int | None = None
+
+    @override
+    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
+        chosen_bond(self.bond, model)
+
+
+class EntanglementEntropy(AcrossBond):
+    """The von Neumann entanglement entropy across one bond, in natural units.
+
+    Parameters
+    ----------
+    bond : int, optional
+        As for `AcrossBond`.
 
     Examples
     --------
@@ -64,14 +82,7 @@ class EntanglementEntropy(Observable[Snapshot]):
     True
     """
 
-    measures = Snapshot
-    needs = frozenset([Capability.PURE_STATE])
     long_name = "von Neumann entanglement entropy"
-    bond: int | None = None
-
-    @override
-    def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
-        chosen_bond(self.bond, model)
 
     @override
     def __call__(self, record: Snapshot, model: Model) -> float:

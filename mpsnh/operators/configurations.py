@@ -220,8 +220,8 @@ class Configurations(Space):
             vectors = grown
         return vectors[:, 0]
 
-    def halves(self, vector: NDArray[Any]) -> Iterator[list[NDArray[Any]]]:
-        """Yield for each bond the amplitudes as matrices (left part, right part), one for each charge of the left part.
+    def halves(self, vector: NDArray[Any]) -> Iterator[dict[int, NDArray[Any]]]:
+        """Yield for each bond the amplitudes as matrices (left part, right part), by the charge of the left part.
 
         Parameters
         ----------
@@ -231,17 +231,17 @@ class Configurations(Space):
         Examples
         --------
         >>> basis = Configurations([nh.Spin(0.5)] * 4, 0)
-        >>> [[block.shape for block in blocks] for blocks in basis.halves(np.ones(6))]
-        [[(1, 3), (1, 3)], [(1, 1), (2, 2), (1, 1)], [(3, 1), (3, 1)]]
+        >>> [{q: block.shape for q, block in blocks.items()} for blocks in basis.halves(np.ones(6))]
+        [{-1: (1, 3), 1: (1, 3)}, {-2: (1, 1), 0: (2, 2), 2: (1, 1)}, {-1: (3, 1), 1: (3, 1)}]
         """
         reached = np.zeros(self.dim, dtype=np.int64)
         for j, local in enumerate(self.charges[:-1]):
             reached += np.array(local)[self.digits(j)]
             # every left part of a charge goes with the same right parts, in the same order
-            yield [
-                vector[reached == q].reshape(-1, self._ways[j + 1][self._total - q])
+            yield {
+                q: vector[reached == q].reshape(-1, self._ways[j + 1][self._total - q])
                 for q in np.unique(reached).tolist()
-            ]
+            }
 
     def excitations(self) -> float:
         """Estimate how many sites are in another than their most common local state, on average.

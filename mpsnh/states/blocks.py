@@ -267,9 +267,30 @@ def schmidt_values(centre: Blocks) -> NDArray[np.float64]:
     >>> schmidt_values({(0, 1): np.full((1, 1, 1), 0.6), (0, -1): np.full((1, 1, 1), 0.8)}).tolist()
     [0.6, 0.8]
     """
+    return np.concatenate([np.linalg.svd(part, compute_uv=False) for part in by_bond_charge(centre).values()])
+
+
+def by_bond_charge(centre: Blocks) -> dict[int, Array]:
+    """Return a tensor as matrices (left bond and site, right bond), by charge of the right bond.
+
+    Parameters
+    ----------
+    centre : dict
+        Its blocks.
+
+    Raises
+    ------
+    FloatingPointError
+        If a block is not finite.
+
+    Examples
+    --------
+    >>> {charge: part.tolist() for charge, part in by_bond_charge({(0, 1): np.full((1, 1, 1), 0.6)}).items()}
+    {1: [[0.6]]}
+    """
     parts: dict[int, list[Array]] = {}
     for (q, c), block in centre.items():
         if not np.isfinite(block).all():
             raise FloatingPointError("the state has elements that are not finite")
         parts.setdefault(q + c, []).append(block.reshape(-1, block.shape[2]))
-    return np.concatenate([np.linalg.svd(np.concatenate(rows), compute_uv=False) for rows in parts.values()])
+    return {charge: np.concatenate(rows) for charge, rows in parts.items()}

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
+from mpsnh.states.blocks import by_bond_charge
 from mpsnh.states.folded import FoldedMPS
 from mpsnh.states.mps import MPS
 from mpsnh.states.state import Pure
@@ -48,9 +49,13 @@ def schmidt_spectrum(state: Pure, bond: int) -> tuple[NDArray[np.float64], NDArr
     """
     if not isinstance(state, MPS | FoldedMPS | ExactState):
         raise TypeError(f"Schmidt states are those of an MPS or an ExactState, not of a {type(state).__name__}")
-    L = len(state.local_sites) if isinstance(state, ExactState) else state.L
-    require(0 <= bond < L - 1, "bond", bond, f"from 0 to {L - 2}")
-    parts = _exact(state, bond) if isinstance(state, ExactState) else _blocks(state, bond)
+    if isinstance(state, ExactState):
+        parts = state.halves(bond)
+    else:
+        require(0 <= bond < state.L - 1, "bond", bond, f"from 0 to {state.L - 2}")
+        workspace = symmetric(state.to_mps() if isinstance(state, FoldedMPS) else state).workspace()
+        workspace.move_to(bond)
+        parts = by_bond_charge(workspace.view()[bond])
     values = {q: np.linalg.svd(matrix, compute_uv=False) for q, matrix in parts.items()}
     charges = np.repeat(np.array(list(values), dtype=np.int64), [len(part) for part in values.values()])
     weights = np.concatenate(list(values.values())) ** 2
@@ -59,28 +64,3 @@ def schmidt_spectrum(state: Pure, bond: int) -> tuple[NDArray[np.float64], NDArr
         raise FloatingPointError(f"the norm of the state became {total**0.5}")
     order = np.argsort(-weights, kind="stable")
     return weights[order] / total, charges[order]
-
-
-def _exact(state: ExactState, bond: int) -> dict[int, NDArray[np.complex128]]:
-    """Return the amplitudes by charge of the left part: of the left parts, of the right ones."""
-    sites = state.local_sites
-    left = np.array([0])
-    tensor = np.asarray(state.to_vector() / state.norm(), dtype=complex)
-    for site in sites[: bond + 1]:
-        left = np.add.outer(left, site.charges).ravel()
-    matrix = tensor.reshape(len(left), -1)
-    if state.sector.charge is None:
-        return {0: matrix}
-    return {int(q): matrix[left == q] for q in np.unique(left)}
-
-
-def _blocks(state: MPS | FoldedMPS, bond: int) -> dict[int, NDArray[np.complex128]]:
-    """Return the orthogonality centre left of the bond, by charge of the bond."""
-    workspace = symmetric(state.to_mps() if isinstance(state, FoldedMPS) else state).workspace()
-    workspace.move_to(bond)
-    rows: dict[int, list[NDArray[np.complex128]]] = {}
-    for (q, c), block in workspace.view()[bond].items():
-        if not np.isfinite(block).all():
-            raise FloatingPointError("the state has elements that are not finite")
-        rows.setdefault(q + c, []).append(block.reshape(-1, block.shape[2]))
-    return {q: np.concatenate(part) for q, part in rows.items()}

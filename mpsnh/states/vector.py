@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -127,13 +127,34 @@ class ExactState(Pure):
 
     @override
     def entanglement_entropy(self, bond: int) -> float:
-        dims = self.sector.dims
-        require(0 <= bond < len(dims) - 1, "bond", bond, f"from 0 to {len(dims) - 2}")
-        return _entropy(next(itertools.islice(self.sector.halves(self.vector / self.norm()), bond, None)))
+        return _entropy(self.halves(bond).values())
 
     @override
     def entanglement_profile(self) -> NDArray[np.float64]:
-        return np.array([_entropy(blocks) for blocks in self.sector.halves(self.vector / self.norm())])
+        return np.array([_entropy(blocks.values()) for blocks in self.sector.halves(self.vector / self.norm())])
+
+    def halves(self, bond: int) -> dict[int, NDArray[Any]]:
+        """Return the amplitudes as matrices (left part, right part), by charge of the left part; of norm 1 together.
+
+        Parameters
+        ----------
+        bond : int
+            Between sites `bond` and `bond` + 1.
+
+        Raises
+        ------
+        ValueError
+            If there is no such bond.
+
+        Examples
+        --------
+        >>> triplet = ExactState(np.array([1.0, 1.0]), Sector([nh.Spin(0.5)] * 2, 0))
+        >>> {charge: matrix.round(6).tolist() for charge, matrix in triplet.halves(0).items()}
+        {-1: [[0.707107]], 1: [[0.707107]]}
+        """
+        dims = self.sector.dims
+        require(0 <= bond < len(dims) - 1, "bond", bond, f"from 0 to {len(dims) - 2}")
+        return next(itertools.islice(self.sector.halves(self.vector / self.norm()), bond, None))
 
     def to_vector(self) -> NDArray[Any]:
         """Return the amplitudes in the whole space, as `mpsnh.MPS.to_vector` does."""
@@ -155,7 +176,7 @@ def _stacked(sector: Sector, names: tuple[str, ...]) -> scipy.sparse.csr_matrix:
     return scipy.sparse.vstack([sector.operator(op, projected=True) for op in ops], format="csr")
 
 
-def _entropy(blocks: Sequence[NDArray[Any]]) -> float:
+def _entropy(blocks: Iterable[NDArray[Any]]) -> float:
     """Return the entropy across a bond, given the amplitudes by charge of the left part."""
     return entropy(np.concatenate([np.linalg.svd(block, compute_uv=False) for block in blocks]))
 

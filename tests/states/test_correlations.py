@@ -88,6 +88,17 @@ def test_schmidt_spectra_are_those_of_density_matrices_by_charge(bond):
             assert (ours[len(theirs) :] < 1e-12).all()
 
 
+def test_few_particles_on_many_sites_have_a_schmidt_spectrum():
+    """The whole space of sixty sites has no room anywhere."""
+    chain = models.NonHermitianXXZ(L=60, charge=56, gamma=0.2, h=1.0)
+    names = ["down" if j in (28, 30) else "up" for j in range(60)]
+    *_, last = algorithms.ExactEvolution(dt=2.0, t_max=2.0, initial=names).records(chain)
+    weights, charges = schmidt_spectrum(last.state, 29)
+    weights, charges = weights[weights > 1e-14], charges[weights > 1e-14]
+    assert -(weights * np.log(weights)).sum() == pytest.approx(last.state.entanglement_entropy(29), abs=1e-12)
+    assert set(charges.tolist()) == {26, 28, 30}
+
+
 def test_states_without_a_charge_have_one_block():
     state = nh.MPS.product([nh.Spin(0.5)] * 4, [[1, 1]] * 4)
     weights, charges = schmidt_spectrum(state, 1)

@@ -13,6 +13,7 @@ from mpsnh.run.simulation import Simulation
 from mpsnh.statistics.averages import mean_with_error
 from mpsnh.statistics.decay import ExponentialFit, fit_exponential
 from mpsnh.statistics.kink import kink
+from mpsnh.statistics.laws import Laws, decay_laws
 from mpsnh.statistics.plateau import Plateau, plateau
 from mpsnh.studies.brighi2025.scales import SCALES, Scale
 from mpsnh.studies.brighi2025.simulations import (
@@ -200,6 +201,17 @@ class Study(PaperStudy[Scale]):
         data["kink"] = ("L", self.kinks())
         attributes = {"fit_window": list(self.scale.fit_window), "confidence": 0.95, "study": self.identity}
         return xr.Dataset(data, {"L": list(self.scale.sizes), "end": ["low", "high"]}, attributes)
+
+    @functools.cached_property
+    def laws(self) -> dict[int, Laws | None]:
+        """Which law the current of each size follows, if enough of it is known."""
+        known: dict[int, Laws | None] = {}
+        for L in self.scale.sizes:
+            try:
+                known[L] = decay_laws(self.current().sel(L=L), window=(self.scale.fit_window[0], np.inf))
+            except ValueError:  # too few points
+                known[L] = None
+        return known
 
     def kinks(self) -> list[str]:
         """Say for each size whether ln J_∞(h) has a kink.

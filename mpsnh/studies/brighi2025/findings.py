@@ -70,8 +70,20 @@ class Finding(NamedTuple):
         return "does not" if self.low > allowed[1] or self.high < allowed[0] or point else "not decided"
 
 
-UNKNOWN = Finding("–", math.nan, math.nan, math.nan)
-"""What is found where a study has no data."""
+def unknown(at: str = "–") -> Finding:
+    """Return what is found where a study has no data.
+
+    Parameters
+    ----------
+    at : str
+        Where nothing was found.
+
+    Examples
+    --------
+    >>> print(unknown("N = 8"))
+    N = 8: unknown
+    """
+    return Finding(at, math.nan, math.nan, math.nan)
 
 
 def exactly(at: str, value: float) -> Finding:
@@ -153,6 +165,29 @@ def difference(at: str, first: Finding, second: Finding) -> Finding:
     return Finding(at, value, value - low, value + high)
 
 
+def ratio(at: str, first: Finding, second: Finding) -> Finding:
+    """Return the first number over the second one, with the outermost of what their intervals allow.
+
+    Parameters
+    ----------
+    at : str
+        Where it was found.
+    first, second : Finding
+        The second one positive; where its interval reaches zero, that of the ratio has nearly no end.
+
+    Examples
+    --------
+    >>> print(ratio("both", Finding("a", 1.0, 0.5, 1.5), Finding("b", 2.0, 1.0, 3.0)))
+    both: 0.5 (0.167 … 1.5)
+    """
+    ends = first.low / max(second.high, LEAST_DIVISOR), first.high / max(second.low, LEAST_DIVISOR)
+    return Finding(at, first.value / second.value, min(ends), max(ends))
+
+
+LEAST_DIVISOR = 1e-12
+"""What stands for a divisor that may be zero."""
+
+
 def turn(at: str, data: xr.DataArray, place: float, window: tuple[float, float], logarithm: bool = True) -> Finding:
     """Return how much a curve of means turns at a place: the change of its slope, relative to the mean slope.
 
@@ -183,7 +218,7 @@ def turn(at: str, data: xr.DataArray, place: float, window: tuple[float, float],
     used = np.isfinite(average) & (np.isfinite(values).sum(axis=1) >= LEAST) & (error < abs(average) / SIGNIFICANCE)
     x, values, average, error = x[used], values[used], average[used], error[used]
     if (x < place).sum() < 2 or (x > place).sum() < 2:
-        return Finding(at, math.nan, math.nan, math.nan)
+        return unknown(at)
     weights = average / np.maximum(error, 1e-3 * abs(average)) if logarithm else 1 / np.maximum(error, 1e-9)
 
     def relative(means: NDArray[np.float64]) -> NDArray[np.float64]:

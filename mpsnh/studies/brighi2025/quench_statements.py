@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpsnh.studies.brighi2025.findings import POSITIVE, Finding, Statement, difference, exactly, mean
+from mpsnh.studies.brighi2025.findings import POSITIVE, Finding, Statement, difference, exactly, mean, ratio, unknown
 
 if TYPE_CHECKING:
     from mpsnh.studies.brighi2025.data import Study
@@ -93,7 +93,7 @@ def _quenched(study: Study) -> Finding | None:
 def _rate(study: Study) -> list[Finding]:
     """Return the rate at which the plateau decays with h."""
     found = _quenched(study)
-    return [Finding("quench", np.nan, np.nan, np.nan) if found is None else found]
+    return [unknown("quench") if found is None else found]
 
 
 def _rate_difference(study: Study) -> list[Finding]:
@@ -101,7 +101,7 @@ def _rate_difference(study: Study) -> list[Finding]:
     quenched, exact = _quenched(study), study.exact_fits()[-1]
     at = f"quench, N = {study.scale.sizes[-1]}"
     if quenched is None or exact is None:
-        return [Finding(at, np.nan, np.nan, np.nan)]
+        return [unknown(at)]
     return [difference(at, Finding("", exact.rate, *exact.interval()), quenched)]
 
 
@@ -111,8 +111,7 @@ def _limits(study: Study) -> list[Finding]:
     found = []
     for h, plateau in _plateaus(study).items():
         exact = mean("", study.current().sel(L=L, h=h).dropna("seed") / L)
-        ends = (plateau.low / exact.high, plateau.high / max(exact.low, 1e-12))
-        found.append(Finding(f"h = {h:g}, N = {L}", plateau.value / exact.value, min(ends), max(ends)))
+        found.append(ratio(f"h = {h:g}, N = {L}", plateau, exact))
     return found
 
 
@@ -122,9 +121,7 @@ def _rings_at_plateau(study: Study) -> list[Finding]:
     found = []
     for h, plateau in _plateaus(study).items():
         current = study.ring_quenches.sel(L=L, h=h, time=slice(*study.plateaus[h].window)).mean("time")
-        ring = mean("", current)
-        ends = (ring.low / max(plateau.high, 1e-12), ring.high / max(plateau.low, 1e-12))
-        found.append(Finding(f"h = {h:g}, N = {L}", ring.value / plateau.value, min(ends), max(ends)))
+        found.append(ratio(f"h = {h:g}, N = {L}", mean("", current), plateau))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from mpsnh.statistics.decay import ExponentialFit
-from mpsnh.statistics.laws import Laws, decay_laws
+from mpsnh.statistics.laws import Laws
 from mpsnh.studies.brighi2025.findings import (
     P_VALUES,
     POSITIVE,
@@ -25,6 +24,7 @@ from mpsnh.studies.brighi2025.findings import (
     resampled,
     share,
     turn,
+    unknown,
 )
 
 if TYPE_CHECKING:
@@ -34,21 +34,8 @@ CLAIMED_TRANSITION = 4.5
 """Disorder strength at which spectral indicators had suggested a transition (the paper's green line)."""
 
 
-@functools.cache
-def _laws(study: Study) -> dict[int, Laws | None]:
-    """Return which law the current of each size follows, if enough of it is known."""
-    known: dict[int, Laws | None] = {}
-    for L in study.scale.sizes:
-        try:
-            known[L] = decay_laws(study.current().sel(L=L), window=(study.scale.fit_window[0], np.inf))
-        except ValueError:  # too few points
-            known[L] = None
-    return known
-
-
 def _of_laws(study: Study, number: Callable[[Laws], tuple[float, float, float]]) -> list[Finding]:
-    unknown = (np.nan, np.nan, np.nan)
-    return [Finding(f"N = {L}", *(unknown if law is None else number(law))) for L, law in _laws(study).items()]
+    return [unknown(f"N = {L}") if law is None else Finding(f"N = {L}", *number(law)) for L, law in study.laws.items()]
 
 
 def _exponential(study: Study) -> list[Finding]:

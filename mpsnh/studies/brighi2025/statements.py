@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from mpsnh.studies.brighi2025.data import Study
-from mpsnh.studies.brighi2025.findings import UNKNOWN
+from mpsnh.studies.brighi2025.findings import unknown
 from mpsnh.studies.brighi2025.quench_statements import QUENCHES
 from mpsnh.studies.brighi2025.ring_statements import RINGS
 from mpsnh.studies.brighi2025.spectrum_statements import SPECTRA
@@ -38,7 +38,7 @@ def compare(study: Study) -> xr.Dataset:
     rows = [
         (name, *found, found.verdict(statement.allowed))
         for name, statement in STATEMENTS.items()
-        for found in statement.find(study) or [UNKNOWN]
+        for found in statement.find(study) or [unknown()]
     ]
     columns = ("of", "at", "value", "low", "high", "verdict")
     data = {name: ("finding", list(column)) for name, column in zip(columns, zip(*rows, strict=True), strict=True)}
