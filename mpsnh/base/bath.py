@@ -18,6 +18,9 @@ from mpsnh.value import Value
 CHANNEL = 1e-12
 """Largest relative deviation from the conditions on the jump operators that counts as rounding."""
 
+COMPARABLE = 1e-3
+"""Size, relative to the largest, from which on elements of jump operators may be mixed with each other."""
+
 ROUNDING = 1e-15
 """Size, relative to the largest, below which an element of equivalent jump operators is none."""
 
@@ -199,7 +202,13 @@ class Bath(Value):
 
 
 def _equivalent(operators: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Return jump operators of the same Σ_j E_j ρ E_j† that have as few elements each as that allows."""
+    """Return jump operators of the same Σ_j E_j ρ E_j† that have as few elements each as that allows.
+
+    Those with elements of very different sizes stay as they are, since small ones would lose their digits.
+    """
+    sizes = np.abs(operators[operators != 0])
+    if not sizes.size or sizes.min() < COMPARABLE * sizes.max():
+        return operators
     upper = np.linalg.qr(operators.reshape(len(operators), -1)).R
     upper[np.abs(upper) < ROUNDING * np.abs(upper).max()] = 0
     return np.asarray(upper.reshape(-1, *operators.shape[1:]))

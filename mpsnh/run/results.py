@@ -13,9 +13,8 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-import lazy_loader
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +23,7 @@ from mpsnh.run.checkpoint import COMPUTES
 from mpsnh.run.failure import PointError, describe
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import REGION_SECONDS, Grid, Index, Point, Region
+from mpsnh.run.labelled import xr
 from mpsnh.run.place import PATIENCE
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.pool import TRIES, UnfitError
@@ -36,11 +36,6 @@ from mpsnh.run.state import FAILURES, GRID, STATUS, is_storable
 from mpsnh.run.store import FAILED, MISSING, Store, region_name
 from mpsnh.run.task import Outcome, Task, run_first
 from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
-
-if TYPE_CHECKING:
-    import xarray as xr
-else:
-    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 
 class Results:

@@ -10,9 +10,8 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
-import lazy_loader
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -25,13 +24,9 @@ from mpsnh.base.records import Diagnostic, Record
 from mpsnh.checks import require
 from mpsnh.run.checkpoint import Checkpoint, Progress
 from mpsnh.run.fingerprint import fingerprint
+from mpsnh.run.labelled import xr
 from mpsnh.run.provenance import versions
 from mpsnh.run.shapes import Shapes, not_finite, require_dimensions
-
-if TYPE_CHECKING:
-    import xarray as xr
-else:
-    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 R = TypeVar("R", bound=Record)
 

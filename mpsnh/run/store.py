@@ -8,9 +8,8 @@ import shutil
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import lazy_loader
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,16 +20,12 @@ from mpsnh.run.failures import recorded_failures
 from mpsnh.run.folder import Folder
 from mpsnh.run.form import Form
 from mpsnh.run.grid import Grid, Region
+from mpsnh.run.labelled import xr
 from mpsnh.run.objects import Objects
 from mpsnh.run.place import Place
 from mpsnh.run.regions import DONE, FAILED, MISSING, Regions, gathered, region_name
 from mpsnh.run.seal import SEAL
 from mpsnh.run.state import FAILURES, GRID, STATUS, State, made
-
-if TYPE_CHECKING:
-    import xarray as xr
-else:
-    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 __all__ = ["DONE", "FAILED", "FAILURES", "GRID", "MISSING", "STATUS", "DamagedError", "Store", "region_name"]
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-import lazy_loader
 from numpy.typing import NDArray
 
 from mpsnh.checks import described, require
 from mpsnh.run.display import Display
 from mpsnh.run.grid import Grid
+from mpsnh.run.labelled import xr
 from mpsnh.run.limits import interruptible, one_thread
 from mpsnh.run.point import PointRunner, require_importable, require_picklable
 from mpsnh.run.reference import Make
@@ -24,11 +24,6 @@ from mpsnh.run.scheduler import Scheduler
 from mpsnh.run.store import Store
 from mpsnh.run.worker import end_if_imported_by_a_worker
 from mpsnh.run.workers import Workers
-
-if TYPE_CHECKING:
-    import xarray as xr
-else:
-    xr = lazy_loader.load("xarray")  # for which workers of a sweep need not wait
 
 
 def sweep(

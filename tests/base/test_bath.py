@@ -29,6 +29,23 @@ def test_jumps_that_do_not_heat(operators, message):
         nh.Bath(jumps=tuple(operators)).check(Custom(L=2))
 
 
+def test_weak_jumps_beside_strong_ones_keep_their_digits():
+    """Only X flips the spin, and it is so weak that it is rounding beside Z."""
+    weak = {"Weak": 1e-17 * np.array([[0, 1], [1, 0]])}
+
+    class Custom(nh.HamiltonianModel):
+        @property
+        def sites(self):
+            return (nh.Spin(0.5).with_operators(**weak),) * self.L
+
+        def terms(self):
+            return nh.OpSum.sum((0.3, "Sz", j) for j in range(self.L))
+
+    bath, model = nh.Bath(site=0, jumps=("Weak", "Z")), Custom(L=2)
+    found = bath.transitions(np.eye(4, dtype=complex), model) * bath.strength(model)
+    np.testing.assert_allclose([found[0, 2], found[1, 3], found[0, 0]], [1e-34, 1e-34, 1], rtol=1e-12)
+
+
 def test_transitions_are_those_of_the_jump_operators():
     """Spin 1, jumps that are no single matrix elements, in the middle of the chain, against kron."""
     rng = np.random.default_rng(0)
