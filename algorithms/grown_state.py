@@ -13,6 +13,7 @@ import numpy as np
 from mpsnh.algorithms.nhtebd import NHTEBD
 from mpsnh.base.model import Model
 from mpsnh.base.ring import GivenChain, closes, ladder
+from mpsnh.base.snapshot import Snapshot
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.linalg.modes import growing_mode
 from mpsnh.operators.configurations import Space
@@ -140,9 +141,10 @@ class _Growth:
         (state, _), parts = self._sum([state], [1.0]), 4 if self.pairs else 1
         for _ in range(STRETCHES // SERIES):
             states, growths, known = [state], list[float](), 0.0
-            for after, growth, known in itertools.islice(self._stretches(state, parts), SERIES):
+            for after, growth, removed in itertools.islice(self._stretches(state, parts), SERIES):
                 states.append(after)
                 growths.append(growth)
+                known = removed
                 if 1 - abs(after.overlap(states[-2])) <= SETTLED:
                     return after
             state = self._fastest(states, growths)
@@ -161,13 +163,13 @@ class _Growth:
         )
         if not self.pairs:
             for before, record in itertools.pairwise(evolution.records(self.chain)):
-                yield cast(MPS, record.state), math.exp(record.log_norm - before.log_norm), 0.0
-        while True:
+                yield cast(MPS, record.state), math.exp(_log_norm(record) - _log_norm(before)), 0.0
+        while self.pairs:
             growth, largest = 1.0, 0.0
             for _ in range(parts):
                 _, record = itertools.islice(evolution.records(self.chain), 2)
                 state, kept, known = self._without(cast(MPS, record.state))
-                growth, largest = growth * kept * math.exp(record.log_norm), max(largest, known)
+                growth, largest = growth * kept * math.exp(_log_norm(record)), max(largest, known)
             yield state, growth, largest
 
     def _without(self, state: MPS) -> tuple[MPS, float, float]:
@@ -188,6 +190,10 @@ class _Growth:
         total = summed([_blocks(one, self.space) for one in states], factors)
         short = from_blocks(shortened(total, self.space.charges, self.bond, CUTOFF), self.space.sites, (0, 1))
         return short, abs(sum(factor * one.overlap(short) for one, factor in zip(states, factors, strict=True)))
+
+
+def _log_norm(record: Snapshot) -> float:
+    return cast(float, record.log_norm)
 
 
 def _blocks(state: MPS, space: Space) -> Sequence[Blocks]:

@@ -26,7 +26,7 @@ class Mode(NamedTuple):
     factor : complex
         The factor.
     coefficients : ndarray, shape (n,)
-        Those of the states after the first one.
+        Those of the states after the first one, with which its norm is 1 but for the residual.
     residual : float
         ‖U v - λ v‖ / |λ| with v of unit norm.
 
@@ -80,7 +80,7 @@ def growing_mode(overlaps: Array, growths: Sequence[float]) -> Mode | None:
     coefficients = basis @ coordinates[:, k]
     residual = _residual((coefficients.conj() @ images @ coefficients).real, abs(factors[k]))
     return (
-        Mode(complex(factors[k] * np.max(growths)), g * coefficients, residual)
+        Mode(complex(factors[k] * np.max(growths)), g / abs(factors[k]) * coefficients, residual)
         if residual <= plain + RESOLVED
         else None
     )
