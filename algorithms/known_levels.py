@@ -99,7 +99,7 @@ def estimated_error(certificate: Certificate, coarser: Certificate) -> float:
     """Return how far off a level probably is, from what it is with smaller bonds.
 
     Levels change in proportion to the square of the residual (C. Hubig, J. Haegeman and U. Schollwöck, PRB 97, 045125
-    (2018)), here with the condition number in it. Never more than the bound.
+    (2018)). Never more than the bound.
 
     Parameters
     ----------
@@ -109,13 +109,17 @@ def estimated_error(certificate: Certificate, coarser: Certificate) -> float:
     Examples
     --------
     >>> up = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"])
-    >>> fine, coarse = (Certificate(*known, up, up, (0.0, 0.0), 1.0) for known in ((0.25, 0.01), (0.35, 0.1)))
+    >>> fine, coarse = (
+    ...     Certificate(energy, 0.02, up, up, (0.0, 0.0), 1.0, inner=(residual, residual))
+    ...     for energy, residual in ((0.25, 0.01), (0.35, 0.1))
+    ... )
     >>> round(estimated_error(fine, coarse), 6)
     0.00303
     """
-    if not certificate.error < coarser.error:
+    fine, coarse = max(certificate.inner), max(coarser.inner)
+    if not fine < coarse:
         return certificate.error
-    share = certificate.error**2 / (coarser.error**2 - certificate.error**2)
+    share = fine**2 / (coarse**2 - fine**2)
     return min(certificate.error, EXTRAPOLATED * abs(coarser.energy - certificate.energy) * share)
 
 
