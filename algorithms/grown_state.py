@@ -21,7 +21,7 @@ from mpsnh.operators.localise import norm_bound
 from mpsnh.states.blocks import Blocks
 from mpsnh.states.folded import CUTOFF, FoldedMPS, ladder_of
 from mpsnh.states.mps import MPS
-from mpsnh.states.random import random_blocks
+from mpsnh.states.random import random_blocks, spread_blocks
 from mpsnh.states.sums import shortened, summed
 from mpsnh.states.symmetric import from_blocks
 
@@ -39,6 +39,9 @@ PARTS = 16
 
 GROWN, FAINT = 0.3, 0.02
 """Part of a known level in a state that has grown so large, or so little, that it is taken out more or less often."""
+
+ADMIXED, SMALL = 0.01, 8
+"""How much of a random state the first one has, and the bond dimension of that."""
 
 SETTLED = 1e-5
 """What a stretch leaves of the overlap of a state with itself, and the evolution ends."""
@@ -100,9 +103,7 @@ def grown(
     else:
         chain = GivenChain(L=L, charge=model.charge, local=sites, hamiltonian=terms)
     space = Space(chain.sites, model.charge)
-    start = from_blocks(
-        random_blocks(space.charges, model.charge or 0, min(8, max_bond), rng), chain.sites, (0, chain.L)
-    )
+    start = _start(model, space, max_bond, rng)
     scale = norm_bound(terms, sites) / L
     bond = max(max_bond // 2, min(max_bond, 64), start.max_bond())
     pairs = [tuple(ladder_of(one, 2 * max_bond) if ring else one for one in pair) for pair in without]
@@ -110,6 +111,22 @@ def grown(
     if ring:
         state = FoldedMPS(state, sites).to_mps(max_bond)
     return list(_blocks(state, Space(sites, model.charge)))
+
+
+def _start(model: Model, space: Space, max_bond: int, rng: np.random.Generator) -> MPS:
+    """Return a product state with a little of a random one, in which nothing is missing that grows.
+
+    On the way from a random state bonds would need more states than at its end.
+    """
+    even = from_blocks(
+        spread_blocks(Space(model.sites, model.charge).charges, model.charge or 0, rng), model.sites, (0, 1)
+    )
+    even = ladder_of(even, SMALL) if closes(model) else even
+    rest = shortened(
+        random_blocks(space.charges, model.charge or 0, min(SMALL, max_bond), rng), space.charges, SMALL, CUTOFF
+    )
+    total = summed([_blocks(even, space), rest], [1.0, ADMIXED])
+    return from_blocks(total, space.sites, (0, len(space.sites)))
 
 
 @dataclass

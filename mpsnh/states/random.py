@@ -51,6 +51,37 @@ def random_blocks(
     return blocks
 
 
+def spread_blocks(charges: Charges, total: int, rng: np.random.Generator) -> list[Blocks]:
+    """Return the blocks of a product state whose charge is spread evenly over the sites, such as a Néel state.
+
+    Local states of equal charge are combined at random, and which of two equal ways of spreading it is taken.
+
+    Parameters
+    ----------
+    charges : sequence of sequence of int
+        Charge of each local state, for each site.
+    total : int
+        The charge of the state, which must be possible.
+    rng : numpy.random.Generator
+        Where the numbers come from.
+
+    Examples
+    --------
+    >>> [list(site) for site in spread_blocks([(1, -1)] * 4, 0, np.random.default_rng(0))]
+    [[(0, 1)], [(1, -1)], [(0, 1)], [(1, -1)]]
+    """
+    rest = [{total - q for q in bond} for bond in reversed(_shares(charges[::-1]))]
+    lean, q, blocks = float(rng.choice([-0.25, 0.25])), 0, []
+    for j, local in enumerate(charges):
+        wanted = total * (j + 1) / len(charges) + lean
+        states = local_states(local)
+        c = min((c for c in states if q + c in rest[j + 1]), key=lambda c: abs(q + c - wanted))
+        vector = rng.normal(size=(1, len(states[c]), 1)) + 1j * rng.normal(size=(1, len(states[c]), 1))
+        blocks.append(Blocks({(q, c): vector / np.linalg.norm(vector)}))
+        q += c
+    return blocks
+
+
 MOST = 2**20
 """Number of configurations up to which they are counted."""
 
