@@ -35,7 +35,8 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "_templates", "gallery"]  # the scripts of the gallery become pages in examples/
+# The scripts of the gallery become pages in examples/; the notebooks there are to be downloaded.
+exclude_patterns = ["_build", "_templates", "gallery", "examples/*.ipynb"]
 templates_path = ["_templates"]
 default_role = "py:obj"  # what docstrings put between single backquotes
 nitpicky = False
