@@ -1,5 +1,5 @@
 # Everything runs in .venv, which is made from any Python >= 3.11.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd first-use threads gpu oracle memory noise trotter steps estimates points growth blind faint levels open clean fuzz torture
+.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd first-use threads gpu oracle memory noise trotter steps estimates points growth blind faint levels open clean fuzz torture history baseline lock hooks
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
@@ -20,6 +20,10 @@ help:
 	@echo "make docs       build the documentation site into build/docs"
 	@echo "make docs-test  build it and look at it in a browser (needs Chromium)"
 	@echo "make oldest     run the tests with the oldest allowed versions of all dependencies"
+	@echo "make lock       renew requirements.lock, the versions of everything that setup installs"
+	@echo "make hooks      run format, style and types before each commit and push"
+	@echo "make history    compare the CPU time of the hot paths with the stored one (three minutes)"
+	@echo "make baseline   store it anew"
 	@echo "make accuracy   compare the truncation of NHTEBD with other libraries"
 	@echo "make nhtebd     time NHTEBD next to TeNPy and quimb at the same truncation error (twenty minutes)"
 	@echo "make first-use  time the first NHTEBD on a machine, while nothing is compiled yet (half a minute)"
@@ -71,6 +75,7 @@ torture: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/zizmor --offline --quiet .github
 
 # Type checkers see the mapped packages only in an installed wheel.
 types: $(STAMP)
@@ -95,6 +100,27 @@ docs-test: docs
 
 oldest:
 	sh tests/project/check_oldest.sh $(PYTHON)
+
+lock: $(STAMP)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--extra dev --extra docs --extra bench --no-emit-package mpsnh --output-file requirements.lock setup.cfg
+
+hooks: $(STAMP)
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
+
+# The plugin is named, so that pytest knows it only here.
+HISTORY = $(ONE_THREAD) $(BIN)/python -m pytest benchmarks/history.py --timeout 600 -p pytest_benchmark.plugin \
+	--benchmark-timer=time.process_time --benchmark-columns=min,median,rounds --benchmark-sort=name
+BASELINE = benchmarks/history.json
+
+history: $(STAMP)
+	$(BIN)/python -m pip install --quiet 'pytest-benchmark>=5.1'
+	$(HISTORY) --benchmark-compare=$(BASELINE) --benchmark-compare-fail=min:50%
+
+baseline: $(STAMP)
+	$(BIN)/python -m pip install --quiet 'pytest-benchmark>=5.1'
+	$(HISTORY) --benchmark-json=$(BASELINE)
 
 accuracy: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.nhtebd_accuracy

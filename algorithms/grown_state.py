@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -11,7 +13,9 @@ import numpy as np
 from mpsnh.algorithms.nhtebd import NHTEBD
 from mpsnh.base.model import Model
 from mpsnh.base.ring import GivenChain, closes, ladder
+from mpsnh.base.snapshot import Snapshot
 from mpsnh.language.generator import Hamiltonian
+from mpsnh.linalg.modes import growing_mode
 from mpsnh.operators.configurations import Space
 from mpsnh.operators.localise import norm_bound
 from mpsnh.states.blocks import Blocks
@@ -27,8 +31,14 @@ STRETCH = 20.0
 STRETCHES = 100
 """Most of them."""
 
-PARTS = 4
-"""How often in a stretch known levels are taken out, which grow faster than what is looked for."""
+SERIES = 6
+"""Stretches after which the state that grows fastest is sought among all that were on the way."""
+
+PARTS = 16
+"""Most parts of a stretch, after each of which known levels, which grow faster, are taken out."""
+
+GROWN, FAINT = 0.3, 0.02
+"""Part of a known level in a state that has grown so large, or so little, that it is taken out more or less often."""
 
 SETTLED = 1e-5
 """What a stretch leaves of the overlap of a state with itself, and the evolution ends."""
@@ -94,43 +104,96 @@ def grown(
         random_blocks(space.charges, model.charge or 0, min(8, max_bond), rng), chain.sites, (0, chain.L)
     )
     scale = norm_bound(terms, sites) / L
-    stretch, parts = STRETCH / scale, PARTS if without else 1
-    state = start
     bond = max(max_bond // 2, min(max_bond, 64), start.max_bond())
-    evolution = NHTEBD(
-        dt="auto",
-        every=stretch / parts,
-        t_max=STRETCHES * stretch,
-        max_bond=bond,
-        tolerance=None,
-        initial=lambda _: state,
-    )
-    if without:
-        pairs = [[ladder_of(one, 2 * max_bond) if ring else one for one in pair] for pair in without]
-        state = _without(state, pairs, space, bond)
-        for _ in range(STRETCHES):
-            before = state
-            for _ in range(parts):
-                _, record = itertools.islice(evolution.records(chain), 2)
-                state = _without(cast(MPS, record.state), pairs, space, bond)
-            if 1 - abs(state.overlap(before)) <= SETTLED:
-                break
-    else:
-        for record in evolution.records(chain):
-            before, state = state, cast(MPS, record.state)
-            if record.time > 0 and 1 - abs(state.overlap(before)) <= SETTLED:
-                break
+    pairs = [tuple(ladder_of(one, 2 * max_bond) if ring else one for one in pair) for pair in without]
+    state = _Growth(chain, space, bond, STRETCH / scale, pairs).settled(start)
     if ring:
         state = FoldedMPS(state, sites).to_mps(max_bond)
     return list(_blocks(state, Space(sites, model.charge)))
 
 
-def _without(state: MPS, pairs: Sequence[Sequence[MPS]], space: Space, max_bond: int) -> MPS:
-    """Return a state less its parts in some levels."""
-    parts = [-state.overlap(left) / right.overlap(left) for right, left in pairs]
-    total = summed([_blocks(one, space) for one in (state, *(right for right, _ in pairs))], [1.0, *parts])
-    short = shortened(total, space.charges, max_bond, CUTOFF)
-    return from_blocks(short, space.sites, (0, 1))
+@dataclass
+class _Growth:
+    """The evolution of a state from which known levels are taken out.
+
+    Parameters
+    ----------
+    chain : Model
+        A chain with nearest neighbours.
+    space : Space
+        Its sector.
+    bond : int
+        Largest bond dimension.
+    stretch : float
+        Time over which growth is looked at.
+    pairs : sequence of (MPS, MPS)
+        Vectors and left vectors of known levels.
+    """
+
+    chain: Model
+    space: Space
+    bond: int
+    stretch: float
+    pairs: Sequence[tuple[MPS, ...]]
+
+    def settled(self, state: MPS) -> MPS:
+        """Return what a state of any norm has become when a stretch does not change it."""
+        (state, _), parts = self._sum([state], [1.0]), 4 if self.pairs else 1
+        for _ in range(STRETCHES // SERIES):
+            states, growths, known = [state], list[float](), 0.0
+            for after, growth, removed in itertools.islice(self._stretches(state, parts), SERIES):
+                states.append(after)
+                growths.append(growth)
+                known = removed
+                if 1 - abs(after.overlap(states[-2])) <= SETTLED:
+                    return after
+            state = self._fastest(states, growths)
+            parts = min(PARTS, 2 * parts) if known > GROWN else max(1, parts // 2) if known < FAINT else parts
+        return state
+
+    def _stretches(self, state: MPS, parts: int) -> Iterator[tuple[MPS, float, float]]:
+        """Yield the state after each stretch, the growth of its norm, and the largest part that was taken out."""
+        evolution = NHTEBD(
+            dt="auto",
+            every=self.stretch / parts,
+            t_max=STRETCHES * self.stretch,
+            max_bond=self.bond,
+            tolerance=None,
+            initial=lambda _: state,
+        )
+        if not self.pairs:
+            for before, record in itertools.pairwise(evolution.records(self.chain)):
+                yield cast(MPS, record.state), math.exp(_log_norm(record) - _log_norm(before)), 0.0
+        while self.pairs:
+            growth, largest = 1.0, 0.0
+            for _ in range(parts):
+                _, record = itertools.islice(evolution.records(self.chain), 2)
+                state, kept, known = self._without(cast(MPS, record.state))
+                growth, largest = growth * kept * math.exp(_log_norm(record)), max(largest, known)
+            yield state, growth, largest
+
+    def _without(self, state: MPS) -> tuple[MPS, float, float]:
+        """Return a state of unit norm less its parts in known levels, its norm, and the size of those parts."""
+        parts = [-state.overlap(left) / right.overlap(left) for right, left in self.pairs]
+        rights = [right for right, _ in self.pairs]
+        short, norm = self._sum([state, *rights], [1.0, *parts])
+        return short, norm, max(abs(part) * right.norm() for part, right in zip(parts, rights, strict=True))
+
+    def _fastest(self, states: Sequence[MPS], growths: Sequence[float]) -> MPS:
+        """Return the fastest combination of states that each other became, the last one if there is no better one."""
+        overlaps = np.array([[ket.overlap(bra) for ket in states] for bra in states])
+        mode = growing_mode(overlaps, growths)
+        return states[-1] if mode is None else self._sum(states[1:], mode.coefficients.tolist())[0]
+
+    def _sum(self, states: Sequence[MPS], factors: Sequence[complex]) -> tuple[MPS, float]:
+        """Return a sum of states as one of unit norm, and its norm."""
+        total = summed([_blocks(one, self.space) for one in states], factors)
+        short = from_blocks(shortened(total, self.space.charges, self.bond, CUTOFF), self.space.sites, (0, 1))
+        return short, abs(sum(factor * one.overlap(short) for one, factor in zip(states, factors, strict=True)))
+
+
+def _log_norm(record: Snapshot) -> float:
+    return cast(float, record.log_norm)
 
 
 def _blocks(state: MPS, space: Space) -> Sequence[Blocks]:

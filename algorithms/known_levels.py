@@ -43,6 +43,8 @@ class KnownLevel:
         What is known of it.
     same, others : sequence of Level
         Where the starts ended: at this level, and elsewhere.
+    estimate : float
+        How far off the level probably is.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class KnownLevel:
     certificate: Certificate
     same: Sequence[Level]
     others: Sequence[Level]
+    estimate: float = math.inf
 
     @property
     def degenerate(self) -> bool:
@@ -86,6 +89,38 @@ class KnownLevel:
 
 def _conjugate(blocks: Sequence[Blocks]) -> list[Blocks]:
     return [{key: block.conj() for key, block in site.items()} for site in blocks]
+
+
+EXTRAPOLATED = 3.0
+"""By what the change that is extrapolated is multiplied, to be as large as the error in most cases."""
+
+
+def estimated_error(certificate: Certificate, coarser: Certificate) -> float:
+    """Return how far off a level probably is, from what it is with smaller bonds.
+
+    Levels change in proportion to the square of the residual (C. Hubig, J. Haegeman and U. Schollwöck, PRB 97, 045125
+    (2018)). Never more than the bound.
+
+    Parameters
+    ----------
+    certificate, coarser : Certificate
+        Of the same level with the bonds that there are, and with smaller ones.
+
+    Examples
+    --------
+    >>> up = nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"])
+    >>> fine, coarse = (
+    ...     Certificate(energy, 0.02, up, up, (0.0, 0.0), 1.0, inner=(residual, residual))
+    ...     for energy, residual in ((0.25, 0.01), (0.35, 0.1))
+    ... )
+    >>> round(estimated_error(fine, coarse), 6)
+    0.00303
+    """
+    fine, coarse = max(certificate.inner), max(coarser.inner)
+    if not fine < coarse:
+        return certificate.error
+    share = fine**2 / (coarse**2 - fine**2)
+    return min(certificate.error, EXTRAPOLATED * abs(coarser.energy - certificate.energy) * share)
 
 
 def compared(levels: Sequence[Level], best: Level, error: float) -> tuple[list[Level], list[Level]]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.algorithms.grown_state import can_grow, grown
-from mpsnh.algorithms.known_levels import FAR, KnownLevel, compared, joint_errors, multiplicities
+from mpsnh.algorithms.known_levels import FAR, KnownLevel, compared, estimated_error, joint_errors, multiplicities
 from mpsnh.algorithms.level_evidence import evidence
-from mpsnh.algorithms.level_problem import Level, LevelProblem, first_of
+from mpsnh.algorithms.level_problem import Certificate, Level, LevelProblem, first_of
 from mpsnh.algorithms.level_search import LevelSearch, fastest, followed, lowest, nearest
 from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.capability import VECTORS, Capability
@@ -61,9 +61,10 @@ class NHDMRG(Algorithm[Spectrum]):
     `Spectrum.errors` bounds how far an eigenvalue can be from the level. If H is Hermitian, or made so, that is a
     theorem: it is the residual. Otherwise it is the residual of both vectors times the condition number 1/|⟨L|R⟩|, by
     the theorem of W. Kahan, B. N. Parlett and E. Jiang, SIAM J. Numer. Anal. 19, 470 (1982), to first order in the
-    residual. `Spectrum.certified` means that it is at most `tolerance`; it says nothing of other levels. What speaks
-    for this one being the wanted one is said in words, `Spectrum.evidence`. A level that is not certified comes with a
-    warning.
+    residual. `Spectrum.estimates` extrapolates from bonds of half the dimension instead: mostly a hundredth of that,
+    but no bound. `Spectrum.certified` means that the error is at most `tolerance`; it says nothing of other levels.
+    What speaks for this one being the wanted one is said in words, `Spectrum.evidence`. A level that is not certified
+    comes with a warning.
 
     Parameters
     ----------
@@ -112,6 +113,7 @@ class NHDMRG(Algorithm[Spectrum]):
             "certified", "whether an eigenvalue is within the error, and that within the tolerance"
         ),
         "level_error": Diagnostic("error", "largest distance of an eigenvalue from the level", "J"),
+        "level_estimate": Diagnostic("estimate", "how far off the level probably is", "J"),
         "attempts": Diagnostic("attempts", "random starts of the eigensolver"),
     }
     k: int = 1
@@ -222,7 +224,21 @@ class NHDMRG(Algorithm[Spectrum]):
         overlap = 1.0 if problem.hermitian else best.state.overlap(bra)
         # an error that says nothing must not make all levels one
         same, others = compared(levels, best, min(certificate.error, self.tolerance))
-        return KnownLevel(best, bra, overlap if certificate.left else 0.0, certificate, same, others)
+        coarser = self._coarser(problem, best, left, shifts)
+        estimate = estimated_error(certificate, coarser) if certificate.left else certificate.error
+        return KnownLevel(best, bra, overlap if certificate.left else 0.0, certificate, same, others, estimate)
+
+    def _coarser(
+        self, problem: LevelProblem, best: Level, left: Sequence[Blocks], shifts: Sequence[Shift]
+    ) -> Certificate:
+        """Return what a level becomes with bonds of half the dimension."""
+        bond, rng = max(1, best.state.max_bond() // 2), np.random.default_rng(self.seed)
+        search = replace(self._search(problem, shifts), max_bond=bond, sweeps=1)
+        level = problem.level(search.run(best.blocks, followed, rng, rough=False))
+        if problem.hermitian:
+            return problem.certificate(level, level.blocks)
+        turned = replace(search, operator=problem.adjoint.operator, shifts=[shift.dag() for shift in shifts])
+        return problem.certificate(level, turned.run(left, followed, rng, rough=False))
 
     def _left(
         self,
@@ -300,6 +316,7 @@ class NHDMRG(Algorithm[Spectrum]):
             if any(i < j and sizes[i] - sizes[j] > errors[i] + errors[j] for i in order[place + 1 :])
         ]
         known, errors = [known[j] for j in order], errors[order]
+        estimates = [min(one.estimate, float(error)) for one, error in zip(known, errors, strict=True)]
         certificates = [one.certificate for one in known]
         certified = bool((errors <= self.tolerance).all())
         if not certified:
@@ -322,6 +339,7 @@ class NHDMRG(Algorithm[Spectrum]):
             tuple(lefts) if len(lefts) == len(known) else None,
             np.array([one.residuals[0] for one in certificates]),
             errors=errors,
+            estimates=np.array(estimates),
             conditions=np.array([one.condition for one in certificates]),
             multiplicities=None if counts is None else counts[order],
             missing="" if len(lefts) == len(known) else NO_LEFT,

@@ -16,14 +16,17 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import numpy as np
-import typer
-import typer.core
-from rich.console import Console
-from rich.text import Text
 from typing_extensions import override
 
 from mpsnh import studies
 from mpsnh.checks import did_you_mean, printable
+from mpsnh.extras import extra
+
+with extra("cli"):
+    import typer
+    import typer.core
+    from rich.console import Console
+    from rich.text import Text
 
 # What a command needs is imported in it: `mpsnh --help` must not wait for the studies, zarr and matplotlib.
 if TYPE_CHECKING:
@@ -120,10 +123,8 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor | None]:
 
 def _client(scheduler: str) -> Any:
     """Connect to a dask scheduler; its security is what the configuration of dask says."""
-    try:
+    with extra("dask"):
         distributed = importlib.import_module("distributed")
-    except ImportError:
-        raise ValueError("--scheduler needs the package distributed: pip install distributed") from None
     # of which dask would leave half a client behind, that hangs at the end of the program
     address = re.fullmatch(r"(?:(?:tcp|tls|ucx|ws|wss)://)?[^/\s]+:(\d+)", scheduler)
     if address is None or int(address[1]) > 65535:

@@ -9,16 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from mpsnh.checks import printable, require_memory
+from mpsnh.extras import extra
 from mpsnh.plots import COLUMN, STYLE, complex_plane, described, heat_map
 from mpsnh.run.store import DONE, Store
 from mpsnh.statistics.averages import mean_with_error
+
+with extra("plot"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LEGEND_ENTRIES = 10
 """Lines that a legend names; of more lines it names some, evenly spaced."""

@@ -9,18 +9,21 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from cycler import cycler
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require
+from mpsnh.extras import extra
 from mpsnh.statistics.averages import confidence_interval, realisations_of
 from mpsnh.statistics.distribution import log_histogram
+
+with extra("plot"):
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+    from cycler import cycler
+    from matplotlib.axes import Axes
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 

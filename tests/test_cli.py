@@ -371,7 +371,7 @@ REPRODUCE = ["reproduce", "brighi2025", "--only", "fig1b", "--scheduler"]
 def test_a_missing_dask_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "distributed", None)
     said = mpsnh(*REPRODUCE, "tcp://127.0.0.1:8786", "--out", tmp_path, code=2)
-    assert "--scheduler needs the package distributed: pip install distributed" in said
+    assert 'this needs distributed, which is not installed: pip install "mpsnh[dask]"' in said
 
 
 def test_a_scheduler_that_is_none_is_refused(tmp_path):

@@ -49,6 +49,8 @@ class Spectrum(Record):
         ‖H R - E R‖ of the right vectors, if the solver does not make it as small as rounding allows.
     errors : ndarray, shape (n,), or None
         Estimated errors of the eigenvalues: those of rounding, or of the solver, times their condition numbers.
+    estimates : ndarray, shape (n,), or None
+        How far off the eigenvalues probably are, where `errors` are bounds that are mostly far too large.
     conditions : ndarray, shape (m,), or None
         Condition numbers of the first levels: 1/|⟨L|R⟩|, of a degenerate level the norm of the projector on all of
         its vectors, and infinite if the level is defective (an exceptional point) or double precision can't tell.
@@ -87,6 +89,7 @@ class Spectrum(Record):
     left: Sequence[Pure] | None = field(default=None, repr=False)
     residuals: NDArray[np.float64] | None = field(default=None, repr=False)
     errors: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
+    estimates: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
     conditions: NDArray[np.float64] | None = field(default=None, repr=False, kw_only=True)
     multiplicities: NDArray[np.intp] | None = field(default=None, repr=False, kw_only=True)
     alike: int | None = field(default=None, kw_only=True)
@@ -195,6 +198,11 @@ class Spectrum(Record):
     def error(self) -> float:
         """The estimated error of the first level; not a number if there is no estimate."""
         return math.nan if self.errors is None else float(self.errors[0])
+
+    @property
+    def estimate(self) -> float:
+        """How far off the first level probably is; not a number if there is no estimate."""
+        return math.nan if self.estimates is None else float(self.estimates[0])
 
     def resolution(self) -> NDArray[np.float64]:
         """Return the estimated error of each level, which is no less than rounding."""

@@ -18,8 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-import filelock
-import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +26,7 @@ from mpsnh.checks import require_memory
 from mpsnh.run.failure import Terminated
 from mpsnh.run.fingerprint import changed
 from mpsnh.run.provenance import comparable, difference, todays_names
+from mpsnh.run.storage import filelock, fsspec, require_storage
 
 ABOUT, LABELS, ROW, RECORD = "about", "labels", "row.", "record."
 """Names of the arrays in a file, or how they begin."""
@@ -106,6 +105,7 @@ class Checkpoint:
         patience: float = 0.0,
         computes: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
+        require_storage()
         self.url = str(place)
         self.local = None if "://" in self.url else Path(self.url).absolute()
         self.described, self.free, self.every = comparable(described), free, every

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numcodecs import Zstd
 from numpy.typing import NDArray
 
 from mpsnh.checks import require_memory
-
-CODEC = Zstd(level=1, checksum=True)
-"""How chunks are compressed."""
+from mpsnh.run.storage import numcodecs
 
 COMPRESSOR = {"id": "zstd", "level": 1, "checksum": True}
-"""What Zarr calls that."""
+"""How chunks are compressed, as Zarr says it."""
 
 SLACK = 1024
 """Bytes that compression may add to a chunk, apart from a hundredth."""
+
+
+@functools.cache
+def _codec() -> Any:
+    return numcodecs.Zstd(level=1, checksum=True)
 
 
 class DamagedError(OSError):
@@ -52,7 +55,7 @@ def encoded(array: NDArray[Any], chunk: Sequence[int]) -> bytes:
         whole = np.zeros(chunk, array.dtype)
         whole[tuple(map(slice, array.shape))] = array
         array = whole
-    return bytes(CODEC.encode(np.ascontiguousarray(array)))
+    return bytes(_codec().encode(np.ascontiguousarray(array)))
 
 
 def decoded(data: bytes, chunk: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -83,7 +86,7 @@ def decoded(data: bytes, chunk: Sequence[int], dtype: np.dtype[Any]) -> NDArray[
     values = np.empty(tuple(chunk), dtype)
     if nbytes:
         try:
-            CODEC.decode(data, out=values)
+            _codec().decode(data, out=values)
         except (RuntimeError, ValueError) as error:
             raise DamagedError(str(error)) from None
     return values

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import filelock
 from typing_extensions import override
 
 from mpsnh.checks import say
 from mpsnh.run.place import LARGEST_TEXT, PATIENCE, Place, described, signature
+from mpsnh.run.storage import filelock
 
 
 class Folder(Place):

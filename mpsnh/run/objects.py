@@ -11,11 +11,11 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import fsspec
 from typing_extensions import override
 
 from mpsnh.checks import say
 from mpsnh.run.place import LARGEST_TEXT, PATIENCE, Place, described, plain_data, signature
+from mpsnh.run.storage import fsspec
 
 EXCLUSIVE = ("memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
 """Protocols whose objects can be made under the condition that there is none, which is tried before it is relied on."""

@@ -26,6 +26,7 @@ from mpsnh.run.place import Place
 from mpsnh.run.regions import DONE, FAILED, MISSING, Regions, gathered, region_name
 from mpsnh.run.seal import SEAL
 from mpsnh.run.state import FAILURES, GRID, STATUS, State, made
+from mpsnh.run.storage import require_storage
 
 __all__ = ["DONE", "FAILED", "FAILURES", "GRID", "MISSING", "STATUS", "DamagedError", "Store", "region_name"]
 
@@ -67,6 +68,7 @@ class Store:
     """
 
     def __init__(self, url: str | Path, options: Mapping[str, Any] | None = None, sync: bool = True) -> None:
+        require_storage()
         text = str(url)
         for local in ("file://", "local://"):
             text = text.removeprefix(local)

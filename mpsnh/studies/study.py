@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import xarray as xr
-from rich.console import Console
 
+from mpsnh.extras import extra
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.sweep import sweep
 from mpsnh.value import Value
+
+with extra("cli"):
+    from rich.console import Console
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -199,8 +202,9 @@ def draw_again(
     Traceback (most recent call last):
     ValueError: nowhere holds no fig1.nc
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure as Canvas
+    with extra("plot"):
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure as Canvas
 
     from mpsnh.plots import STYLE
 

@@ -11,8 +11,10 @@ trap 'rm -rf "$work"' EXIT
 import configparser, sys
 config = configparser.ConfigParser()
 config.read(sys.argv[1])
-required = config["options"]["install_requires"] + config["options.extras_require"]["test"]
-print(required.replace(">=", "=="))
+extras = config["options.extras_require"]
+required = [config["options"]["install_requires"], *(extras[name] for name in ("plot", "store", "cli", "dask", "test"))]
+lines = [line for part in required for line in part.splitlines() if not line.startswith("mpsnh[")]
+print("\n".join(lines).replace(">=", "=="))
 PY
 "$work/venv/bin/python" -m pip install --quiet -r "$work/oldest.txt"
 "$work/venv/bin/python" -m pip install --quiet --no-deps --editable "$root"

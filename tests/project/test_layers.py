@@ -14,10 +14,11 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("models", "algorithms", "observables")
 BELOW_BASE = ("checks", "value", "kernels", "language", "linalg", "operators", "states")
 CORE = (*BELOW_BASE, "base")
-EVERYTHING = (*CORE, *FOLDERS, "run", "statistics", "plots", "picture", "notebook", "papers", "starter")
+EVERYTHING = (*CORE, *FOLDERS, "run", "statistics", "plots", "picture", "notebook", "papers", "starter", "extras")
 
 MAY_IMPORT = {
     "checks": (),
+    "extras": (),
     "notebook": (),
     "value": ("checks", "notebook"),
     "kernels": ("checks",),
@@ -30,13 +31,14 @@ MAY_IMPORT = {
     "models": CORE,
     "algorithms": CORE,
     "observables": CORE,
-    "run": (*CORE, "notebook"),
-    "plots": (*CORE, "statistics"),
-    "picture": ("checks", "run", "statistics", "plots"),
+    "run": (*CORE, "notebook", "extras"),
+    "plots": (*CORE, "statistics", "extras"),
+    "picture": ("checks", "extras", "run", "statistics", "plots"),
     "papers": (),
     "starter": (),
     "studies": EVERYTHING,
     "cli": (*EVERYTHING, "studies"),
+    "__main__": ("extras", "cli"),
 }
 """The rooms of `mpsnh`, which are folders or single files, each with those that it may import besides itself."""
 
@@ -237,6 +239,8 @@ def test_the_check_finds_circles():
         ("mpsnh.starter", "from mpsnh.base.model import Model", ["mpsnh.base.model"]),
         ("mpsnh.studies.study", "from mpsnh.cli import app", ["mpsnh.cli"]),
         ("mpsnh.cli", "from benchmarks import sweep", ["benchmarks"]),
+        ("mpsnh.__main__", "from mpsnh.checks import say", ["mpsnh.checks"]),
+        ("mpsnh.extras", "from mpsnh.checks import say", ["mpsnh.checks"]),
         # however it is written
         ("mpsnh.base.model", "import mpsnh.models", ["mpsnh.models"]),
         ("mpsnh.base.model", "import mpsnh", ["mpsnh"]),

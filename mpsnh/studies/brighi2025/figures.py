@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
-from matplotlib.axes import Axes
 
+from mpsnh.extras import extra
 from mpsnh.plots import graded
 from mpsnh.statistics.averages import mean_with_error, typical
 from mpsnh.statistics.decay import ExponentialFit
@@ -17,6 +16,10 @@ from mpsnh.studies.brighi2025.data import Study
 from mpsnh.studies.brighi2025.ring_statements import CLAIMED_TRANSITION
 from mpsnh.studies.brighi2025.simulations import GAMMA
 from mpsnh.studies.study import Figure
+
+with extra("plot"):
+    from matplotlib import colormaps
+    from matplotlib.axes import Axes
 
 TYPICAL_REALISATIONS = 10
 """Realisations with a current from which a typical mean is drawn."""

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from mpsnh.extras import extra
 from mpsnh.studies.brighi2025.data import Study
 from mpsnh.studies.brighi2025.figures import FIGURES
 from mpsnh.studies.brighi2025.findings import Finding
 from mpsnh.studies.brighi2025.statements import compare
 from mpsnh.studies.study import draw, draw_again, load
+
+with extra("cli"):
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
 
 
 def reproduce(

@@ -8,17 +8,20 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
+from mpsnh.extras import extra
 from mpsnh.statistics.averages import confidence_interval
 from mpsnh.statistics.distribution import log_histogram
 from mpsnh.studies.ha2023.data import Study
 from mpsnh.studies.ha2023.estimates import ENDS, estimate, percent
 from mpsnh.studies.ha2023.scales import LOCALISED, THERMAL
 from mpsnh.studies.study import Figure
+
+with extra("plot"):
+    from matplotlib import colormaps
+    from matplotlib.axes import Axes
 
 
 def _fig2(study: Study) -> xr.Dataset:

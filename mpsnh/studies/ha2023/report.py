@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from mpsnh.extras import extra
 from mpsnh.studies.ha2023.data import Study
 from mpsnh.studies.ha2023.estimates import percent
 from mpsnh.studies.ha2023.figures import FIGURES
 from mpsnh.studies.ha2023.scales import LOCALISED, THERMAL
 from mpsnh.studies.ha2023.statements import DRIFTS, STATEMENTS, Statement
 from mpsnh.studies.study import draw, draw_again, load
+
+with extra("cli"):
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
 
 
 def reproduce(
