@@ -24,7 +24,7 @@ copyright = "The mpsnh developers"
 version = release = mpsnh.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
@@ -35,7 +35,8 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "_templates", "gallery"]  # the scripts of the gallery become pages in examples/
+# The scripts of the gallery become pages in examples/; the notebooks there are to be downloaded.
+exclude_patterns = ["_build", "_templates", "gallery", "examples/*.ipynb"]
 templates_path = ["_templates"]
 default_role = "py:obj"  # what docstrings put between single backquotes
 nitpicky = False
@@ -50,6 +51,14 @@ pygments_dark_style = "monokai"
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+
+# Pages with {code-cell} blocks are notebooks: the build runs them and shows what comes out.
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_execution_timeout = 600  # seconds of a cell, which then says where it was
+nb_execution_in_temp = True  # files that a page writes are gone with it
+nb_merge_streams = True
+nb_output_stderr = "remove"  # progress, and that kernels are compiled
 
 PACKAGES = ("mpsnh", "mpsnh.models", "mpsnh.algorithms", "mpsnh.observables", "mpsnh.statistics")
 """Packages that have a page of their public names."""
@@ -118,10 +127,11 @@ PAGES = {"../README.md": "index.md", "../tests/README.md": "oracles.md", "../ben
 """Files outside of this folder that pages link to, and the pages that show them."""
 
 
-def linked_within(_app: Any, _page: str, source: list[str]) -> None:
+def linked_within(_app: Any, name: str, source: list[str]) -> None:
     """Make links to files of the repository links to pages of the site."""
+    up = "../" * name.count("/")
     for file, page in PAGES.items():
-        source[0] = source[0].replace(f"]({file}", f"]({page}")
+        source[0] = source[0].replace(f"]({up}{file}", f"]({up}{page}")
 
 
 def escape(line: str) -> str:

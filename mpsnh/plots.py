@@ -27,6 +27,9 @@ with extra("plot"):
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 
+ROUNDING = 1e-9
+"""Values of another sign that are smaller than this, relative to the largest, are rounding."""
+
 STYLE: Any = {
     "font.size": 8,
     "axes.labelsize": 8,
@@ -133,7 +136,8 @@ def heat_map(values: xr.DataArray, ax: Axes | None = None, **options: Any) -> Ax
     up, along = sorted(map(str, values.dims), key=lambda dim: dim != "time")
     values, ax = values.transpose(up, along), _axes(ax)
     extreme = float(np.nanmax(np.abs(values.values)))
-    signs = bool(np.nanmin(values.values) < 0 < np.nanmax(values.values))
+    least = ROUNDING * extreme
+    signs = bool(np.nanmin(values.values) < -least and np.nanmax(values.values) > least)
     colours = {"cmap": "RdBu_r", "vmin": -extreme, "vmax": extreme} if signs else {"cmap": "viridis"}
     image = ax.pcolormesh(values[along], values[up], values, **{**colours, **options})
     ax.set(xlabel=_labelled(values[along]), ylabel=_labelled(values[up]))

@@ -27,6 +27,7 @@ def test_a_map_has_time_upwards_and_white_at_zero():
     assert mesh.get_array().shape == (2, 3)
     assert mesh.colorbar.ax.get_ylabel() == r"magnetisation \$m\$"
     assert plots.heat_map(abs(values)).collections[0].get_clim() == (0.0, 0.5)
+    assert plots.heat_map(abs(values) - 1e-16).collections[0].get_clim()[0] == -1e-16  # a density with rounding
     with pytest.raises(ValueError, match="number of dimensions = 1, but it must be 2"):
         plots.heat_map(values[0])
     with pytest.raises(ValueError, match="values = 'complex', but it must be real"):

@@ -14,7 +14,10 @@ from tests.support.site import SITE
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PHONE = {"width": 390, "height": 844}
-PAGES = ("index", "getting-started", "which-algorithm", "coming-from", "levels", "examples/index", "api", "benchmarks")
+PAGES = (
+    *("index", "getting-started", "which-algorithm", "coming-from", "examples/index", "api", "benchmarks"),
+    *("tutorials/disorder", "tutorials/bosons", "howto/convergence", "howto/trust"),
+)
 
 
 class Silent(SimpleHTTPRequestHandler):

@@ -9,12 +9,12 @@ import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "coming-from.md").read_text(encoding="utf-8")
 OURS, THEIRS = ([*re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)] for kind in ("python", "py"))
-PACKAGES = ("quspin", "quimb", "qutip", "tenpy")
+PACKAGES = ("quspin", "quimb", "qutip", "tenpy", "dmrgpy")
 
 
 def package(code):
     """The first package that some code imports."""
-    return next(name for name in PACKAGES if f"from {name}." in code or f"import {name}" in code)
+    return next(name for name in PACKAGES if re.search(rf"(from|import) {name}\b", code))
 
 
 @pytest.fixture(scope="module")
