@@ -183,14 +183,14 @@ def test_levels_together_have_an_error_together():
 
 
 def test_estimates_cover_most_errors_and_are_no_more_than_the_bound():
-    """Of 200 chains in benchmarks/levels.py nearly all; here of 10 at most one is missed by more than rounding."""
+    """Of 200 chains in benchmarks/levels.py nearly all; here of 5 at most one is missed."""
     missed = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for seed in range(10):
+        for seed in range(5):
             ring = {"gamma": 0.3, "h": (0.5, 1.0, 2.0)[seed % 3], "seed": 200 + seed, "boundary": "periodic"}
             model = models.NonHermitianXXZ(L=8, **ring)
-            spectrum = levels(model, max_bond=7, starts=1)
+            spectrum = levels(model, max_bond=7, starts=1, sweeps=4)
             off = np.abs(np.linalg.eigvals(model.matrix().toarray()) - spectrum.values[0]).min()
             assert off > 1e-7  # bonds are too small
             assert 0 < spectrum.estimate <= spectrum.error
