@@ -77,7 +77,7 @@ _StudyName = StrEnum("_StudyName", STUDIES)  # type: ignore[misc]
 @app.command()
 def reproduce(
     study: Annotated[_StudyName, typer.Argument(help="The paper.")],
-    scale: Annotated[str, typer.Option(help="How large: quick, laptop or paper.")] = "quick",
+    scale: Annotated[str, typer.Option(help="How large: quick, laptop or paper; brighi2025 has desk, too.")] = "quick",
     only: Annotated[list[str] | None, typer.Option(help="A figure, such as fig1a; may be repeated.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for figures and datasets.")] = Path("out"),
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = os.cpu_count() or 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from mpsnh.base.snapshot import NEVER
 from mpsnh.extras import extra
 from mpsnh.studies.brighi2025.data import Study
 from mpsnh.studies.brighi2025.figures import FIGURES
@@ -187,10 +189,11 @@ def _convergence_table(data: xr.Dataset) -> Table:
         for chi in data["chi"].values:
             row = data.sel(h=h, chi=chi)
             current = f"{1e3 * float(row['mean']):.2f} ± {1e3 * float(row['error']):.2f}"
-            numbers = [f"{float(row[name]):.3g}" for name in ("discarded_weight", "max_bond", "trust_time")]
+            numbers = [f"{float(row[name]):.3g}" for name in ("discarded_weight", "max_bond")]
+            numbers.append("later" if row["trust_time"] >= NEVER else f"{float(row['trust_time']):g}")
             table.add_row(f"{h:g}", window, str(chi), current, *numbers)
     return table
 
 
 def _with_error(value: Any, error: Any) -> str:
-    return f"{float(value):.2f} ± {float(error):.2f}"
+    return "none" if math.isnan(float(value)) else f"{float(value):.2f} ± {float(error):.2f}"
