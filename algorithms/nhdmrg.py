@@ -15,7 +15,7 @@ from typing_extensions import override
 from mpsnh.algorithms.grown_state import can_grow, grown
 from mpsnh.algorithms.known_levels import FAR, KnownLevel, compared, estimated_error, joint_errors, multiplicities
 from mpsnh.algorithms.level_evidence import evidence
-from mpsnh.algorithms.level_problem import Certificate, Level, LevelProblem, first_of
+from mpsnh.algorithms.level_problem import ROUNDING, Certificate, Level, LevelProblem, first_of
 from mpsnh.algorithms.level_search import LevelSearch, fastest, followed, lowest, nearest
 from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.capability import VECTORS, Capability
@@ -227,6 +227,7 @@ class NHDMRG(Algorithm[Spectrum]):
         coarser = self._coarser(problem, best, left, shifts)
         known = certificate.left is not None and certificate.error < problem.bound  # else it says nothing
         estimate = estimated_error(certificate, coarser) if known else certificate.error
+        estimate = max(estimate, ROUNDING * problem.bound)
         return KnownLevel(best, bra, overlap if certificate.left else 0.0, certificate, same, others, estimate)
 
     def _coarser(

@@ -56,7 +56,7 @@ class Spectrum(Record):
         its vectors, and infinite if the level is defective (an exceptional point) or double precision can't tell.
     multiplicities : ndarray of int, shape (n,), or None
         How often each level occurs in the whole matrix, within the errors, where that is known though not all levels
-        are here.
+        are here. Of matrix-product states, how often at least, as far as the starts have seen.
     alike : int or None
         How many distinct levels of the whole matrix grow as fast as the first one, within the errors, where that is
         known though not all levels are here.

@@ -202,3 +202,10 @@ def test_a_level_without_coarser_bonds_is_estimated_by_its_bound():
     model = models.NonHermitianXXZ(L=4, gamma=0.3, charge=4)
     spectrum = levels(model, max_bond=1)
     assert spectrum.estimate == spectrum.error < 1e-12
+
+
+def test_estimates_are_no_less_than_rounding():
+    model = models.NonHermitianXXZ(L=6, gamma=0.3, h=0.5, **RING)
+    spectrum = levels(model, which="growth", max_bond=8, starts=1)
+    off = np.abs(np.linalg.eigvals(model.matrix().toarray()) - spectrum.values[0]).min()
+    assert off <= spectrum.estimate <= spectrum.error < 1e-10
