@@ -16,7 +16,7 @@ from mpsnh.checks import require
 
 
 class Eigenvalues(Observable[Spectrum]):
-    """The eigenvalues by decreasing growth: all of them, or as many as the algorithm finds.
+    """The eigenvalues as the algorithm sorts them: all of them, or as many as it finds.
 
     Examples
     --------
@@ -26,14 +26,15 @@ class Eigenvalues(Observable[Spectrum]):
     """
 
     measures = Spectrum
-    needs = frozenset([Capability.BY_GROWTH])
     dims = ("level",)
-    long_name = "eigenvalues by decreasing growth"
+    long_name = "eigenvalues"
     units = "J"
 
     @override
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.complex128]:
         """Return the eigenvalues."""
+        if record.order == "growth":
+            record.require_by_growth(model)
         return record.values
 
 

@@ -42,13 +42,12 @@ def test_two_of_twenty_levels_do_not_know_the_largest():
 
 
 @pytest.mark.parametrize("order", ["phase", "energy"])
-@pytest.mark.parametrize(
-    "observable", [observables.Eigenvalues(), observables.GrowthRate(), observables.SteadyStateGap()]
-)
+@pytest.mark.parametrize("observable", [observables.GrowthRate(), observables.SteadyStateGap()])
 def test_levels_in_another_order_have_no_steady_state_in_front(order, observable):
     spectrum = spectrum_of([1.0, 2.0j, 3.0, 0.5], order=order)
     with pytest.raises(ValueError, match="needs levels by decreasing growth"):
         observable(spectrum, RING)
+    assert observables.Eigenvalues()(spectrum, RING).tolist() == [1.0, 2.0j, 3.0, 0.5]
 
 
 def test_an_order_is_one_of_three():
