@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -47,6 +47,19 @@ SETTLED = 1e-5
 """What a stretch leaves of the overlap of a state with itself, and the evolution ends."""
 
 
+class Grown(NamedTuple):
+    """What an evolution ended with: the blocks of the state, and whether the last stretch left it as it was.
+
+    Examples
+    --------
+    >>> Grown([], settled=False).settled
+    False
+    """
+
+    blocks: list[Blocks]
+    settled: bool
+
+
 def can_grow(model: Model) -> bool:
     """Tell whether a state of a Hamiltonian can be evolved by gates: terms act on neighbours, or close a ring of them.
 
@@ -73,8 +86,8 @@ def grown(
     *,
     left: bool = False,
     without: Sequence[tuple[MPS, MPS]] = (),
-) -> list[Blocks]:
-    """Return the blocks of what a random state has become when its norm grows evenly.
+) -> Grown:
+    """Return what a state has become when its norm grows evenly.
 
     Parameters
     ----------
@@ -92,8 +105,8 @@ def grown(
     Examples
     --------
     >>> ring = models.NonHermitianXXZ(L=6, gamma=0.9, V=0.0, boundary="periodic")
-    >>> len(grown(ring, 8, np.random.default_rng(0)))
-    6
+    >>> grown(ring, 8, np.random.default_rng(0)).settled
+    True
     """
     terms, sites, L = cast(Hamiltonian, model.generator).terms, model.sites, model.L
     terms = -terms.dag() if left else terms
@@ -107,10 +120,10 @@ def grown(
     scale = norm_bound(terms, sites) / L
     bond = max(max_bond // 2, min(max_bond, 64), start.max_bond())
     pairs = [tuple(ladder_of(one, 2 * max_bond) if ring else one for one in pair) for pair in without]
-    state = _Growth(chain, space, bond, STRETCH / scale, pairs).settled(start)
+    state, settled = _Growth(chain, space, bond, STRETCH / scale, pairs).settled(start)
     if ring:
         state = FoldedMPS(state, sites).to_mps(max_bond)
-    return list(_blocks(state, Space(sites, model.charge)))
+    return Grown(list(_blocks(state, Space(sites, model.charge))), settled)
 
 
 def _start(model: Model, space: Space, max_bond: int, rng: np.random.Generator) -> MPS:
@@ -153,8 +166,8 @@ class _Growth:
     stretch: float
     pairs: Sequence[tuple[MPS, ...]]
 
-    def settled(self, state: MPS) -> MPS:
-        """Return what a state of any norm has become when a stretch does not change it."""
+    def settled(self, state: MPS) -> tuple[MPS, bool]:
+        """Return what a state of any norm has become when a stretch does not change it, and whether it came to that."""
         (state, _), parts = self._sum([state], [1.0]), 4 if self.pairs else 1
         for _ in range(STRETCHES // SERIES):
             states, growths, known = [state], list[float](), 0.0
@@ -163,10 +176,10 @@ class _Growth:
                 growths.append(growth)
                 known = removed
                 if 1 - abs(after.overlap(states[-2])) <= SETTLED:
-                    return after
+                    return after, True
             state = self._fastest(states, growths)
             parts = min(PARTS, 2 * parts) if known > GROWN else max(1, parts // 2) if known < FAINT else parts
-        return state
+        return state, False
 
     def _stretches(self, state: MPS, parts: int) -> Iterator[tuple[MPS, float, float]]:
         """Yield the state after each stretch, the growth of its norm, and the largest part that was taken out."""

@@ -45,6 +45,8 @@ class KnownLevel:
         Where the starts ended: at this level, and elsewhere.
     estimate : float
         How far off the level probably is.
+    unsettled : int
+        Starts whose evolution ended before it settled.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class KnownLevel:
     same: Sequence[Level]
     others: Sequence[Level]
     estimate: float = math.inf
+    unsettled: int = 0
 
     @property
     def degenerate(self) -> bool:

@@ -33,6 +33,7 @@ def evidence(
     inside: bool = False,
     still: bool = False,
     late: Sequence[int] = (),
+    unsettled: int = 0,
 ) -> str:
     """Say what speaks for levels being the wanted ones.
 
@@ -50,6 +51,8 @@ def evidence(
         Whether those that grow fastest were, and the first one does not grow.
     late : sequence of int
         Levels that were found after some that come later.
+    unsettled : int
+        Starts whose evolution ended before it settled.
 
     Examples
     --------
@@ -66,6 +69,9 @@ def evidence(
     if late:
         which = f"level{'s' * (len(late) > 1)} {', '.join(map(str, late))} {'were' if len(late) > 1 else 'was'}"
         parts += [f"{which} found after later ones, so that searches do miss some"]
+    if unsettled:
+        which = "the evolution" if unsettled == 1 else f"{unsettled} evolutions"
+        parts += [f"{which} had not settled, so that others may grow faster"]
     parts += ["that it is the first one is not proven" if one else "that none before the last is missing is not proven"]
     parts += ["nothing grows within the error: if that is so of all levels, none is the fastest"] if still else []
     parts += ["inside of a spectrum starts often agree on a level that is not the closest"] if inside else []

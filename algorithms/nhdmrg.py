@@ -210,12 +210,14 @@ class NHDMRG(Algorithm[Spectrum]):
         choice = self._choice(problem)
         search = self._search(problem, shifts)
         grows = choice is fastest and problem.gauge is None and can_grow(model)
-        levels = []
+        levels, unsettled = list[Level](), 0
         vectors = [(one.level.state, one.left) for one in known]
         for number in range(self.starts):
             rng = np.random.default_rng([self.seed, number + len(known) * self.starts])
             if grows:
-                levels.append(self._followed(problem, grown(model, self.max_bond, rng, without=vectors), shifts))
+                state = grown(model, self.max_bond, rng, without=vectors)
+                unsettled += not state.settled
+                levels.append(self._followed(problem, state.blocks, shifts))
             else:
                 levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
         best = first_of(levels, choice, self.tolerance)
@@ -228,7 +230,9 @@ class NHDMRG(Algorithm[Spectrum]):
         known = certificate.left is not None and certificate.error < problem.bound  # else it says nothing
         estimate = estimated_error(certificate, coarser) if known else certificate.error
         estimate = max(estimate, ROUNDING * problem.bound)
-        return KnownLevel(best, bra, overlap if certificate.left else 0.0, certificate, same, others, estimate)
+        return KnownLevel(
+            best, bra, overlap if certificate.left else 0.0, certificate, same, others, estimate, unsettled
+        )
 
     def _coarser(
         self, problem: LevelProblem, best: Level, left: Sequence[Blocks], shifts: Sequence[Shift]
@@ -256,7 +260,7 @@ class NHDMRG(Algorithm[Spectrum]):
         turned = [shift.dag() for shift in shifts]
         if grows:
             against = [(one.left, one.level.state) for one in known]
-            other = self._followed(adjoint, grown(model, self.max_bond, rng, left=True, without=against), turned)
+            other = self._followed(adjoint, grown(model, self.max_bond, rng, left=True, without=against).blocks, turned)
             if abs(other.energy - target) <= max(self.tolerance, other.residual, best.residual):
                 return other.blocks
         left = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
@@ -356,6 +360,7 @@ class NHDMRG(Algorithm[Spectrum]):
                 inside=not isinstance(self.which, str),
                 still=growing and abs(first.energy.imag) <= errors[0],
                 late=late,
+                unsettled=sum(one.unsettled for one in known),
             ),
         )
 

@@ -33,7 +33,7 @@ def test_what_grows_fastest_is_found_with_and_without_known_levels(model, left):
     kets, bras = (exact.left, exact.right) if left else (exact.right, exact.left)
     pairs = []
     for level in range(2):
-        state = as_state(grown(model, 32, np.random.default_rng(level), left=left, without=pairs), model)
+        state = as_state(grown(model, 32, np.random.default_rng(level), left=left, without=pairs).blocks, model)
         vector = nh.SymmetricMPS.from_vector(kets[level].to_vector(), model.sites)
         assert abs(state.overlap(vector)) / vector.norm() == pytest.approx(1, abs=2e-3)
         pairs.append((vector, nh.SymmetricMPS.from_vector(bras[level].to_vector(), model.sites)))
@@ -43,10 +43,21 @@ def test_levels_that_grow_nearly_alike_are_told_apart():
     model = ring(L=10, gamma=0.1, h=1.0, seed=2)
     (exact,) = algorithms.SteadyState(k=2).records(model)
     assert exact.values[0].imag - exact.values[1].imag < 0.03
-    state = as_state(grown(model, 32, np.random.default_rng(0)), model)
+    evolved = grown(model, 32, np.random.default_rng(0))
+    assert evolved.settled
+    state = as_state(evolved.blocks, model)
     assert abs(state.expect(model.terms()) - exact.values[0]) < 1e-3
 
 
 def test_only_what_gates_can_evolve_grows():
     assert can_grow(ring(L=6))
     assert not can_grow(Terms(L=6, op=nh.OpSum([(1, "Sz", 0, "Sz", 2)])))
+
+
+def test_an_evolution_that_does_not_settle_is_told_of(monkeypatch):
+    """A level that grows with 0.002 is not seen in a short time, nor that real ones are not the first."""
+    monkeypatch.setattr("mpsnh.algorithms.grown_state.STRETCHES", 12)
+    model = ring(L=8, gamma=0.1, h=2.0, seed=1)
+    assert not grown(model, 16, np.random.default_rng(0)).settled
+    (spectrum,) = algorithms.NHDMRG(which="growth", max_bond=16).records(model)
+    assert "2 evolutions had not settled, so that others may grow faster" in spectrum.evidence
