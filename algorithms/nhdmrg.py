@@ -227,8 +227,8 @@ class NHDMRG(Algorithm[Spectrum]):
         # an error that says nothing must not make all levels one
         same, others = compared(levels, best, min(certificate.error, self.tolerance))
         coarser = self._coarser(problem, best, left, shifts)
-        known = certificate.left is not None and certificate.error < problem.bound  # else it says nothing
-        estimate = estimated_error(certificate, coarser) if known else certificate.error
+        says = certificate.left is not None and certificate.error < problem.bound
+        estimate = estimated_error(certificate, coarser) if says else certificate.error
         estimate = max(estimate, ROUNDING * problem.bound)
         return KnownLevel(
             best, bra, overlap if certificate.left else 0.0, certificate, same, others, estimate, unsettled
