@@ -65,9 +65,6 @@ class Value(ABC):  # noqa: B024 - subclasses add the abstract methods
         _require_parameters(cls)
         super().__init_subclass__(**options)
         dataclass(frozen=True, kw_only=True, eq=False)(cls)
-        # types for names: those of inherited parameters may mean nothing in the module of this class
-        hints, annotated = _hints(cls), cls.__init__.__annotations__
-        annotated |= {name: hints[name] for name in annotated if name in hints}
 
     def __new__(cls, *arguments: Any, **parameters: Any) -> Self:
         """Refuse parameters that do not exist, with a hint."""
