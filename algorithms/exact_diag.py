@@ -108,9 +108,7 @@ class ExactDiag(Diagonalisation):
         require(
             self.leading is None or self.leading <= n, "leading", self.leading, f"at most {n}, the number of levels"
         )
-        require_memory(
-            self.bytes_needed(model), f"diagonalising a matrix of dimension {n} (SteadyState and NHDMRG need less)"
-        )
+        require_memory(self.bytes_needed(model), f"diagonalising a matrix of dimension {n}")
 
     @override
     def bytes_needed(self, model: Model) -> float:
