@@ -24,7 +24,7 @@ from mpsnh.linalg.filter.spectrum import filter_spectrum
 from mpsnh.linalg.filter.vectors import right_and_left
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.schur import SAMPLED_FROM
-from mpsnh.operators.configurations import Space
+from mpsnh.operators.configurations import space
 
 FILTER_FROM = 2500
 """Dimension from which filter diagonalisation is faster than LAPACK."""
@@ -104,7 +104,7 @@ class ExactDiag(Diagonalisation):
     def check(self, model: Model) -> None:
         require_no_jumps(model, "ExactDiag")
         model.check()
-        n = Space(model.sites, model.charge).dim
+        n = space(model.sites, model.charge).dim
         require(
             self.leading is None or self.leading <= n, "leading", self.leading, f"at most {n}, the number of levels"
         )
@@ -112,8 +112,8 @@ class ExactDiag(Diagonalisation):
 
     @override
     def bytes_needed(self, model: Model) -> float:
-        # of the method that is tried first; a basis is not made only to be counted
-        n = Space(model.sites, model.charge).dim
+        # of the method that is tried first
+        n = space(model.sites, model.charge).dim
         if self._may_filter(n):
             return 45e3 * n  # blocks of vectors, moments and pencils
         if self.leading is not None:

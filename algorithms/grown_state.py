@@ -28,7 +28,7 @@ from mpsnh.states.symmetric import from_blocks
 STRETCH = 20.0
 """Time over which growth is looked at, in units of the inverse norm of what acts on a site."""
 
-STRETCHES = 100
+STRETCHES = 96
 """Most of them."""
 
 SERIES = 6

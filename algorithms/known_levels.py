@@ -26,6 +26,9 @@ FAR = 4.1
 DEPENDENT = 1e-8
 """Smallest singular value of some vectors of unit norm with which they count as independent."""
 
+EXTRAPOLATED = 3.0
+"""By what the change that is extrapolated is multiplied, to be as large as the error in most cases."""
+
 
 @dataclass(frozen=True, eq=False)
 class KnownLevel:
@@ -92,10 +95,6 @@ class KnownLevel:
 
 def _conjugate(blocks: Sequence[Blocks]) -> list[Blocks]:
     return [{key: block.conj() for key, block in site.items()} for site in blocks]
-
-
-EXTRAPOLATED = 3.0
-"""By what the change that is extrapolated is multiplied, to be as large as the error in most cases."""
 
 
 def estimated_error(certificate: Certificate, coarser: Certificate) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import operator
@@ -330,3 +331,22 @@ def _among(numbers: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.
     table = np.zeros(high - low + 1, dtype=bool)
     table[wanted[(wanted >= low) & (wanted <= high)] - low] = True
     return table[numbers - low]
+
+
+@functools.lru_cache(maxsize=8)
+def space(sites: tuple[Site, ...], charge: int | None) -> Space:
+    """Return the space of a charge sector, remembering the last few: a basis is not made only to be counted.
+
+    Parameters
+    ----------
+    sites : tuple of Site
+        The chain.
+    charge : int or None
+        Total charge; ``None`` takes the whole space.
+
+    Examples
+    --------
+    >>> space((nh.Fermion(),) * 60, 30).dim
+    118264581564861424
+    """
+    return Space(sites, charge)
