@@ -2,8 +2,7 @@
 Long range, and a drive
 =======================
 
-A particle in a chain that loses it at its ends: with hopping to neighbours, with hopping that falls off as 1/r², and,
-without loss, with hopping on even and odd bonds in turns, which is a circuit.
+A particle that is lost at both ends, with hopping to neighbours and as 1/r²; without loss, driven on bonds in turns.
 """
 
 import matplotlib.pyplot as plt
@@ -34,7 +33,8 @@ class Driven(nh.FloquetModel):
 middle = ["down"] * 20 + ["up"] + ["down"] * 20
 exact, circuit = (way(dt=1, t_max=15, initial=middle) for way in (algorithms.ExactEvolution, algorithms.NHTEBD))
 _, panels = plt.subplots(1, 3, figsize=(9, 3), layout="constrained")
-for axes, model in zip(panels, (Hopping(L=41), Hopping(L=41, reach=41), Driven(L=41)), strict=True):
-    run = nh.Simulation(model, circuit if isinstance(model, Driven) else exact, {"sz": observables.Magnetization()})
-    plots.heat_map((run.run()["sz"] + 0.5).rename("density").drop_attrs(), ax=axes, vmin=0, vmax=0.5)
+chains = {"to neighbours": Hopping(L=41), "as 1/r²": Hopping(L=41, reach=41), "driven": Driven(L=41)}
+for axes, (title, model) in zip(panels, chains.items(), strict=True):
+    run = nh.Simulation(model, circuit if title == "driven" else exact, {"sz": observables.Magnetization()}).run()
+    plots.heat_map((run["sz"] + 0.5).rename("density").drop_attrs(deep=False), ax=axes, vmax=0.5).set(title=title)
 plt.show()

@@ -36,5 +36,5 @@ for ring, colour in ((True, "#0072B2"), (False, "#D55E00")):
 left.legend(frameon=False)
 quench = algorithms.NHTEBD(dt=0.1, t_max=6, every=2, max_bond=24, initial=["0"] * 5 + ["1"] * 4 + ["0"] * 7)
 data = nh.Simulation(Bosons(L=16, charge=4), quench, {"density": observables.Expectation(operator="n")}).run()
-plots.heat_map(data["density"].real, ax=right)
+plots.heat_map(data["density"].real.assign_attrs(long_name="density"), ax=right)
 plt.show()
