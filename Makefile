@@ -47,11 +47,14 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): setup.cfg pyproject.toml
+# The versions of requirements.lock, so that a new one of any package is tried on purpose: by `make lock`.
+VERSIONS = $(VENV)/versions.txt
+$(STAMP): setup.cfg pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "mpsnh needs Python >= 3.11; set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	grep == requirements.lock | tr -d '\\' > $(VERSIONS)
+	$(BIN)/python -m pip install --quiet --constraint $(VERSIONS) --editable '.[dev]'
 	touch $@
 
 reproduce: $(STAMP)
@@ -88,7 +91,7 @@ wheel: $(STAMP)
 # What the site needs is installed when it is built; it asks the network for the inventories of other sites, and does without.
 DOCS_STAMP = $(VENV)/.installed-docs
 $(DOCS_STAMP): $(STAMP) setup.cfg
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --constraint $(VERSIONS) --editable '.[docs]'
 	touch $@
 
 docs: $(DOCS_STAMP)

@@ -35,8 +35,8 @@ ON_BLOCKS = frozenset((_STRUCTURE + _FACTORS + _GAUGES).split())
 
 # These move the gauge of a state to measure it, and leave it the same state.
 _MEASURING = """
-    compute_local_expectation_canonical correlation entropy local_expectation_canonical magnetization
-    partial_trace_to_dense_canonical schmidt_gap schmidt_values singular_values
+    compute_local_expectation_canonical compute_partial_traces_canonical correlation entropy local_expectation_canonical
+    magnetization partial_trace_canonical partial_trace_to_dense_canonical schmidt_gap schmidt_values singular_values
 """
 _SUMS = "__add__ __iadd__ __sub__ __isub__ __matmul__"
 _WITH_ANOTHER = f"add_MPS add_MPS_ combine distance distance_normalized expec fit fit_ make_overlap {_SUMS}"

@@ -35,7 +35,7 @@ BROKEN = """
     isometrize isometrize_ item local_expectation new norm_gloop_expand pair_simplify partial_trace ptr
     replace_with_identity select_path unitize unitize_
 """
-"""Methods that quimb itself refuses on any such state, or can't do without other packages."""
+"""Methods that some quimb itself refuses on any such state, or can't do without other packages."""
 
 
 def bond(s: Any, j: int) -> str:
@@ -70,6 +70,7 @@ WITH_ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...] | dict[str, Any]]] = {
     "combine": lambda s: (s.H,),
     "compress_between": lambda s: ("I1", "I2"),
     "compress_site": lambda s: (1,),
+    "compute_block_environments": lambda s: ([(0, 2), (1, 2)],),
     "compute_hierarchical_grouping": lambda s: (2,),
     "compute_local_expectation": lambda s: (TERMS,),
     "compute_local_expectation_canonical": lambda s: (TERMS,),
@@ -81,6 +82,11 @@ WITH_ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...] | dict[str, Any]]] = {
     "compute_local_expectation_sloop_expand": lambda s: (TERMS,),
     "compute_local_expectation_tn": lambda s: (TERMS, 8, "greedy"),
     "compute_local_expectation_via_envs": lambda s: (TERMS,),
+    "compute_partial_traces": lambda s: ([(0,), (1, 2)],),
+    "compute_partial_traces_canonical": lambda s: ([(0,), (1, 2)],),
+    "compute_partial_traces_cluster": lambda s: ([(0,), (1, 2)],),
+    "compute_partial_traces_exact": lambda s: ([(0,), (1, 2)],),
+    "compute_partial_traces_via_envs": lambda s: ([(0,), (1, 2)],),
     "compute_reduced_factor": lambda s: ("left", [bond(s, 0)], ["k1", bond(s, 1)]),
     "contract_around": lambda s: ("I1",),
     "contract_around_": lambda s: ("I1",),
@@ -111,6 +117,7 @@ WITH_ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...] | dict[str, Any]]] = {
     "from_TN": lambda s: (s,),
     "from_dense": lambda s: (np.arange(24.0), [2, 2, 3, 2]),
     "from_fill_fn": lambda s: (np.ones, 4, 2),
+    "from_product": lambda s: ([np.array([0.6, 0.8j])] * 2,),
     "gate": lambda s: {"G": PAIR, "where": (0, 1), "contract": "swap+split"},
     "gate_": lambda s: {"G": TILT, "where": 0, "contract": True},
     "gate_fit_local_": lambda s: (PAIR, (0, 1)),
@@ -140,6 +147,7 @@ WITH_ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...] | dict[str, Any]]] = {
     "gauge_simple_insert": lambda s: ({bond(s, 1): np.linspace(1, 2, s.bond_size(1, 2))},),
     "gauge_simple_temp": lambda s: ({},),
     "gen_all_paths_between_tids": lambda s: (0, 3),
+    "gen_block_environments": lambda s: ([(0, 2), (1, 2)],),
     "gen_inds_connected": lambda s: (2,),
     "gen_inds_from_coos": lambda s: ([0, 1],),
     "gen_patches": lambda s: (2,),
@@ -159,6 +167,8 @@ WITH_ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...] | dict[str, Any]]] = {
     "insert_gauge": lambda s: (np.eye(s.bond_size(1, 2)) + 0.1, "I1", "I2"),
     "insert_operator": lambda s: (np.eye(s.bond_size(1, 2)) + 0.1, "I1", "I2"),
     "insert_operator_": lambda s: (np.eye(s.bond_size(1, 2)) + 0.1, "I1", "I2"),
+    "insert_projectors_between_regions": lambda s: (["I1"], ["I2"], np.eye(s.bond_size(1, 2)), np.eye(s.bond_size(1, 2))),
+    "insert_projectors_between_regions_": lambda s: (["I1"], ["I2"], np.eye(s.bond_size(1, 2)), np.eye(s.bond_size(1, 2))),
     "isel": lambda s: ({"k0": 1},),
     "isel_": lambda s: ({"k0": 1},),
     "left_canonize_site": lambda s: (1,),
@@ -185,6 +195,7 @@ WITH_ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...] | dict[str, Any]]] = {
     "normalize_simple": lambda s: ({},),
     "overlap": lambda s: (2j * s,),
     "partial_trace": lambda s: ([1],),
+    "partial_trace_canonical": lambda s: ([1],),
     "partial_trace_cluster": lambda s: ([1],),
     "partial_trace_compress": lambda s: ([0], [2]),
     "partial_trace_exact": lambda s: ([1],),
@@ -277,6 +288,14 @@ WITH_ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...] | dict[str, Any]]] = {
     "__ior__": lambda s: (qtn.Tensor(2.0),),
 }
 """Positional or keyword arguments; of the methods that are not here, none."""
+
+REFUSALS = (ValueError, TypeError, KeyError, AttributeError, ImportError)
+"""How quimb refuses what it cannot do."""
+
+
+def unknown(name: str, error: Exception) -> bool:
+    """Tell whether an error says that a method takes arguments that are not here, as one of a newer quimb may."""
+    return name not in WITH_ARGUMENTS and isinstance(error, TypeError) and "missing" in str(error)
 
 
 def call(s: Any, name: str) -> Any:
