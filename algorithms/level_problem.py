@@ -56,6 +56,21 @@ class Level:
     energy: complex
     residual: float
 
+    def residual_at(self, energy: complex) -> float:
+        """Return ‖(H - E)ψ‖, whose part along ψ is ⟨H⟩ - E.
+
+        Parameters
+        ----------
+        energy : complex
+            E.
+
+        Examples
+        --------
+        >>> Level((), None, energy=0.25 + 0j, residual=3.0).residual_at(4.25)
+        5.0
+        """
+        return math.hypot(self.residual, abs(self.energy - energy))
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -208,36 +223,36 @@ class LevelProblem:
         state = BlockState.canonical(blocks, self.space.charges)
         return state.view(), state.log_norm
 
-    def certificate(self, level: Level, left: Sequence[Blocks]) -> Certificate:
+    def certificate(self, level: Level, left: Level) -> Certificate:
         """Say what is known of a level with a right and a left vector of the operator.
 
         Parameters
         ----------
         level : Level
             With the right vector.
-        left : sequence of dict
-            The blocks of the left one, of unit norm; those of the right one if the operator is Hermitian.
+        left : Level
+            Of the adjoint, with the left vector; the same one if the operator is Hermitian.
         """
-        energy, bra = level.energy, self.state(left)
-        overlap = 1.0 + 0j if self.hermitian else level.state.overlap(bra)
+        energy = level.energy
+        overlap = 1.0 + 0j if self.hermitian else level.state.overlap(left.state)
         if self.hermitian:
             error, residuals = level.residual + cast(ImaginaryGauge, self.gauge).mismatch, (level.residual,) * 2
         else:
-            both = matrix_element(self.operator, level.blocks, left)
+            both = matrix_element(self.operator, level.blocks, left.blocks)
             known = abs(overlap) > ORTHOGONAL and abs(both) <= (1 + NEARLY * ROUNDING) * self.bound * abs(overlap)
             energy = both / overlap if known else energy  # else it would be outside of the spectrum
-            residuals = _residuals(self.mpo, level.state, bra, energy)
+            residuals = level.residual_at(energy), left.residual_at(energy.conjugate())
             overlap = overlap if known else 0j
             error = max(residuals) / abs(overlap) if known else math.inf
         error += ROUNDING * self.bound / abs(overlap) if overlap else 0.0
         inner = (residuals[0] + ROUNDING * self.bound, residuals[1] + ROUNDING * self.bound)
-        kets, bras, log_scale = level.blocks, left, 0.0
+        kets, bras, log_scale = level.blocks, left.blocks, 0.0
         if self.gauge is not None and self.gauge.potential.any():
             (kets, ket_log), (bras, bra_log) = self._scaled(kets, 1), self._scaled(bras, -1)
             log_scale = ket_log + bra_log
         right, bra = self.state(kets), self.state(bras)
         if kets is not level.blocks:
-            residuals = _residuals(self.plain, right, bra, energy)
+            residuals = residual(self.plain, right, energy), residual(self.plain.dag(), bra, energy.conjugate())
         known = bool(overlap) and log_scale - math.log(abs(overlap)) < LARGEST_LOG
         condition = math.exp(log_scale) / abs(overlap) if known else math.inf
         scaled = self.state(bras, math.exp(log_scale) / overlap.conjugate()) if known else None
@@ -256,10 +271,6 @@ class LevelProblem:
             scaled.append({(q, c): block * factors[states[c]][:, None] for (q, c), block in block_of.items()})
         canonical, log_norm = self._canonical(scaled)
         return canonical, log_scale + log_norm
-
-
-def _residuals(mpo: MPO, right: MPS, left: MPS, energy: complex) -> tuple[float, float]:
-    return residual(mpo, right, energy), residual(mpo.dag(), left, energy.conjugate())
 
 
 def _gauged(gauge: ImaginaryGauge, plain: MPO, sites: Sequence[Site]) -> MPO:

@@ -29,7 +29,10 @@ SEEN = 40
 """Dimension of the Krylov space in which a level is picked, if it need not be the lowest one of a Hermitian matrix."""
 
 EARLY, LATE = 1e-4, 1e-10
-"""Residual of a local problem, relative to its largest Ritz value, that is small enough in early and late sweeps."""
+"""Residual of a local problem, relative to its largest Ritz value, that is small enough in early and in last sweeps."""
+
+SHARE = 0.03
+"""The same relative to what the last sweep truncated: a smaller one is lost when the bond is cut."""
 
 ALIKE = 1e-9
 """Difference of levels, relative to the largest Ritz value, up to which they count as equal when one is picked."""
@@ -127,7 +130,7 @@ class LevelSearch:
     sweeps : int
         Most sweeps, there and back, after the rough ones.
     accuracy : float
-        Change of the level by one sweep with which a search ends.
+        Change of the level by one sweep with which a search ends, unless truncation changes it more.
     shifts : sequence of Shift
         Terms that move known levels out of the way; those of a Hermitian operator are Hermitian.
 
@@ -176,9 +179,13 @@ class LevelSearch:
             keeps = self.hermitian and choice is lowest  # which then never rises
             local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge, rng)
             local.least = 0 if settled or keeps else SEEN
+            if settled:
+                truncated = np.sqrt(state.discarded) if number > first else 1.0
+                local.tolerance = float(np.clip(SHARE * truncated, LATE, EARLY))
             state.sweep(local, grown, self.cutoff, mixing)
             values.append(local.value)
-            if settled and abs(values[-1] - values[-3]) <= self.accuracy:  # the ways there and back may end apart
+            # the ways there and back may end apart; what is truncated changes the level each time
+            if settled and abs(values[-1] - values[-3]) <= max(self.accuracy, state.discarded * abs(local.value)):
                 break
         return state.blocks()
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.algorithms.grown_state import can_grow, grown
+from mpsnh.algorithms.grown_state import can_grow, coarse_bond, grown
 from mpsnh.algorithms.known_levels import FAR, KnownLevel, compared, estimated_error, joint_errors, multiplicities
 from mpsnh.algorithms.level_evidence import evidence
 from mpsnh.algorithms.level_problem import ROUNDING, Certificate, Level, LevelProblem, first_of
@@ -221,8 +221,8 @@ class NHDMRG(Algorithm[Spectrum]):
             else:
                 levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
         best = first_of(levels, choice, self.tolerance)
-        left = best.blocks if problem.hermitian else self._left(model, problem, best, known, shifts, grows)
-        certificate, bra = problem.certificate(best, left), problem.state(left)
+        left = best if problem.hermitian else self._left(model, problem, best, known, shifts, grows)
+        certificate, bra = problem.certificate(best, left), left.state
         overlap = 1.0 if problem.hermitian else best.state.overlap(bra)
         # an error that says nothing must not make all levels one
         same, others = compared(levels, best, min(certificate.error, self.tolerance))
@@ -234,17 +234,15 @@ class NHDMRG(Algorithm[Spectrum]):
             best, bra, overlap if certificate.left else 0.0, certificate, same, others, estimate, unsettled
         )
 
-    def _coarser(
-        self, problem: LevelProblem, best: Level, left: Sequence[Blocks], shifts: Sequence[Shift]
-    ) -> Certificate:
+    def _coarser(self, problem: LevelProblem, best: Level, left: Level, shifts: Sequence[Shift]) -> Certificate:
         """Return what a level becomes with bonds of half the dimension."""
         bond, rng = max(1, best.state.max_bond() // 2), np.random.default_rng(self.seed)
         search = replace(self._search(problem, shifts), max_bond=bond, sweeps=1)
         level = problem.level(search.run(best.blocks, followed, rng, rough=False))
         if problem.hermitian:
-            return problem.certificate(level, level.blocks)
+            return problem.certificate(level, level)
         turned = replace(search, operator=problem.adjoint.operator, shifts=[shift.dag() for shift in shifts])
-        return problem.certificate(level, turned.run(left, followed, rng, rough=False))
+        return problem.certificate(level, problem.adjoint.level(turned.run(left.blocks, followed, rng, rough=False)))
 
     def _left(
         self,
@@ -254,7 +252,7 @@ class NHDMRG(Algorithm[Spectrum]):
         known: Sequence[KnownLevel],
         shifts: Sequence[Shift],
         grows: bool,
-    ) -> Sequence[Blocks]:
+    ) -> Level:
         """Find the left vector of a level, as a right one of the adjoint near the conjugate of the level."""
         adjoint, rng, target = problem.adjoint, np.random.default_rng(self.seed), best.energy.conjugate()
         turned = [shift.dag() for shift in shifts]
@@ -262,7 +260,7 @@ class NHDMRG(Algorithm[Spectrum]):
             against = [(one.left, one.level.state) for one in known]
             other = self._followed(adjoint, grown(model, self.max_bond, rng, left=True, without=against).blocks, turned)
             if abs(other.energy - target) <= max(self.tolerance, other.residual, best.residual):
-                return other.blocks
+                return other
         left = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
         # of a degenerate level it may be one that is orthogonal to the right vector, and is moved away
         for _ in range(self.starts):
@@ -274,7 +272,7 @@ class NHDMRG(Algorithm[Spectrum]):
             if not alike or abs(other.state.overlap(best.state)) <= abs(left.state.overlap(best.state)):
                 break
             left = other
-        return left.blocks
+        return left
 
     def _far(self, problem: LevelProblem) -> complex:
         """Return by how much known levels are moved, beyond all others in the direction that is not wanted."""
@@ -287,12 +285,13 @@ class NHDMRG(Algorithm[Spectrum]):
             self._search(problem, shifts),
             problem.level(BlockState.canonical(start, problem.space.charges).view()),
         )
-        for sweeps in (1, self.sweeps):
-            blocks = replace(search, sweeps=sweeps).run(best.blocks, followed, np.random.default_rng(), rough=False)
-            polished = problem.level(blocks)
-            if polished.residual >= best.residual:
+        for bond, sweeps in ((coarse_bond(self.max_bond), 1), (self.max_bond, self.sweeps)):
+            search = replace(search, max_bond=bond, sweeps=sweeps)
+            polished = problem.level(search.run(best.blocks, followed, np.random.default_rng(), rough=False))
+            if polished.residual < best.residual:
+                best = polished
+            elif bond == self.max_bond:
                 break
-            best = polished
         return best
 
     def _choice(self, problem: LevelProblem) -> Choice:
