@@ -186,7 +186,10 @@ STATES = {
         lambda: evolved(lambda: UP),
         "initial is a function of (), but it must take the model: lambda model: state",
     ),
-    "too few names": (lambda: evolved(["up", "down"]), "number of states = 2, but it must be 4, one a site"),
+    "too few names": (
+        lambda: evolved(["up", "down"]),
+        "number of names in initial = 2, but it must be L = 4, one a site",
+    ),
     "an operator by name": (
         lambda: UP.expect("Sz"),
         "op is 'Sz', but it must be an OpSum, such as OpSum([(1.0, 'Sz', 0)])",
