@@ -271,8 +271,8 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
     places = list(itertools.product(*(range(lines.sizes[dim]) for dim in others)))
     named = set(np.linspace(0, len(places) - 1, min(len(places), LEGEND_ENTRIES)).round().astype(int).tolist())
     colours = mpl.colormaps["viridis"](0.85 * np.linspace(0, 1, max(2, len(places))))
-    scale = float(np.nanmax(np.abs(lines["mean"].values))) or 1.0
-    drawn = set[bytes]()
+    sizes, drawn = np.abs(lines["mean"].values), set[bytes]()
+    scale = float(sizes[np.isfinite(sizes)].max(initial=0.0)) or 1.0
     for k, place in enumerate(places):
         line = lines.isel(dict(zip(others, place, strict=True)))
         there = line["mean"].notnull().values

@@ -294,6 +294,26 @@ def test_a_mistake_ends_in_a_sentence(mistake):
     assert "\n" not in str(caught.value)
 
 
+def test_warnings_show_the_line_that_called():
+    evolution = algorithms.NHTEBD(dt=0.1, t_max=2.0, max_bond=2)
+    deep = nh.Simulation(models.NonHermitianXXZ(L=8), evolution, {"sz": observables.Magnetization()})
+    with pytest.warns(RuntimeWarning, match="truncation may have changed local values") as said:
+        deep.run()
+    assert {warning.filename for warning in said} == {__file__}
+    never = made(nh.Observable, measures=nh.Spectrum, __call__=lambda self, record, model: np.nan)
+    with pytest.warns(UserWarning, match="1 point failed") as said:
+        nh.sweep(
+            lambda h: nh.Simulation(
+                models.NonHermitianXXZ(L=4, h=h),
+                algorithms.ExactDiag(),
+                {"x": observables.GrowthRate() if h else never()},
+            ),
+            {"h": [0.0, 1.0]},
+            progress=False,
+        )
+    assert {warning.filename for warning in said} == {__file__}
+
+
 # -------------------------------------------------------------------------------------- what is natural works
 
 
