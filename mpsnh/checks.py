@@ -241,6 +241,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     Examples
     --------
     >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
     ...     warn("a small cutoff")
     >>> [str(one.message) for one in said]
     ['a small cutoff']

@@ -188,7 +188,7 @@ def averaged(
 def _require_some(values: xr.DataArray) -> None:
     if not bool(values.notnull().any()):
         raise ValueError(
-            f"no value of {values.name} is there to draw: nothing is finished yet, or all failed, as `mpsnh status` says"
+            f"no value of {values.name} is there to draw: nothing is finished yet, or all failed (mpsnh status)"
         )
 
 

@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from mpsnh.language.opsum import Factor, OpSum, Term
 from mpsnh.language.site import Site
 from mpsnh.operators.compression import compressed
+from mpsnh.operators.configurations import space
 from mpsnh.operators.localise import LocalTerm, localise, product_matrix
-from mpsnh.operators.sector import LEAK, joint_charges
+from mpsnh.operators.sector import LEAK, joint_charges, sector
 
 Array = NDArray[Any]
+
+FEW = 2**14
+"""Configurations up to which it is the matrix that tells whether an operator leads out of a sector."""
 
 SMALL = 256
 """Dimension of a few sites up to which terms on them are added up as a matrix."""
@@ -183,7 +187,7 @@ def _squares(tensors: Sequence[Array]) -> Array:
 
 
 def require_conserved(op: OpSum, sites: Sequence[Site], charge: int) -> None:
-    """Raise if an operator changes the charge by more than rounding, naming a term that does.
+    """Raise if an operator leads out of a charge sector by more than rounding, naming a term that does.
 
     Parameters
     ----------
@@ -192,7 +196,7 @@ def require_conserved(op: OpSum, sites: Sequence[Site], charge: int) -> None:
     sites : sequence of Site
         The chain.
     charge : int
-        That of the model, for the message.
+        That of the sector; in large ones no other charge may change either, as matrix-product states need it.
 
     Raises
     ------
@@ -211,17 +215,32 @@ def require_conserved(op: OpSum, sites: Sequence[Site], charge: int) -> None:
     groups: dict[tuple[int, ...], list[LocalTerm]] = {}
     for k in _changing(tuple(local.term.factors for local in terms), tuple(sites)):
         groups.setdefault(tuple(terms[k].matrices), []).append(terms[k])
-    suspects = [group[0].term for where, group in groups.items() if not _cancel(group, [sites[j] for j in where])]
-    if not suspects:
-        return
-    from mpsnh.operators.mpo import MPO  # whose quimb exact methods need not wait for
-
-    try:  # it may be that terms on other sites cancel these
-        ChargedMPO.of(MPO.from_opsum(op, sites).site_tensors(), [site.charges for site in sites])
-    except ValueError:
+    suspects = [
+        OpSum([local.term for local in group])
+        for where, group in groups.items()
+        if not _cancel(group, [sites[j] for j in where])
+    ]
+    # terms on other sites may cancel these, or no configuration has what they act on
+    if suspects and _leads_out(op, sites, charge):
+        guilty = next((sum_ for sum_ in suspects if _leads_out(sum_, sites, charge)), suspects[0])
         raise ValueError(
-            f"the term {suspects[0]} does not conserve the charge {charge}; use charge=None for the whole space"
-        ) from None
+            f"the term {guilty.terms[0]} does not conserve the charge {charge}; use charge=None for the whole space"
+        )
+
+
+def _leads_out(op: OpSum, sites: Sequence[Site], charge: int) -> bool:
+    """Tell whether an operator leads out of a sector; of a large one, whether it changes any charge."""
+    few = space(tuple(sites), charge).dim <= FEW
+    try:
+        if few:
+            sector(tuple(sites), charge).operator(op)
+        else:
+            from mpsnh.operators.mpo import MPO  # whose quimb exact methods need not wait for
+
+            ChargedMPO.of(MPO.from_opsum(op, sites).site_tensors(), [site.charges for site in sites])
+    except ValueError:
+        return True
+    return False
 
 
 @functools.lru_cache(maxsize=64)

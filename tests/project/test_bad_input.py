@@ -432,7 +432,7 @@ def test_operators_of_a_model(model, message, algorithm):
         (chain(charge=1), "charge = 1, but 4 sites of {Spin(0.5)} have: -4, -2, 0, 2, 4"),
         (
             chain(5),
-            "charge = 0, but 5 sites of {Spin(0.5)} have: -5, -3, -1, 1, 3, 5; the nearest is charge=1, and charge=None",
+            "charge = 0, but 5 sites of {Spin(0.5)} have: -5, -3, -1, 1, 3, 5; the nearest is charge=1, and",
         ),
         (chain(charge=6), "charge = 6, but 4 sites of {Spin(0.5)} have: -4, -2, 0, 2, 4"),
         (chain(20, charge=1), "charge = 1, but 20 sites of {Spin(0.5)} have: -20, -18, -16, -14, …, 14, 16, 18, 20"),
@@ -470,6 +470,17 @@ def test_a_term_that_changes_the_charge(algorithm):
 def test_terms_that_conserve_the_charge_together(op):
     data = simulation(Terms(L=4, op=op, charge=0), exact(), sz=observables.Magnetization()).run()
     np.testing.assert_allclose(data["sz"][-1], data["sz"][0], atol=1e-12)
+
+
+def test_a_sector_that_a_term_does_not_leave():
+    """All spins are down, whatever lowers one leads nowhere."""
+    lowering = nh.OpSum([(1, "Sm", 0), (0.5, "Sz", 1)])
+    data = simulation(Terms(L=4, op=lowering, charge=-4), algorithms.ExactDiag(), E=observables.Eigenvalues()).run()
+    np.testing.assert_allclose(data["E"], [-0.25])
+    with refused(ValueError, "the term 1 X_2 does not conserve the charge -4"):
+        simulation(Terms(L=4, op=lowering + (1, "X", 2), charge=-4), algorithms.ExactDiag())
+    with refused(ValueError, "the term 1 Sm_0 does not conserve the charge 0"):
+        simulation(Terms(L=20, op=lowering, charge=0), algorithms.ExactDiag(vectors="none"))
 
 
 @every_evolution
