@@ -1,4 +1,4 @@
-"""Refusals that name a parameter, its value and what is allowed, before any work starts."""
+"""Refusals that name a parameter, its value and what is allowed, before any work starts; warnings of the caller's line."""
 
 from __future__ import annotations
 
