@@ -1,4 +1,4 @@
-"""Refusals that name a parameter, its value and what is allowed, before any work starts; warnings of the caller's line."""
+"""Refusals before any work starts, which name a parameter, its value and what is allowed; warnings of the caller."""
 
 from __future__ import annotations
 
