@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from mpsnh.algorithms.block_path import BlockPath
 from mpsnh.base.clicks import ClickSnapshot
 from mpsnh.base.open_model import OpenModel
+from mpsnh.checks import warn
 from mpsnh.language.circuit import merged
 from mpsnh.language.site import Site
 from mpsnh.operators.bonds import bond_hamiltonians
@@ -90,10 +90,9 @@ class BlockPaths:
         """Tell whether all jumps change the charge by definite numbers; warn if states must be dense since not."""
         for number, jump in enumerate(self.jumps):
             if jump.change(self.sites) is None:
-                warnings.warn(
+                warn(
                     f"NHTEBD: jump {number} changes the charge by no definite number; tensors are dense",
                     RuntimeWarning,
-                    stacklevel=2,
                 )
                 return False
         return True
@@ -103,11 +102,10 @@ class BlockPaths:
         for number, jump in enumerate(self.jumps):
             twice = (np.linalg.norm(jump.matrix, 2) ** 2 * self.length) ** 2 / 2
             if twice > TWICE:
-                warnings.warn(
+                warn(
                     f"NHTEBD: jump {number} may click twice in a step of {self.length:g} with probability "
                     f"{min(1.0, twice):.2g}, above {TWICE:g}: use a smaller dt",
                     RuntimeWarning,
-                    stacklevel=2,
                 )
                 return
 

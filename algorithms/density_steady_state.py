@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from mpsnh.base.model import Model
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.snapshot import Snapshot, TruncatedSnapshot
-from mpsnh.checks import require
+from mpsnh.checks import require, warn
 from mpsnh.operators.mpo import MPO, mpo
 from mpsnh.states.variance import residual
 
@@ -103,12 +102,11 @@ class DensitySteadyState(DensityTEBD):
         carry = super().advance(carry, t, dt, steps)
         carry.residual = self._residual(carry)
         if carry.residual > self.until and t + steps * dt > self.t_max - dt / 2:
-            warnings.warn(
+            warn(
                 f"DensitySteadyState: the residual is still {carry.residual:.1g} at t_max = {self.t_max:g}, above "
                 f"until = {self.until:g}; use a larger t_max, or if it does not fall a larger max_bond or a smaller "
                 "cutoff and dt",
                 RuntimeWarning,
-                stacklevel=4,
             )
         return carry
 

@@ -19,6 +19,7 @@ from mpsnh.base.snapshot import ExactSnapshot, Snapshot
 from mpsnh.checks import require, require_memory
 from mpsnh.linalg.nilpotent import TerminatingPropagator
 from mpsnh.linalg.propagator import Evolving, Propagator
+from mpsnh.operators.configurations import as_float, space
 from mpsnh.states.vector import ExactState
 
 
@@ -109,7 +110,8 @@ class ExactEvolution(TimeEvolution[Vector]):
     def bytes_needed(self, model: Model) -> float:
         if model.generator.period is not None:  # gates act on vectors of the whole space
             return 4 * 16 * float(np.prod([site.dim for site in model.sites], dtype=float))
-        return model.sector.matrix_bytes() + 8 * 16 * model.sector.dim  # and vectors to work with
+        basis = space(model.sites, model.charge)  # not made only to be counted
+        return basis.matrix_bytes() + 8 * 16 * as_float(basis.dim)  # and vectors to work with
 
     def paths(self, model: OpenModel) -> ExactPaths:
         """Return what trajectories of an open system need of this evolution.

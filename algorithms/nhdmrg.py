@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -24,7 +23,7 @@ from mpsnh.base.open_model import require_no_jumps
 from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.spectrum import Order, Spectrum
-from mpsnh.checks import require, require_memory
+from mpsnh.checks import require, require_memory, warn
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.linalg.ritz import Choice
 from mpsnh.operators.localise import norm_bound
@@ -328,12 +327,11 @@ class NHDMRG(Algorithm[Spectrum]):
             worst = int(np.argmax(errors > self.tolerance))
             of_it = certificates[worst]
             residuals = " and ".join(f"{number:.1g}" for number in of_it.residuals)
-            warnings.warn(
+            warn(
                 f"NHDMRG: the level {of_it.energy:.6g} is known to {errors[worst]:.1g} only, above tolerance = "
                 f"{self.tolerance:g} (residuals of the right and left vector {residuals}, condition number "
                 f"{of_it.condition:.3g}); use a larger max_bond or a smaller cutoff",
                 RuntimeWarning,
-                stacklevel=4,
             )
         lefts = [one.left for one in certificates if one.left is not None]
         first, growing = certificates[0], self.which == "growth" and not problem.hermitian

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from collections.abc import Iterator
 from typing import Literal, Self, cast
 
@@ -22,7 +21,7 @@ from mpsnh.base.records import Diagnostic
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.ring import GivenChain, closes, ladder
 from mpsnh.base.snapshot import NEVER, Snapshot, TruncatedSnapshot
-from mpsnh.checks import require, require_memory
+from mpsnh.checks import require, require_memory, warn
 from mpsnh.kernels.batched import cuda
 from mpsnh.language.circuit import ORDERS
 from mpsnh.language.generator import Hamiltonian
@@ -340,10 +339,9 @@ class NHTEBD(TimeEvolution["Sweep"]):
         if plan.conserves:
             return symmetric(state)
         if isinstance(state, SymmetricMPS):
-            warnings.warn(
+            warn(
                 "NHTEBD: the gates break the charge by which the state is stored; it goes on with dense tensors",
                 RuntimeWarning,
-                stacklevel=5,
             )
         return state.to_mps()
 

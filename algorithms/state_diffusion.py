@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ from mpsnh.base.model import Model
 from mpsnh.base.open_model import OpenModel
 from mpsnh.base.remembered import Remembered
 from mpsnh.base.snapshot import Snapshot
-from mpsnh.checks import require, require_memory
+from mpsnh.checks import require, require_memory, warn
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.linalg.propagator import Propagator
 from mpsnh.operators.jumps import between, charge_change
@@ -67,11 +66,10 @@ class Monitor:
         require_memory(self.sector.matrix_bytes() * (1 + len(jumps)), f"vectors and jumps of {model.L} sites")
         turning = max((float(abs(h).sum(axis=0).max()) for _, h in on_supports(hamiltonian, model.sites)), default=0.0)
         if turning * dt > FAST:
-            warnings.warn(
+            warn(
                 f"StateDiffusion: ‖h‖ dt may reach {turning * dt:.2g} for a part h of the Hamiltonian, above {FAST:g}, "
                 "where a step does not resolve how it turns what is measured: use a smaller dt",
                 RuntimeWarning,
-                stacklevel=2,
             )
         self._half: Propagator = propagator(Hamiltonian(hamiltonian), self.sector, 0.0, dt / 2)
         self._channels = []
@@ -81,11 +79,10 @@ class Monitor:
             matrix = between(jump, self.sector, self.sector)
             rate = float(abs(matrix.conj().T @ matrix).sum(axis=0).max())
             if rate * dt > COARSE:
-                warnings.warn(
+                warn(
                     f"StateDiffusion: ‖L‖² dt may reach {rate * dt:.2g} for jump {number}, above {COARSE:g}, where "
                     "errors are no longer of second order: use a smaller dt",
                     RuntimeWarning,
-                    stacklevel=2,
                 )
             self._channels.append(_channel(matrix, dt / 2))
         self.order = [*range(len(jumps)), *reversed(range(len(jumps)))]

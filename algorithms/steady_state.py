@@ -22,6 +22,7 @@ from mpsnh.linalg.filter.spectrum import filter_spectrum
 from mpsnh.linalg.filter.vectors import right_and_left
 from mpsnh.linalg.matrix import Matrix
 from mpsnh.linalg.subspace import growing_levels
+from mpsnh.operators.configurations import as_float, space
 
 SMALL = 1000
 """Largest dimension at which dense diagonalisation of a real matrix is tried first."""
@@ -112,16 +113,16 @@ class SteadyState(Diagonalisation):
         model.check()
         if model.generator.period is not None:
             raise ValueError(f"SteadyState needs the sparse matrix of a Hamiltonian, not {model!r}: use ExactDiag")
-        dim = model.sector.dim
+        dim = space(model.sites, model.charge).dim  # a basis is not made only to be counted
         require(self.k <= dim, "k", self.k, f"at most the dimension of the sector, {dim}")
         require_memory(self.bytes_needed(model), f"finding levels of a matrix of dimension {dim}")
 
     @override
     def bytes_needed(self, model: Model) -> float:
-        dim = model.sector.dim
-        if dim <= SMALL:
+        basis = space(model.sites, model.charge)
+        if basis.dim <= SMALL:
             return self._dense.bytes_needed(model)
-        return model.sector.matrix_bytes() + 6 * 16.0 * dim * (self.k + 16)  # and six blocks
+        return basis.matrix_bytes() + 6 * 16 * as_float(basis.dim) * (self.k + 16)  # and six blocks
 
     @override
     def spectrum(self, model: Model, matrix: Matrix) -> Spectrum:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from mpsnh.base.model import Model
 from mpsnh.base.snapshot import NEVER, Snapshot
+from mpsnh.checks import warn
 from mpsnh.operators.steps import Steps
 from mpsnh.states.doubled import DoubledSteps
 from mpsnh.states.mps import MPS
@@ -86,11 +86,10 @@ def trusted(name: str, since: float, noise: float, tolerance: float, now: tuple[
     """
     if noise <= tolerance or since != NEVER:
         return since
-    warnings.warn(
+    warn(
         f"{name}: truncation may have changed local values by {noise:.1g}, above tolerance = {tolerance:g}, "
         f"at t = {now[1]:g}; use a larger max_bond, a smaller cutoff or a shorter time",
         RuntimeWarning,
-        stacklevel=5,
     )
     return now[0]
 

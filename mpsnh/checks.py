@@ -1,4 +1,4 @@
-"""Refusals that name a parameter, its value and what is allowed, before any work starts."""
+"""Refusals before any work starts, which name a parameter, its value and what is allowed; warnings of the caller."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import difflib
 import functools
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -93,6 +94,15 @@ def described(value: object) -> str:
     return text if len(text) < 80 and "\n" not in text else f"a {type(value).__name__}"
 
 
+ALSO_CALLED = {
+    "L": ("n", "length", "size", "n_sites", "num_sites"),
+    "max_bond": ("chi", "chi_max", "bond_dim", "bond_dimension", "max_bond_dim", "maxdim", "max_dim", "m"),
+    "t_max": ("t", "time", "total_time", "t_final", "t_end", "tf"),
+    "boundary": ("bc", "pbc", "obc", "ring", "periodic", "open", "cyclic", "boundary_conditions"),
+}
+"""What other programs and papers call parameters, in small letters."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint at the known name that is most like an unknown one, to go on with in a message.
 
@@ -105,12 +115,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> did_you_mean("sz", ["Sz", "Sp"]), did_you_mean("Q", ["Sz", "Sp"])
-    (" (did you mean 'Sz'?)", '')
+    >>> did_you_mean("sz", ["Sz", "Sp"]), did_you_mean("chi", ["dt", "max_bond"]), did_you_mean("Q", ["Sz", "Sp"])
+    (" (did you mean 'Sz'?)", " (did you mean 'max_bond'?)", '')
     """
     lower = {other.lower(): other for other in known}
-    close = difflib.get_close_matches(name.lower(), lower, n=1)
-    return f" (did you mean {lower[close[0]]!r}?)" if close else ""
+    others = [ours for ours in lower.values() if name.lower() in ALSO_CALLED.get(ours, ())]
+    close = others or [lower[each] for each in difflib.get_close_matches(name.lower(), lower, n=1)]
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def require_method(cls: type, name: str, *arguments: str, otherwise: str = "") -> None:
@@ -215,3 +226,27 @@ def say(text: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(printable(text) + "\n")
         sys.stderr.flush()
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn with the line of whoever called mpsnh, however deep in it that is found out.
+
+    Parameters
+    ----------
+    message : str
+        What is said.
+    category : type of Warning
+        Of which kind it is.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     warn("a small cutoff")
+    >>> [str(one.message) for one in said]
+    ['a small cutoff']
+    """
+    frame, level = sys._getframe(1), 2  # `skip_file_prefixes` of Python 3.12 does the same
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "mpsnh":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

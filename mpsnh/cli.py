@@ -79,7 +79,7 @@ def reproduce(
     study: Annotated[_StudyName, typer.Argument(help="The paper.")],
     scale: Annotated[str, typer.Option(help="How large: quick, laptop or paper; brighi2025 has desk, too.")] = "quick",
     only: Annotated[list[str] | None, typer.Option(help="A figure, such as fig1a; may be repeated.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for figures and datasets.")] = Path("out"),
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for figures and datasets.")] = Path("out"),
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = os.cpu_count() or 1,
     seed: Annotated[int, typer.Option(min=0, help="Number of the first disorder realisation.")] = 0,
     scheduler: Annotated[
@@ -97,9 +97,11 @@ def reproduce(
 @app.command()
 def redraw(
     study: Annotated[_StudyName, typer.Argument(help="The paper.")],
-    folder: Annotated[Path, typer.Argument(help="Folder with the netCDF files that `mpsnh reproduce` has written.")],
+    folder: Annotated[
+        Path, typer.Argument(file_okay=False, help="Folder with the netCDF files that `mpsnh reproduce` has written.")
+    ],
     only: Annotated[list[str] | None, typer.Option(help="A figure, such as fig1a; may be repeated.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the pictures.")] = Path("out"),
 ) -> None:
     """Draw the figures of a paper, and print its tables, from the numbers of an earlier run: nothing is computed."""
     for path in importlib.import_module(f"mpsnh.studies.{study.value}").redraw(folder, only or (), out):

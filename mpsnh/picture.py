@@ -23,6 +23,9 @@ with extra("plot"):
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+KINDS = {"b": "truth", "i": "count", "u": "count"}
+"""What values are that became floats, by the kind of their type."""
+
 LEGEND_ENTRIES = 10
 """Lines that a legend names; of more lines it names some, evenly spaced."""
 
@@ -85,14 +88,14 @@ def opened(place: str | Path) -> Store:
     --------
     >>> opened("nothing/here.zarr")
     Traceback (most recent call last):
-    ValueError: nothing/here.zarr is no store of a sweep: there is nothing
+    ValueError: nothing/here.zarr is no store of a sweep: there is nothing; a sweep makes it when its first point ...
     """
     reason = "it has no grid of points"
     try:
         if Store(place).exists():
             return Store(place)
         if "://" not in str(place) and not Path(place).exists():
-            reason = "there is nothing"
+            reason = "there is nothing; a sweep makes it when its first point is finished"
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         reason = printable(f"{type(error).__name__}: {error}")
     raise ValueError(f"{place} is no store of a sweep: {reason}")
@@ -115,8 +118,13 @@ def _from_file(path: Path) -> xr.Dataset:
 
 
 def _as_floats(data: xr.Dataset) -> xr.Dataset:
-    """Return a dataset with room for NaN in all of its numbers."""
-    return data.map(lambda variable: variable.astype(float) if variable.dtype.kind in "biu" else variable, True)
+    """Return a dataset with room for NaN in all of its numbers, of which those that were none yet say so."""
+
+    def floats(variable: xr.DataArray) -> xr.DataArray:
+        kind = KINDS.get(variable.dtype.kind)
+        return variable if kind is None else variable.astype(float).assign_attrs(variable.attrs, kind=kind)
+
+    return data.assign({name: floats(variable) for name, variable in data.items()})
 
 
 def averaged(
@@ -171,11 +179,17 @@ def averaged(
     if values.dtype.kind == "c":
         parts = xr.concat([values.real, values.imag], xr.Variable("part", ["Re", "Im"]))
         values = parts.assign_attrs(values.attrs)
+    _require_some(values)
     lines = _mean(values, over)
-    if not int(lines["count"].max()):
-        raise ValueError(f"no value of {values.name} is there to draw")
     lines = lines.sortby([dim for dim in lines.dims if dim in lines.indexes and dim != "part"])
     return lines.transpose(..., against).assign_attrs(values.attrs, over=over or "", name=values.name)
+
+
+def _require_some(values: xr.DataArray) -> None:
+    if not bool(values.notnull().any()):
+        raise ValueError(
+            f"no value of {values.name} is there to draw: nothing is finished yet, or all failed (mpsnh status)"
+        )
 
 
 def _variable(data: xr.Dataset, name: str | None) -> xr.DataArray:
@@ -257,18 +271,24 @@ def draw(axes: Axes, lines: xr.Dataset, log: bool = False) -> None:
     places = list(itertools.product(*(range(lines.sizes[dim]) for dim in others)))
     named = set(np.linspace(0, len(places) - 1, min(len(places), LEGEND_ENTRIES)).round().astype(int).tolist())
     colours = mpl.colormaps["viridis"](0.85 * np.linspace(0, 1, max(2, len(places))))
+    sizes, drawn = np.abs(lines["mean"].values), set[bytes]()
+    scale = float(sizes[np.isfinite(sizes)].max(initial=0.0)) or 1.0
     for k, place in enumerate(places):
         line = lines.isel(dict(zip(others, place, strict=True)))
         there = line["mean"].notnull().values
         x, mean, error = (line[name].values[there] for name in (against, "mean", "error"))
         mean = np.where(mean > 0, mean, np.nan) if log else mean  # no line leads to where no point can be
         x = x if x.dtype.kind in "iuf" else x.astype(str)
+        fmt, seen = _format(x.dtype.kind, there.size), (np.round(line["mean"].values / scale, 6) + 0.0).tobytes()
+        if seen in drawn:  # a line that hides another one lets it through
+            fmt = fmt.replace("o", "x").replace("-", "--")
+        drawn.add(seen)
         label = ", ".join(_coordinate(str(dim), line[dim].values[()]) for dim in others)
         axes.errorbar(
             x,
             mean,
             np.nan_to_num(error) if np.any(np.isfinite(error)) else None,
-            fmt=_format(x.dtype.kind, there.size),
+            fmt=fmt,
             ms=3,
             lw=0.8,
             elinewidth=0.6,
@@ -357,6 +377,7 @@ def mapped(
     ['time', 'sz']
     """
     values = _part_of(_variable(data, variable), at or {})
+    _require_some(values)
     _require_known(over, values.dims, f"axis of {values.name}")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=COLUMN, layout="constrained")

@@ -208,6 +208,7 @@ def test_a_picture_of_many_lines_names_some():
     axes = picture(averaged(data, against="t")).axes[0]
     named = [text.get_text() for text in axes.get_legend().get_texts()]
     assert len(axes.containers) == 40
+    assert [bars.lines[0].get_linestyle() for bars in axes.containers[:2]] == ["-", "--"]  # neither hides the other
     assert (len(named), named[0], named[-1]) == (LEGEND_ENTRIES, "k = 0", "k = 39")
 
 
@@ -356,9 +357,17 @@ def test_ctrl_c_ends_a_command_with_what_it_was_at(tmp_path, monkeypatch):
         assert mpsnh("status", tmp_path, code=130).strip().endswith(said)
 
 
+@pytest.mark.parametrize("words", [["redraw", "ha2023", "."], ["reproduce", "ha2023"]])
+def test_pictures_go_to_a_folder(words, tmp_path):
+    (tmp_path / "file").write_text("text")
+    said = mpsnh(*words, "--out", tmp_path / "file", code=2)
+    assert "is a file" in " ".join(said.replace("│", "").split())
+
+
 def test_nothing_done_is_nothing_to_draw(tmp_path):
     Store(tmp_path / "s.zarr").create(Form.of({"x": ((), 1.0, {})}), Grid({"h": [1, 2], "seed": [0, 1]}, (1, 1)), {})
-    assert "no value of x is there to draw" in mpsnh("show", tmp_path / "s.zarr", code=2)
+    for more in ([], ["--map"]):
+        assert "x is there to draw: nothing is finished yet" in mpsnh("show", tmp_path / "s.zarr", *more, code=2)
     xr.Dataset({"name": "a text"}).to_netcdf(tmp_path / "text.nc", engine="h5netcdf")
     assert "no variable with numbers along an axis" in mpsnh("show", tmp_path / "text.nc", code=2)
 

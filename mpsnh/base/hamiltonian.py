@@ -13,6 +13,7 @@ from mpsnh.base.model import Model
 from mpsnh.checks import described, require_method
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.language.opsum import OpSum
+from mpsnh.operators.charged import require_conserved
 from mpsnh.operators.localise import LocalTerm, localise
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ class HamiltonianModel(Model):
 
     @cached_property
     def _local_terms(self) -> list[LocalTerm]:
-        return localise(self.generator.terms, self.sites)
+        terms = localise(self.generator.terms, self.sites)
+        if self.charge is not None:
+            require_conserved(self.generator.terms, self.sites, self.charge)
+        return terms
 
     def mpo(self, t: float = 0.0) -> MPO:
         """Return H at a time as a matrix-product operator of minimal bond dimension."""

@@ -220,6 +220,7 @@ def initial_state(initial: InitialState, model: Model) -> MPS:
     if isinstance(initial, str):
         return pattern(initial, model)
     if not callable(initial):
+        require(len(initial) == model.L, "number of names in initial", len(initial), f"L = {model.L}, one a site")
         return MPS.product(model.sites, initial)
     return fitted(initial(model), model)
 

@@ -115,7 +115,7 @@ def bond_hamiltonians(op: OpSum, sites: Sequence[Site]) -> list[Array]:
         else:
             raise ValueError(
                 f"term {term.term} spans sites {first} to {last}; gates on bonds need terms on one site "
-                "or on two neighbouring sites"
+                "or on two neighbouring sites; ExactEvolution (short chains) and NHDMRG (levels) take any"
             )
         for j in touched:
             bonds[j] += _dense(term, sites, j, j + 1) / len(touched)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,10 +12,20 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.language.opsum import Factor, OpSum, Term
+from mpsnh.language.site import Site
 from mpsnh.operators.compression import compressed
-from mpsnh.operators.sector import LEAK, joint_charges
+from mpsnh.operators.configurations import space
+from mpsnh.operators.localise import LocalTerm, localise, product_matrix
+from mpsnh.operators.sector import LEAK, joint_charges, sector
 
 Array = NDArray[Any]
+
+FEW = 2**14
+"""Configurations up to which it is the matrix that tells whether an operator leads out of a sector."""
+
+SMALL = 256
+"""Dimension of a few sites up to which terms on them are added up as a matrix."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,3 +184,92 @@ def _squares(tensors: Sequence[Array]) -> Array:
         environment = np.tensordot(w.conj(), half, ((0, 2, 3), (0, 2, 3)))
         environment = environment / (np.linalg.norm(environment) or 1.0)
     return np.asarray(environment.diagonal().real)
+
+
+def require_conserved(op: OpSum, sites: Sequence[Site], charge: int) -> None:
+    """Raise if an operator leads out of a charge sector by more than rounding, naming a term that does.
+
+    Parameters
+    ----------
+    op : OpSum
+        The operator. Terms may change the charge one by one and conserve it in their sum, as Sx Sx + Sy Sy does.
+    sites : sequence of Site
+        The chain.
+    charge : int
+        That of the sector; in large ones no other charge may change either, as matrix-product states need it.
+
+    Raises
+    ------
+    ValueError
+        Naming the term.
+
+    Examples
+    --------
+    >>> both = nh.OpSum([(1.0, "Sx", 0, "Sx", 1), (1.0, "Sy", 0, "Sy", 1)])
+    >>> require_conserved(both, [nh.Spin(0.5)] * 2, 0)
+    >>> require_conserved(both + (0.3, "X", 1), [nh.Spin(0.5)] * 2, 0)
+    Traceback (most recent call last):
+    ValueError: the term 0.3 X_1 does not conserve the charge 0; use charge=None for the whole space
+    """
+    terms = localise(op, sites)
+    groups: dict[tuple[int, ...], list[LocalTerm]] = {}
+    for k in _changing(tuple(local.term.factors for local in terms), tuple(sites)):
+        groups.setdefault(tuple(terms[k].matrices), []).append(terms[k])
+    suspects = [
+        OpSum([local.term for local in group])
+        for where, group in groups.items()
+        if not _cancel(group, [sites[j] for j in where])
+    ]
+    # terms on other sites may cancel these, or no configuration has what they act on
+    if suspects and _leads_out(op, sites, charge):
+        guilty = next((sum_ for sum_ in suspects if _leads_out(sum_, sites, charge)), suspects[0])
+        raise ValueError(
+            f"the term {guilty.terms[0]} does not conserve the charge {charge}; use charge=None for the whole space"
+        )
+
+
+def _leads_out(op: OpSum, sites: Sequence[Site], charge: int) -> bool:
+    """Tell whether an operator leads out of a sector; of a large one, whether it changes any charge."""
+    few = space(tuple(sites), charge).dim <= FEW
+    try:
+        if few:
+            sector(tuple(sites), charge).operator(op)
+        else:
+            from mpsnh.operators.mpo import MPO  # whose quimb exact methods need not wait for
+
+            ChargedMPO.of(MPO.from_opsum(op, sites).site_tensors(), [site.charges for site in sites])
+    except ValueError:
+        return True
+    return False
+
+
+@functools.lru_cache(maxsize=64)
+def _changing(products: tuple[tuple[Factor, ...], ...], sites: tuple[Site, ...]) -> list[int]:
+    """Return which products change the charge, taken one by one; realisations of a model share them."""
+    terms = localise(OpSum([Term(1.0, factors) for factors in products]), sites)
+    changes = [
+        itertools.product(*(_changes(sites[j], names) for j, names in local.matrices.items())) for local in terms
+    ]
+    return [k for k, combined in enumerate(changes) if any(map(sum, combined))]
+
+
+@functools.lru_cache(maxsize=4096)
+def _changes(site: Site, names: tuple[str, ...]) -> frozenset[int]:
+    """Return by how much a product of operators of one site changes the charge."""
+    bra, ket = np.nonzero(product_matrix(site, names))
+    charges = np.array(site.charges)
+    return frozenset((charges[bra] - charges[ket]).tolist())
+
+
+def _cancel(group: Sequence[LocalTerm], sites: Sequence[Site]) -> bool:
+    """Tell whether terms on the same few sites conserve the charge in their sum."""
+    dim = math.prod(site.dim for site in sites)
+    if dim > SMALL:
+        return False
+    total = np.zeros((dim, dim), dtype=complex)
+    for local in group:
+        factors = (product_matrix(site, names) for site, names in zip(sites, local.matrices.values(), strict=True))
+        total += local.term.coefficient * functools.reduce(np.kron, factors)
+    charges = joint_charges([site.charges for site in sites])
+    leaving = np.abs(total[charges[:, None] != charges])
+    return bool(leaving.max(initial=0.0) <= LEAK * np.abs(total).max())

@@ -21,9 +21,6 @@ WORD = 2**62
 LARGEST = 10**300
 """Number up to which integers become floats."""
 
-SAMPLE = 1000
-"""Configurations that are looked at where an estimate is enough."""
-
 
 class Space:
     """The space of a chain with a given total charge, of any size: how large it is, not what is in it.
@@ -62,8 +59,43 @@ class Space:
         self._ways = _ways(self.charges, self._total)
         self.dim = self._ways[0].get(self._total, 0)
         if not self.dim:
-            have = _listed(self.charges)
-            raise ValueError(f"charge = {charge}, but {len(self.sites)} sites of {set(self.sites)} have: {have}")
+            possible = _possible(self.charges)
+            have = ", ".join(map(str, possible if len(possible) <= 8 else [*possible[:4], "…", *possible[-4:]]))
+            near = min(possible, key=lambda q: (abs(q - self._total), -q))
+            raise ValueError(
+                f"charge = {charge}, but {len(self.sites)} sites of {set(self.sites)} have: {have}; the nearest is "
+                f"charge={near}, and charge=None takes the whole space"
+            )
+
+    @functools.cached_property
+    def excitations(self) -> float:
+        """How many sites are in another than their most common local state, on average.
+
+        Examples
+        --------
+        >>> round(Space([nh.Spin(0.5)] * 200, 196).excitations, 9)
+        2.0
+        """
+        before, count = {0: 1}, 0.0  # ways of the sites before one to have which charge
+        for local, rest in zip(self.charges, self._ways[1:], strict=True):
+            after = [{q: rest.get(self._total - q - c, 0) for q in before} for c in local]
+            count += 1 - max(sum(before[q] * ways[q] for q in before) for ways in after) / self.dim
+            reached = [(q + c, before[q]) for c, ways in zip(local, after, strict=True) for q in before if ways[q]]
+            before = {}
+            for q, ways in reached:
+                before[q] = before.get(q, 0) + ways
+        return count
+
+    def matrix_bytes(self) -> float:
+        """Estimate the memory in which a sparse matrix of hops and interactions in this sector can be made.
+
+        Examples
+        --------
+        >>> round(Space([nh.Spin(0.5)] * 1000, -998).matrix_bytes() / 1000)
+        400
+        """
+        # for each hop an element and a few copies of it, while the parts are put together
+        return as_float(self.dim) * (200 + 200 * self.excitations)
 
 
 class Configurations(Space):
@@ -244,21 +276,6 @@ class Configurations(Space):
                 for q in np.unique(reached).tolist()
             }
 
-    def excitations(self) -> float:
-        """Estimate how many sites are in another than their most common local state, on average.
-
-        Examples
-        --------
-        >>> round(Configurations([nh.Spin(0.5)] * 200, 196).excitations())
-        2
-        """
-        some = slice(None, None, -(-self.dim // SAMPLE))
-        count = 0.0
-        for (word, stride), d in zip(self._places, self.dims, strict=True):
-            states = np.bincount(self._words[word, some] // stride % d)
-            count += 1 - float(states.max() / states.sum())
-        return count
-
 
 def as_float(number: int) -> float:
     """Return a whole number as a float, infinite if it is too large for one.
@@ -291,13 +308,12 @@ def _ways(charges: Sequence[tuple[int, ...]], total: int) -> list[dict[int, int]
     return ways[::-1]
 
 
-def _listed(charges: Sequence[tuple[int, ...]]) -> str:
-    """List the charges that a chain can have."""
+def _possible(charges: Sequence[tuple[int, ...]]) -> list[int]:
+    """Return the charges that a chain can have, in order."""
     possible = {0}
     for local in charges:
         possible = {q + rest for q, rest in itertools.product(local, possible)}
-    listed = sorted(possible)
-    return ", ".join(map(str, listed if len(listed) <= 8 else [*listed[:4], "…", *listed[-4:]]))
+    return sorted(possible)
 
 
 def _places(dims: Sequence[int]) -> list[tuple[int, int]]:

@@ -282,17 +282,6 @@ class Sector(Configurations):
             image[where] += move.amplitudes * vector[move.where]  # no two configurations become the same one
         return image
 
-    def matrix_bytes(self) -> float:
-        """Estimate the memory in which a sparse matrix of hops and interactions in this sector can be made.
-
-        Examples
-        --------
-        >>> round(Sector([nh.Spin(0.5)] * 1000, -998).matrix_bytes() / 1000)
-        400
-        """
-        # for each hop an element and a few copies of it, while the parts are put together
-        return self.dim * (200 + 200 * self.excitations())
-
     def _moves(self, op: OpSum, projected: bool, odd: bool = False) -> Iterator[_Move]:
         """Yield all elementary moves of a sum; if it is to be projected, without those that leave the sector."""
         digits = functools.lru_cache(maxsize=max(FEWEST, CACHED // (8 * self.dim)))(self.digits)

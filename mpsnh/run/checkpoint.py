@@ -10,7 +10,6 @@ import signal
 import stat
 import threading
 import time
-import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpsnh.base.records import Record
-from mpsnh.checks import require_memory
+from mpsnh.checks import require_memory, warn
 from mpsnh.run.failure import Terminated
 from mpsnh.run.fingerprint import changed
 from mpsnh.run.provenance import comparable, difference, todays_names
@@ -153,7 +152,7 @@ class Checkpoint:
             self.exists = True
             self._written = len(self.progress.rows)
         except OSError as problem:
-            warnings.warn(f"checkpoint = {self.url!r} could not be written: {problem}", RuntimeWarning, stacklevel=2)
+            warn(f"checkpoint = {self.url!r} could not be written: {problem}", RuntimeWarning)
         self._due = time.monotonic() + self.every
 
     def load(self, first: Callable[[], Record] | None = None) -> Progress:
@@ -186,7 +185,7 @@ class Checkpoint:
                 damages.append(f"{url!r} is damaged ({type(problem).__name__}: {problem})")
                 continue
             if damages:
-                warnings.warn(f"checkpoint = {damages[0]}; the one before it is used", RuntimeWarning, stacklevel=2)
+                warn(f"checkpoint = {damages[0]}; the one before it is used", RuntimeWarning)
             self.exists, self._written = True, len(self.progress.rows)
             return self.progress
         if damages:

@@ -15,6 +15,9 @@ KINDS = ("netcdf", "csv", "parquet")
 
 _ENDINGS = {"netcdf": ".nc", "csv": ".csv", "parquet": ".parquet"}
 
+_TYPES = {"truth": "boolean", "count": "Int64"}
+"""Types of columns, with room for what is missing, of values that a store has as floats (their attribute ``kind``)."""
+
 
 def export(data: xr.Dataset, kind: str, out: Path) -> list[Path]:
     """Write results to files.
@@ -56,6 +59,8 @@ def export(data: xr.Dataset, kind: str, out: Path) -> list[Path]:
         more = ".".join(str(dim) for dim in dims if dim not in first)
         place = path.with_name(f"{path.stem}.{more}{path.suffix}") if more else path
         frame = table.to_dataframe(dim_order=list(dims)).reset_index()
+        kinds = {str(name): column.attrs.get("kind") for name, column in table.data_vars.items()}
+        frame = frame.astype({name: _TYPES[kind] for name, kind in kinds.items() if kind in _TYPES})
         if kind == "csv":
             frame.to_csv(place, index=False)
         else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import cmath
 import platform
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mpsnh.checks import warn
 from mpsnh.operators.probe import probe
 from mpsnh.run.code import Code
 from mpsnh.value import Value
@@ -119,7 +119,7 @@ def changed(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     same_python = theirs["python"] == ours["python"]
     if not same_python:
         versions = f"Python {theirs['python']} there and {ours['python']} here"
-        warnings.warn(f"code can't be compared ({versions}); Hamiltonians and parameters were", stacklevel=2)
+        warn(f"code can't be compared ({versions}); Hamiltonians and parameters were")
     for name in {**theirs["parts"], **ours["parts"]}:
         there, here = theirs["parts"].get(name, {}), ours["parts"].get(name, {})
         for part in {**there, **here} if same_python else [PARAMETERS]:

@@ -7,7 +7,6 @@ import itertools
 import json
 import math
 import time
-import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator
 from concurrent.futures import BrokenExecutor, Future
@@ -18,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.checks import require, say
+from mpsnh.checks import require, say, warn
 from mpsnh.run.checkpoint import COMPUTES
 from mpsnh.run.failure import PointError, describe
 from mpsnh.run.form import Form, FormError
@@ -140,7 +139,7 @@ class Results:
         merged = common([theirs, ours]) | {"versions": theirs["versions"]}
         merged |= {COMPUTES: computed.joined(self._references).known}
         for name in store.mend():
-            warnings.warn(f"{name} in {store.url} was damaged, and is written anew", stacklevel=5)
+            warn(f"{name} in {store.url} was damaged, and is written anew")
         store.admit(self.wanted, merged, {n: json.dumps(merged[n], ensure_ascii=False) for n in self.described})
         self._discard_damaged(store)
         # an earlier version may have stored what is no part of the results any more
@@ -152,7 +151,7 @@ class Results:
         for region in store.damaged(self.wanted, self.names):
             with store.locked(region_name(region)) as held:
                 if held:  # or somebody is just writing it
-                    warnings.warn(f"a chunk of {store.url} was damaged; {region} is computed again", stacklevel=6)
+                    warn(f"a chunk of {store.url} was damaged; {region} is computed again")
                     store.discard(region)
                     discarded = True
         return discarded
@@ -334,9 +333,8 @@ class Results:
             data = data.assign_attrs(self.described)
             recorded = self.store.failures() if (status == FAILED).any() else []
             if lost := int(np.sum(status == MISSING)):
-                warnings.warn(
+                warn(
                     f"{lost} points of {self.store.url} were damaged meanwhile and are NaN; call again to compute them",
-                    stacklevel=3,
                 )
         else:
             parts, axes = self.form.parts, self.grid.axes
@@ -380,9 +378,8 @@ def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.
     """Return the results with what failed in an attribute, and warn of it."""
     first = failures[0]
     with contextlib.suppress(OSError, ValueError):  # of a screen that is closed
-        warnings.warn(
+        warn(
             f"{len(failures)} point{'s' * (len(failures) > 1)} failed; the first is {first['point']}: {first['error']}",
-            stacklevel=4,
         )
     failed = xr.DataArray(np.zeros(grid.shape, bool), dims=list(grid.axes))
     for failure in failures:

@@ -136,7 +136,11 @@ class Shapes:
     def _require_sizes(self, name: str, shape: tuple[int, ...]) -> None:
         dims = self._observables[name].dims
         if len(shape) != len(dims):
-            raise ValueError(f"observable {name!r} returned shape {shape}, but its dims are {dims}")
+            names = tuple(f"axis_{k}" for k in range(len(shape)))
+            raise ValueError(
+                f"observable {name!r} returned shape {shape}, but its dims are {dims}; name each dimension in the "
+                f"class, as in `dims = {names!r}`"
+            )
         for dim, size in zip(dims, shape, strict=True):
             other, known = self._sizes.setdefault(dim, (f"observable {name!r}", size))
             if size != known:

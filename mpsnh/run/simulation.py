@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import operator
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,13 @@ from tqdm.auto import tqdm
 
 from mpsnh import notebook
 from mpsnh.base.algorithm import Algorithm
-from mpsnh.base.capability import require_capabilities
+from mpsnh.base.capability import Capability, require_capabilities
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.records import Diagnostic, Record
-from mpsnh.checks import require
+from mpsnh.base.snapshot import Snapshot
+from mpsnh.base.spectrum import Spectrum
+from mpsnh.checks import require, warn
 from mpsnh.run.checkpoint import Checkpoint, Progress
 from mpsnh.run.fingerprint import fingerprint
 from mpsnh.run.labelled import xr
@@ -85,7 +86,7 @@ class Simulation(Generic[R]):
                 kinds = observable.measures if isinstance(observable.measures, tuple) else (observable.measures,)
                 raise TypeError(
                     f"observable {name!r} measures {' or '.join(kind.__name__ for kind in kinds)}, "
-                    f"but {type(self.algorithm).__name__} yields {yields.__name__}"
+                    f"but {type(self.algorithm).__name__} yields {yields.__name__}{_in_a_level(observable, yields)}"
                 )
             if gives is not None:
                 who = f"observable {name!r} ({type(observable).__name__})"
@@ -176,9 +177,7 @@ class Simulation(Generic[R]):
                 kept = f"{len(keeper.progress.rows)} records are in {keeper.url}, and the same call goes on from there"
             raise KeyboardInterrupt(f"stopped by Ctrl-C: {kept}") from None
         for name in not_finite(data):
-            warnings.warn(
-                f"the result {name!r} is not finite; a sweep would count it as failed", RuntimeWarning, stacklevel=2
-            )
+            warn(f"the result {name!r} is not finite; a sweep would count it as failed", RuntimeWarning)
         return xr.Dataset(data, coords, self.provenance())
 
     def measured(
@@ -314,6 +313,14 @@ class Simulation(Generic[R]):
 def _made_of(given: object) -> str:
     """Return a hint for a class that stands where an object must, to go on with in a message."""
     return f", such as {given.__name__}(…)" if isinstance(given, type) else ""
+
+
+def _in_a_level(observable: Observable[Any], yields: type[Record]) -> str:
+    """Return a hint for an observable of states where there are levels, to go on with in a message."""
+    states = observable.measures if isinstance(observable.measures, tuple) else (observable.measures,)
+    if not (issubclass(yields, Spectrum) and Snapshot in states) or Capability.NORM in observable.needs:
+        return ""
+    return f"; in a level it is observables.OfLevel(observable={observable!r})"
 
 
 def _described(name: str, observable: Observable[Any]) -> dict[str, str]:

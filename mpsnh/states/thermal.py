@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 from collections.abc import Sequence
 from typing import Literal
 
-from mpsnh.checks import require
+from mpsnh.checks import require, warn
 from mpsnh.language.circuit import repeated
 from mpsnh.language.doubled import on_bras, on_kets
 from mpsnh.language.generator import Hamiltonian
@@ -98,11 +97,10 @@ def thermal(
     for layer in repeated(step, steps):
         lost += float(workspace.apply(layer, truncation).sum())
     if math.sqrt(lost) > NOTICED:
-        warnings.warn(
+        warn(
             f"thermal: truncation may have changed the state by {math.sqrt(lost):.1g}, relative to its norm; "
             "use a larger max_bond or a smaller cutoff",
             RuntimeWarning,
-            stacklevel=2,
         )
     blocks = workspace.view()
     return DensityMPS(from_blocks(blocks, pairs, (workspace.centre, workspace.centre + 1)), WEIGHT)

@@ -360,3 +360,13 @@ def test_large_hermitian_matrices_are_not_supported():
 def test_there_is_nothing_to_continue():
     with pytest.raises(ValueError, match="SteadyState has nothing to continue"):
         list(algorithms.SteadyState().records(ring(6), after=steady(ring(6))))
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.SteadyState(), algorithms.ExactDiag()], ids=repr)
+def test_a_space_is_counted_before_it_is_made(algorithm, monkeypatch):
+    def made(*_: Any) -> Any:
+        raise AssertionError("the basis was made")
+
+    monkeypatch.setattr("mpsnh.operators.configurations.Configurations.__init__", made)
+    with pytest.raises(MemoryError, match="a matrix of dimension 155117520 needs"):
+        nh.Simulation(models.NonHermitianXXZ(L=30, seed=987), algorithm, {})

@@ -33,7 +33,7 @@ def general(sentence: str) -> str:
         sentence,
     )
     text = re.sub(r"term .*? (joins|spans|has|acts)", r"term T \1", text)
-    text = re.sub(r"the operator .* does not conserve", "the operator O does not conserve", text)
+    text = re.sub(r"the (operator|term) .* does not conserve", r"the \1 O does not conserve", text)
     text = re.sub(r"observable '\w+' \(\w+\)|^\w+ (is for|needs)", r"OBSERVABLE \1", text)
     text = re.sub(r"\{.*?\}|\[.*?\]|\((\d+,? ?)+\)", "…", text)
     return re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?j?", "#", text)[:170]

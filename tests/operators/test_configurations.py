@@ -242,4 +242,4 @@ def test_what_needs_the_whole_space_is_refused():
 
 @pytest.mark.parametrize(("L", "n"), [(6, 3), (100, 1), (300, 2)])
 def test_how_many_sites_are_excited(L, n):
-    assert Sector((HALF,) * L, 2 * n - L).excitations() == pytest.approx(n, rel=0.1)
+    assert Sector((HALF,) * L, 2 * n - L).excitations == pytest.approx(n, rel=1e-12)

@@ -232,7 +232,7 @@ def test_single_levels(parameters, error, message):
             "which = 9j, but it must be at most 3.825 in size, the sum of the norms of all",
         ),
         (chain(charge=5), {}, ValueError, "charge = 5, but 4 sites of {Spin(0.5)} have: -4, -2, 0, 2, 4"),
-        (terms(1, "X", 0, charge=0), {}, ValueError, "the operator changes the charge; set the model's charge to None"),
+        (terms(1, "X", 0, charge=0), {}, ValueError, "the term 1 X_0 does not conserve the charge 0; use charge=None"),
         (
             terms(1e-120, "X", 0),
             {},
@@ -318,8 +318,14 @@ def test_observables(observable, parameters, error, message):
         (
             tebd,
             {"chi": 32},
-            "NHTEBD has no parameter 'chi'; it has: dt, t_max, every, initial, order, max_bond, cutoff",
+            "NHTEBD has no parameter 'chi' (did you mean 'max_bond'?); it has: dt, t_max, every, initial, order, max_",
         ),
+        (tebd, {"bond_dim": 32}, "NHTEBD has no parameter 'bond_dim' (did you mean 'max_bond'?)"),
+        (algorithms.NHDMRG, {"maxdim": 32}, "NHDMRG has no parameter 'maxdim' (did you mean 'max_bond'?)"),
+        (chain, {"N": 8}, "NonHermitianXXZ has no parameter 'N' (did you mean 'L'?)"),
+        (chain, {"ring": True}, "NonHermitianXXZ has no parameter 'ring' (did you mean 'boundary'?)"),
+        (chain, {"PBC": True}, "NonHermitianXXZ has no parameter 'PBC' (did you mean 'boundary'?)"),
+        (tebd, {"T": 8}, "NHTEBD has no parameter 'T' (did you mean 't_max'?)"),
         (tebd, {"max_bonds": 8}, "NHTEBD has no parameter 'max_bonds' (did you mean 'max_bond'?); it has: dt"),
         (
             exact,
@@ -372,7 +378,8 @@ def test_values_do_not_change(value):
     [
         (
             terms(1, "Sz", 0, "Sz", 2),
-            "term 1 Sz_0 Sz_2 spans sites 0 to 2; gates on bonds need terms on one site or on",
+            "term 1 Sz_0 Sz_2 spans sites 0 to 2; gates on bonds need terms on one site or on two neighbouring sites; "
+            "ExactEvolution (short chains) and NHDMRG (levels) take any",
         ),
         (terms(2, "Sz", 1, "Sz", 2, "Sz", 3), "term 2 Sz_1 Sz_2 Sz_3 spans sites 1 to 3; gates on bonds need terms on"),
         (OneGate(L=4, where=(0, 2)), "a gate acts on sites (0, 2); NHTEBD needs gates on one site or on neighbours"),
@@ -423,7 +430,10 @@ def test_operators_of_a_model(model, message, algorithm):
     ("model", "message"),
     [
         (chain(charge=1), "charge = 1, but 4 sites of {Spin(0.5)} have: -4, -2, 0, 2, 4"),
-        (chain(5), "charge = 0, but 5 sites of {Spin(0.5)} have: -5, -3, -1, 1, 3, 5"),
+        (
+            chain(5),
+            "charge = 0, but 5 sites of {Spin(0.5)} have: -5, -3, -1, 1, 3, 5; the nearest is charge=1, and",
+        ),
         (chain(charge=6), "charge = 6, but 4 sites of {Spin(0.5)} have: -4, -2, 0, 2, 4"),
         (chain(20, charge=1), "charge = 1, but 20 sites of {Spin(0.5)} have: -20, -18, -16, -14, …, 14, 16, 18, 20"),
     ],
@@ -441,11 +451,36 @@ def test_an_initial_state_of_another_charge(evolution):
         simulation(chain(charge=2), evolution())
 
 
-@pytest.mark.parametrize("algorithm", [exact(), algorithms.ExactDiag()], ids=repr)
-def test_an_operator_that_changes_the_charge(algorithm):
-    """Only building the matrix shows this, which is work: it may come from `run`."""
-    with refused(ValueError, "the operator 1 Sx_0 does not conserve the charge 0; use charge=None for the whole space"):
-        simulation(terms(1, "Sx", 0, charge=0), algorithm).run()
+@every_algorithm
+def test_a_term_that_changes_the_charge(algorithm):
+    hop = nh.OpSum([(1, "Sp", 0, "Sm", 1), (0.5, "Sx", 1, "Sx", 2), (0.5, "Sy", 1, "Sy", 2)])
+    assert simulation(Terms(L=4, op=hop, charge=0), algorithm).model.charge == 0
+    with refused(ValueError, "the term 0.3 Sx_2 does not conserve the charge 0; use charge=None for the whole space"):
+        simulation(Terms(L=4, op=hop + (0.3, "Sx", 2), charge=0), algorithm)
+    assert simulation(Terms(L=4, op=hop + (0.3, "Sx", 2)), algorithm).model.charge is None
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        nh.OpSum([(1, "X", 0, "Z", 1), (-2, "X", 0, "Sz", 1)]),
+        nh.OpSum([(1, "X", 0, "Sp", 1, "Sm", 1), (1, "X", 0, "Sm", 1, "Sp", 1), (-1, "X", 0), (1, "Sz", 2)]),
+    ],
+)
+def test_terms_that_conserve_the_charge_together(op):
+    data = simulation(Terms(L=4, op=op, charge=0), exact(), sz=observables.Magnetization()).run()
+    np.testing.assert_allclose(data["sz"][-1], data["sz"][0], atol=1e-12)
+
+
+def test_a_sector_that_a_term_does_not_leave():
+    """All spins are down, whatever lowers one leads nowhere."""
+    lowering = nh.OpSum([(1, "Sm", 0), (0.5, "Sz", 1)])
+    data = simulation(Terms(L=4, op=lowering, charge=-4), algorithms.ExactDiag(), E=observables.Eigenvalues()).run()
+    np.testing.assert_allclose(data["E"], [-0.25])
+    with refused(ValueError, "the term 1 X_2 does not conserve the charge -4"):
+        simulation(Terms(L=4, op=lowering + (1, "X", 2), charge=-4), algorithms.ExactDiag())
+    with refused(ValueError, "the term 1 Sm_0 does not conserve the charge 0"):
+        simulation(Terms(L=20, op=lowering, charge=0), algorithms.ExactDiag(vectors="none"))
 
 
 @every_evolution
@@ -530,7 +565,11 @@ def test_an_initial_state_needs_its_bonds():
 @pytest.mark.parametrize(
     ("observable", "algorithm", "message"),
     [
-        (observables.Magnetization(), algorithms.ExactDiag(), "measures Snapshot, but ExactDiag yields Spectrum"),
+        (
+            observables.Magnetization(),
+            algorithms.ExactDiag(),
+            "measures Snapshot, but ExactDiag yields Spectrum; in a level it is observables.OfLevel(observable=Magneti",
+        ),
         (observables.MidCurrent(half_width=1), algorithms.ExactDiag(), "measures Snapshot, but ExactDiag yields Spec"),
         (observables.SteadyStateGap(), tebd(), "measures Spectrum, but NHTEBD yields TruncatedSnapshot"),
         (observables.Eigenvalues(), exact(), "measures Spectrum, but ExactEvolution yields ExactSnapshot"),
@@ -672,6 +711,16 @@ def test_an_observable_of_the_wrong_shape():
 
     with refused(ValueError, "observable 'x' returned shape (), but its dims are ('site',)"):
         simulation(x=Odd()).run()
+
+    class Undeclared(nh.Observable[nh.Snapshot]):
+        measures = nh.Snapshot
+
+        def __call__(self, record: nh.Snapshot, model: nh.Model) -> Any:
+            return np.zeros((2, 3))
+
+    names = "its dims are (); name each dimension in the class, as in `dims = ('axis_0', 'axis_1')`"
+    with refused(ValueError, f"observable 'x' returned shape (2, 3), but {names}"):
+        simulation(x=Undeclared()).run()
 
 
 def test_a_norm_that_no_number_holds():

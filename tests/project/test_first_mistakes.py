@@ -186,7 +186,10 @@ STATES = {
         lambda: evolved(lambda: UP),
         "initial is a function of (), but it must take the model: lambda model: state",
     ),
-    "too few names": (lambda: evolved(["up", "down"]), "number of states = 2, but it must be 4, one a site"),
+    "too few names": (
+        lambda: evolved(["up", "down"]),
+        "number of names in initial = 2, but it must be L = 4, one a site",
+    ),
     "an operator by name": (
         lambda: UP.expect("Sz"),
         "op is 'Sz', but it must be an OpSum, such as OpSum([(1.0, 'Sz', 0)])",
@@ -289,6 +292,26 @@ def test_a_mistake_ends_in_a_sentence(mistake):
     with pytest.raises((TypeError, ValueError, AttributeError), match=re.escape(message)) as caught:
         run()
     assert "\n" not in str(caught.value)
+
+
+def test_warnings_show_the_line_that_called():
+    evolution = algorithms.NHTEBD(dt=0.1, t_max=2.0, max_bond=2)
+    deep = nh.Simulation(models.NonHermitianXXZ(L=8), evolution, {"sz": observables.Magnetization()})
+    with pytest.warns(RuntimeWarning, match="truncation may have changed local values") as said:
+        deep.run()
+    assert {warning.filename for warning in said} == {__file__}
+    never = made(nh.Observable, measures=nh.Spectrum, __call__=lambda self, record, model: np.nan)
+    with pytest.warns(UserWarning, match="1 point failed") as said:
+        nh.sweep(
+            lambda h: nh.Simulation(
+                models.NonHermitianXXZ(L=4, h=h),
+                algorithms.ExactDiag(),
+                {"x": observables.GrowthRate() if h else never()},
+            ),
+            {"h": [0.0, 1.0]},
+            progress=False,
+        )
+    assert {warning.filename for warning in said} == {__file__}
 
 
 # -------------------------------------------------------------------------------------- what is natural works

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -111,6 +112,15 @@ def test_results_are_exported(place, tmp_path):
     levels = pd.read_csv(written[1]).set_index(["h", "seed", "level"])
     assert np.isclose(levels.loc[(2.0, 7, 1), "E.im"], complex(expected["E"].sel(h=2.0, seed=7, level=1)).imag)
     assert "'xml', but it must be one of netcdf, csv, parquet" in mpsnh("export", place, "--to", "xml", code=2)
+
+
+def test_tables_have_truth_values_and_counts(tmp_path):
+    failed = json.dumps([{"point": {"h": 2}, "error": "E"}])
+    data = {"certified": ("h", [True, False, True]), "attempts": ("h", [3, 0, 1]), "gap": ("h", [0.0, 1.0, 0.5])}
+    xr.Dataset(data, {"h": [0, 1, 2]}, {"failures": failed}).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    mpsnh("export", tmp_path / "x.nc", "--to", "csv", "--out", tmp_path / "x.csv")
+    rows = ["h,certified,attempts,gap", "0,True,3,0.0", "1,False,0,1.0", "2,,,"]
+    assert (tmp_path / "x.csv").read_text().split() == rows
 
 
 def test_parquet_is_written_or_says_what_it_needs(place, tmp_path, monkeypatch):
