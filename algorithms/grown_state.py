@@ -150,7 +150,7 @@ def grown(
     pairs = [tuple(ladder_of(one, 2 * max_bond) if ring else one for one in pair) for pair in without]
     state, settled = _Growth(chain, space, bond, STRETCH / scale, pairs).settled(start)
     if ring:
-        state = FoldedMPS(state, sites).to_mps(coarse_bond(max_bond))
+        state = FoldedMPS(state, sites).to_mps(max_bond)
     return Grown(list(_blocks(state, Space(sites, model.charge))), settled)
 
 

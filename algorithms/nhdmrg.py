@@ -29,6 +29,7 @@ from mpsnh.linalg.ritz import Choice
 from mpsnh.operators.localise import norm_bound
 from mpsnh.states.blocks import Blocks
 from mpsnh.states.shifts import Shift
+from mpsnh.states.sums import shortened
 from mpsnh.states.workspace import BlockState
 
 START_BOND = 8
@@ -39,6 +40,9 @@ NO_LEFT = "the left vector is orthogonal to the right one, or too large for numb
 
 NEARLY_ORTHOGONAL = 1e-6
 """|⟨L|R⟩| of vectors of unit norm with which the level may be a degenerate one, and the left vector another one's."""
+
+SAME_STATE = 0.5
+"""|⟨φ|ψ⟩| of a state with what sweeps made of it, below which they went to another level."""
 
 SMALLEST, LARGEST = 1e-100, 1e100
 """Bounds of the sum of the norms of all terms, of which squares are taken."""
@@ -279,19 +283,23 @@ class NHDMRG(Algorithm[Spectrum]):
         return -1j * size if self._choice(problem) is fastest else size
 
     def _followed(self, problem: LevelProblem, start: list[Blocks], shifts: Sequence[Shift]) -> Level:
-        """Return the level that sweeps lead to from a state that evolution has led to, as long as they improve it."""
-        search, best = (
-            self._search(problem, shifts),
-            problem.level(BlockState.canonical(start, problem.space.charges).view()),
-        )
-        for bond, sweeps in ((coarse_bond(self.max_bond), 1), (self.max_bond, self.sweeps)):
-            search = replace(search, max_bond=bond, sweeps=sweeps)
-            polished = problem.level(search.run(best.blocks, followed, np.random.default_rng(), rough=False))
-            if polished.residual < best.residual:
-                best = polished
-            elif bond == self.max_bond:
-                break
-        return best
+        """Return the level that sweeps lead to from a state that evolution has led to, or that state itself."""
+        begun = problem.level(BlockState.canonical(start, problem.space.charges).view())
+        for bond in dict.fromkeys((coarse_bond(self.max_bond), self.max_bond)):
+            if (polished := self._polished(problem, begun, shifts, bond, sweeps=1)) is not None:
+                return self._polished(problem, polished, shifts, self.max_bond, self.sweeps) or polished
+        return begun
+
+    def _polished(
+        self, problem: LevelProblem, level: Level, shifts: Sequence[Shift], bond: int, sweeps: int
+    ) -> Level | None:
+        """Return what sweeps make of a level, unless that is no better, or another level."""
+        search, blocks = replace(self._search(problem, shifts), max_bond=bond, sweeps=sweeps), level.blocks
+        if level.state.max_bond() > bond:
+            blocks = shortened(blocks, problem.space.charges, bond, self.cutoff)
+        polished = problem.level(search.run(blocks, followed, np.random.default_rng(), rough=False))
+        better = polished.residual < level.residual and abs(polished.state.overlap(level.state)) >= SAME_STATE
+        return polished if better else None
 
     def _choice(self, problem: LevelProblem) -> Choice:
         if not isinstance(self.which, str):
