@@ -14,6 +14,7 @@ from mpsnh.algorithms.nhtebd import NHTEBD
 from mpsnh.base.model import Model
 from mpsnh.base.ring import GivenChain, closes, ladder
 from mpsnh.base.snapshot import Snapshot, TruncatedSnapshot
+from mpsnh.base.stages import tell
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.linalg.modes import growing_mode
 from mpsnh.operators.configurations import Space
@@ -204,6 +205,8 @@ class _Growth:
                 states.append(after)
                 growths.append(growth)
                 known, change = removed, 1 - abs(after.overlap(states[-2]))
+                rate = math.log(growth) / self.stretch if growth > 0 else -math.inf
+                tell(f"evolution, bond dimension {bond}: the norm grows as exp({rate:.6g} t), change {change:.1g}")
                 if bond < self.bond and change <= ROUGH * lost:
                     break
                 # truncation changes the state that grows fastest as well

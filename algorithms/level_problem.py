@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from mpsnh.base.model import Model
+from mpsnh.base.stages import tell
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.language.site import Site
 from mpsnh.linalg.ritz import Choice
@@ -202,7 +203,9 @@ class LevelProblem:
         state = self.state(blocks)
         energy = matrix_element(self.operator, blocks, blocks)
         energy = complex(energy.real) if self.hermitian else energy
-        return Level(blocks, state, energy, residual(self.mpo, state, energy))
+        left_over = residual(self.mpo, state, energy)
+        tell(f"a state with E = {energy:.8g}, residual {left_over:.1g}")
+        return Level(blocks, state, energy, left_over)
 
     def state(self, blocks: Sequence[Blocks], factor: complex = 1.0) -> MPS:
         """Return blocks as a state, normalised and then multiplied with a number.

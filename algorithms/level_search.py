@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.base.stages import tell
 from mpsnh.linalg.ritz import Choice, ritz_pair
 from mpsnh.operators.charged import ChargedMPO
 from mpsnh.states.blocks import Array, Blocks
@@ -184,6 +185,7 @@ class LevelSearch:
                 local.tolerance = float(np.clip(SHARE * truncated, LATE, EARLY))
             state.sweep(local, grown, self.cutoff, mixing)
             values.append(local.value)
+            tell(f"sweep {number - first + 1}, bond dimension {grown}: E = {local.value:.8g}, discarded {state.discarded:.1g}")
             # the ways there and back may end apart; what is truncated changes the level each time
             if settled and abs(values[-1] - values[-3]) <= max(self.accuracy, state.discarded * abs(local.value)):
                 break

@@ -22,6 +22,7 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.records import Diagnostic, Record
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.base.spectrum import Spectrum
+from mpsnh.base.stages import listening
 from mpsnh.checks import require, warn
 from mpsnh.run.checkpoint import Checkpoint, Progress
 from mpsnh.run.fingerprint import fingerprint
@@ -130,7 +131,7 @@ class Simulation(Generic[R]):
         after : Record, optional
             Continue after this record instead of starting anew.
         progress : bool, default False
-            Whether to show a progress bar that counts records.
+            Whether to show a progress bar that counts records, and what an algorithm tells between them.
         checkpoint : str or Path, optional
             File (or fsspec URL) from which the run goes on if it exists, and which is written as it goes: a killed
             run loses only what came after the last write, and one that is finished can be extended (a larger `t_max`).
@@ -214,7 +215,10 @@ class Simulation(Generic[R]):
                 for name in self.observables if run.rows else ():
                     shapes.array(name, run.rows[0][name])
             records = self.algorithm.records(self.model, cast("R", run.record))
-            with tqdm(initial=len(run.rows), unit="record") if progress else contextlib.nullcontext() as bar:
+            with contextlib.ExitStack() as shown:
+                bar = shown.enter_context(tqdm(initial=len(run.rows), unit="record")) if progress else None
+                if bar is not None:
+                    shown.enter_context(listening(bar.set_postfix_str))
                 for record in records:
                     row = {name: getattr(record, detail.field) for name, detail in details.items()}
                     for name in (name for name, number in row.items() if number is None):
