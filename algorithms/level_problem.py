@@ -11,12 +11,14 @@ from typing import cast
 import numpy as np
 
 from mpsnh.base.model import Model
+from mpsnh.base.ring import GivenChain
 from mpsnh.base.stages import tell
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.language.site import Site
 from mpsnh.linalg.ritz import Choice
 from mpsnh.operators.charged import ChargedMPO
 from mpsnh.operators.configurations import Space
+from mpsnh.operators.constants import without_constant
 from mpsnh.operators.gauge import ImaginaryGauge
 from mpsnh.operators.localise import norm_bound
 from mpsnh.operators.mpo import MPO
@@ -124,6 +126,10 @@ class LevelProblem:
         The Hamiltonian in the gauge.
     bound : float
         Sum of the norms of all terms, which the gauge does not increase.
+    model : Model
+        The Hamiltonian without what is only a number in the sector.
+    constant : float
+        That number.
 
     Examples
     --------
@@ -137,6 +143,8 @@ class LevelProblem:
     plain: MPO
     mpo: MPO
     bound: float
+    model: Model
+    constant: float = 0.0
 
     @classmethod
     def of(cls, model: Model) -> LevelProblem:
@@ -152,10 +160,14 @@ class LevelProblem:
         ValueError
             If there is no such charge, or the Hamiltonian changes it.
         """
-        sites, terms = model.sites, cast(Hamiltonian, model.generator).terms
+        sites = model.sites
+        whole = cast(Hamiltonian, model.generator).terms
+        terms, constant = without_constant(whole, sites, model.charge)
+        less = terms is not whole
+        chain = GivenChain(L=model.L, charge=model.charge, local=tuple(sites), hamiltonian=terms) if less else model
         space, gauge, plain = Space(sites, model.charge), ImaginaryGauge.of(terms, sites), MPO.from_opsum(terms, sites)
         turned = plain if gauge is None else _gauged(gauge, plain, sites)
-        problem = cls(space, gauge, plain, turned, norm_bound(terms, sites))
+        problem = cls(space, gauge, plain, turned, norm_bound(terms, sites), chain, constant)
         _ = problem.operator  # which says if the charge is not conserved
         return problem
 
@@ -177,7 +189,7 @@ class LevelProblem:
     @functools.cached_property
     def adjoint(self) -> LevelProblem:
         """The problem of the adjoint of the operator, in the same gauge."""
-        return LevelProblem(self.space, None, self.plain, self.mpo.dag(), self.bound)
+        return LevelProblem(self.space, None, self.plain, self.mpo.dag(), self.bound, self.model)
 
     def random_blocks(self, bond: int, rng: np.random.Generator) -> list[Blocks]:
         """Return a random state to start from, a real one if the matrix is real and Hermitian.
@@ -204,7 +216,7 @@ class LevelProblem:
         energy = matrix_element(self.operator, blocks, blocks)
         energy = complex(energy.real) if self.hermitian else energy
         left_over = residual(self.mpo, state, energy)
-        tell(f"a state with E = {energy:.8g}, residual {left_over:.1g}")
+        tell(f"a state with E = {energy + self.constant:.8g}, residual {left_over:.1g}")
         return Level(blocks, state, energy, left_over)
 
     def state(self, blocks: Sequence[Blocks], factor: complex = 1.0) -> MPS:
@@ -259,7 +271,8 @@ class LevelProblem:
         known = bool(overlap) and log_scale - math.log(abs(overlap)) < LARGEST_LOG
         condition = math.exp(log_scale) / abs(overlap) if known else math.inf
         scaled = self.state(bras, math.exp(log_scale) / overlap.conjugate()) if known else None
-        return Certificate(energy, error, right, scaled, residuals, condition, inner)
+        error += ROUNDING * abs(self.constant)
+        return Certificate(energy + self.constant, error, right, scaled, residuals, condition, inner)
 
     def _scaled(self, blocks: Sequence[Blocks], sign: int) -> tuple[list[Blocks], float]:
         """Multiply a state with the local scales of the gauge or their inverses; return the logarithm of its norm."""

@@ -176,7 +176,7 @@ class LevelSearch:
         for number in range(first, max(first, len(ROUGH)) + 2 * self.sweeps):
             mixing, nudge = ROUGH[number] if number < len(ROUGH) else (0.0, 0.0)
             grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
-            settled = grown == self.max_bond and not mixing
+            settled = grown == self.max_bond and number > len(ROUGH)  # after one that picks without mixing
             keeps = self.hermitian and choice is lowest  # which then never rises
             local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge, rng)
             local.least = 0 if settled or keeps else SEEN
@@ -185,7 +185,8 @@ class LevelSearch:
                 local.tolerance = float(np.clip(SHARE * truncated, LATE, EARLY))
             state.sweep(local, grown, self.cutoff, mixing)
             values.append(local.value)
-            tell(f"sweep {number - first + 1}, bond dimension {grown}: E = {local.value:.8g}, discarded {state.discarded:.1g}")
+            where = f"sweep {number - first + 1}, bond dimension {grown}"
+            tell(f"{where}: E = {local.value:.8g}, discarded {state.discarded:.1g}")
             # the ways there and back may end apart; what is truncated changes the level each time
             if settled and abs(values[-1] - values[-3]) <= max(self.accuracy, state.discarded * abs(local.value)):
                 break

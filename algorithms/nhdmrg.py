@@ -196,7 +196,7 @@ class NHDMRG(Algorithm[Spectrum]):
             if len(shifts) >= problem.space.dim:
                 allowed = f"at most the number of levels, {len(known)}: of conjugate ones of a real matrix one counts"
                 raise ValueError(f"k = {self.k}, but it must be {allowed}")
-            known.append(self._next(model, problem, known, shifts))
+            known.append(self._next(problem, known, shifts))
             if known[-1].overlap:
                 shifts += known[-1].shifts(problem, self._far(problem))
             elif len(known) < self.k:
@@ -206,25 +206,23 @@ class NHDMRG(Algorithm[Spectrum]):
                 )
         yield self._spectrum(problem, known)
 
-    def _next(
-        self, model: Model, problem: LevelProblem, known: Sequence[KnownLevel], shifts: Sequence[Shift]
-    ) -> KnownLevel:
+    def _next(self, problem: LevelProblem, known: Sequence[KnownLevel], shifts: Sequence[Shift]) -> KnownLevel:
         """Find the first level of those that are not known yet."""
         choice = self._choice(problem)
         search = self._search(problem, shifts)
-        grows = choice is fastest and problem.gauge is None and can_grow(model)
+        grows = choice is fastest and problem.gauge is None and can_grow(problem.model)
         levels, unsettled = list[Level](), 0
         vectors = [(one.level.state, one.left) for one in known]
         for number in range(self.starts):
             rng = np.random.default_rng([self.seed, number + len(known) * self.starts])
             if grows:
-                state = grown(model, self.max_bond, rng, without=vectors)
+                state = grown(problem.model, self.max_bond, rng, without=vectors)
                 unsettled += not state.settled
                 levels.append(self._followed(problem, state.blocks, shifts))
             else:
                 levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
         best = first_of(levels, choice, self.tolerance)
-        left = best if problem.hermitian else self._left(model, problem, best, known, shifts, grows)
+        left = best if problem.hermitian else self._left(problem, best, known, shifts, grows)
         certificate, bra = problem.certificate(best, left), left.state
         overlap = 1.0 if problem.hermitian else best.state.overlap(bra)
         # an error that says nothing must not make all levels one
@@ -249,7 +247,6 @@ class NHDMRG(Algorithm[Spectrum]):
 
     def _left(
         self,
-        model: Model,
         problem: LevelProblem,
         best: Level,
         known: Sequence[KnownLevel],
@@ -261,7 +258,9 @@ class NHDMRG(Algorithm[Spectrum]):
         turned = [shift.dag() for shift in shifts]
         if grows:
             against = [(one.left, one.level.state) for one in known]
-            other = self._followed(adjoint, grown(model, self.max_bond, rng, left=True, without=against).blocks, turned)
+            other = self._followed(
+                adjoint, grown(problem.model, self.max_bond, rng, left=True, without=against).blocks, turned
+            )
             if abs(other.energy - target) <= max(self.tolerance, other.residual, best.residual):
                 return other
         left = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
@@ -303,7 +302,7 @@ class NHDMRG(Algorithm[Spectrum]):
 
     def _choice(self, problem: LevelProblem) -> Choice:
         if not isinstance(self.which, str):
-            return nearest(self.which)
+            return nearest(self.which - problem.constant)
         return fastest if self.which == "growth" and not problem.hermitian else lowest
 
     def _search(self, problem: LevelProblem, shifts: Sequence[Shift]) -> LevelSearch:

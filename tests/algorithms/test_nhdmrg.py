@@ -249,3 +249,32 @@ def test_a_level_that_does_not_grow_is_told_of():
     assert "nothing grows within the error" in level(ring, which="growth", max_bond=32).evidence
     growing = models.NonHermitianXXZ(L=6, gamma=0.5, V=0.0, **RING)
     assert "nothing grows" not in level(growing, which="growth", max_bond=32).evidence
+
+
+@pytest.mark.parametrize("size", [1e3, 1e5])
+@pytest.mark.parametrize("which", ["growth", "energy", -0.5 + 0.2j])
+def test_a_large_number_that_is_added_changes_no_search(which, size):
+    rng = np.random.default_rng(5)
+    fields = (rng.normal(size=6) + 0.3j * rng.normal(size=6)).tolist()
+    ring = models.NonHermitianXXZ(L=6, gamma=0.3, fields=fields, charge=2, **RING)
+    (exact,) = algorithms.ExactDiag(vectors="none").records(ring)
+    uniform = nh.OpSum.sum((size, "Sz", j) for j in range(6))  # 1 in the sector
+    moved = Terms(L=6, op=ring.terms() + uniform + (3 * size,), charge=2)
+    target = which if isinstance(which, str) else which + 4 * size
+    found = level(moved, which=target, max_bond=8, starts=1)
+    sizes = {"growth": -exact.values.imag, "energy": exact.values.real}
+    place = np.argmin(sizes[which] if isinstance(which, str) else abs(exact.values - which))
+    off = abs(found.values[0] - 4 * size - exact.values[place])
+    assert off <= found.errors[0] + 1e-15 * size
+    assert found.certified
+    assert found.errors[0] < 1e-7
+
+
+@pytest.mark.parametrize("seed", [300166, 300169])
+def test_small_bonds_that_are_exact_miss_no_faster_level(seed):
+    rng = np.random.default_rng(seed)
+    fields = (rng.uniform(-1, 1, 8) + 0.5j * rng.uniform(-1, 1, 8)).tolist()
+    chain = models.NonHermitianXXZ(L=8, gamma=0.10368571319590231, fields=fields)
+    (exact,) = algorithms.ExactDiag(vectors="none").records(chain)
+    found = level(chain, which="growth", max_bond=16, starts=1)
+    assert abs(found.values[0] - exact.values[np.argmax(exact.values.imag)]) < 1e-8
