@@ -40,8 +40,8 @@ def without_constant(op: OpSum, sites: Sequence[Site], charge: int | None) -> tu
     --------
     >>> spins, field = [nh.Spin(0.5)] * 2, OpSum([(10.0, "Sz", 0), (11.0, "Sz", 1), (5.0 + 1j,)])
     >>> rest, number = without_constant(field, spins, charge=2)
-    >>> print(rest, number)
-    1j - 0.5 Sz_0 + 0.5 Sz_1 15.5
+    >>> print(f"{rest}; {number:.6g}")
+    1j 1 - 0.5 Sz_0 + 0.5 Sz_1; 15.5
     >>> without_constant(OpSum([(0.5, "Sz", 0)]), spins, charge=2)[1]
     0.0
     """
