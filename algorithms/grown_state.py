@@ -50,8 +50,8 @@ SMALLEST_COARSE = 64
 ADMIXED, SMALL = 0.01, 8
 """How much of a random state the first one has, and the bond dimension of that."""
 
-SETTLED = 1e-5
-"""What a stretch takes from the overlap of a state with itself, and the evolution ends."""
+SETTLED, ROUNDED = 1e-5, 1e-12
+"""What a stretch takes from the overlap of a state with itself, and the evolution ends: if that falls, or anyway."""
 
 NOISE = 0.03
 """What truncation takes from it even when the state has settled, in units of the weight discarded in the stretch.
@@ -199,6 +199,7 @@ class _Growth:
         """Return what a state of any norm has become when a stretch does not change it, and whether it came to that."""
         bond, parts = min(self.bond, max(FIRST_BOND, state.max_bond())), 4 if self.pairs else 1
         state, _ = self._sum([state], [1.0], bond)
+        before = 0.0
         for number in range(STRETCHES // SERIES):
             states, growths, known = [state], list[float](), 0.0
             for after, growth, lost, removed in itertools.islice(self._stretches(state, parts, bond), SERIES):
@@ -209,8 +210,9 @@ class _Growth:
                 tell(f"evolution, bond dimension {bond}: the norm grows as exp({rate:.6g} t), change {change:.1g}")
                 if bond < self.bond and change <= ROUGH * lost:
                     break
-                # truncation changes the state that grows fastest as well
-                if bond == self.bond and change <= max(SETTLED, NOISE * lost):
+                # what grows from little changes the state more each time; truncation changes the fastest one as well
+                settled, before = change <= max(min(SETTLED, before), ROUNDED, NOISE * lost), change
+                if bond == self.bond and settled:
                     return after, True
             late = 2 * number >= STRETCHES // SERIES
             bond = min(self.bond, 2 * bond) if late or change <= ROUGH * lost else bond

@@ -61,3 +61,14 @@ def test_an_evolution_that_does_not_settle_is_told_of(monkeypatch):
     assert not grown(model, 16, np.random.default_rng(0)).settled
     (spectrum,) = algorithms.NHDMRG(which="growth", max_bond=16).records(model)
     assert "2 evolutions had not settled, so that others may grow faster" in spectrum.evidence
+
+
+@pytest.mark.parametrize("gap", [0.1, 0.3])
+def test_a_start_that_is_nearly_an_eigenvector_is_left_for_a_faster_one(gap):
+    """Nothing hops, and the even start is the second state: the first one is only in what is random of it."""
+    inside = (5 - gap) / 6
+    bonds = ((-1j, "Sz", j, "Sz", j + 1) for j in range(5))
+    op = nh.OpSum([*bonds, *((-1j * inside, "Sz", j, "Sz", j) for j in range(6))])
+    model = Terms(L=6, op=op, site=nh.Spin(1), charge=0)
+    state = as_state(grown(model, 32, np.random.default_rng(0)).blocks, model)
+    assert state.expect(op).imag == pytest.approx(gap, abs=1e-6)
