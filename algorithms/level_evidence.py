@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mpsnh.algorithms.known_levels import KnownLevel
 from mpsnh.algorithms.level_problem import Level
 
 
@@ -23,6 +24,27 @@ def ended(same: Sequence[Level], others: Sequence[Level]) -> str:
     elsewhere = ", ".join(f"{level.energy:.6g} (residual {level.residual:.1g})" for level in others)
     here = f"{len(same)} of {len(same) + len(others)} random starts ended here"
     return here + (f", others at {elsewhere}" if others else "")
+
+
+def tied(known: KnownLevel, error: float) -> list[Level]:
+    """Return the levels at which other starts ended that grow as fast as the one that came first.
+
+    Parameters
+    ----------
+    known : KnownLevel
+        The one that came first.
+    error : float
+        How far an eigenvalue may be from it.
+
+    Examples
+    --------
+    >>> first, equal, slow = (Level((), None, energy, 1e-9) for energy in (1 + 0.5j, 2 + 0.5j, 0.4j))
+    >>> sure = Certificate(first.energy, 1e-9, None, None, (0.0, 0.0), 1.0)
+    >>> [level.energy for level in tied(KnownLevel(first, None, 1.0, sure, [first], [equal, slow]), 1e-9)]
+    [(2+0.5j)]
+    """
+    fast = known.certificate.energy.imag
+    return [level for level in known.others if abs(level.energy.imag - fast) <= level.residual + error]
 
 
 def evidence(

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from mpsnh.algorithms.grown_state import can_grow, coarse_bond, grown
 from mpsnh.algorithms.known_levels import FAR, KnownLevel, compared, estimated_error, joint_errors, multiplicities
-from mpsnh.algorithms.level_evidence import evidence
+from mpsnh.algorithms.level_evidence import evidence, tied
 from mpsnh.algorithms.level_problem import ROUNDING, Certificate, Level, LevelProblem, first_of
 from mpsnh.algorithms.level_search import LevelSearch, fastest, followed, lowest, nearest
 from mpsnh.base.algorithm import Algorithm, require_nothing_after
@@ -342,6 +342,11 @@ class NHDMRG(Algorithm[Spectrum]):
             )
         lefts = [one.left for one in certificates if one.left is not None]
         first, growing = certificates[0], self.which == "growth" and not problem.hermitian
+        still = growing and abs(first.energy.imag) <= errors[0]
+        rivals = tied(known[0], float(errors[0])) if growing else []
+        if (still and certified) or rivals:
+            why = f"the level {rivals[0].energy:.6g} grows as fast" if rivals else "the first level does not grow"
+            warn(f"NHDMRG: there may be no steady state: {why} within the error", RuntimeWarning)
         return Spectrum(
             np.array([one.energy for one in certificates]),
             problem.space,
@@ -350,6 +355,7 @@ class NHDMRG(Algorithm[Spectrum]):
             np.array([one.residuals[0] for one in certificates]),
             errors=errors,
             estimates=np.array(estimates),
+            alike=1 + len(rivals) if rivals else None,
             conditions=np.array([one.condition for one in certificates]),
             multiplicities=None if counts is None else counts[order],
             missing="" if len(lefts) == len(known) else NO_LEFT,
@@ -362,7 +368,7 @@ class NHDMRG(Algorithm[Spectrum]):
                 variational=problem.hermitian and self._choice(problem) is lowest,
                 certified=certified,
                 inside=not isinstance(self.which, str),
-                still=growing and abs(first.energy.imag) <= errors[0],
+                still=still,
                 late=late,
                 unsettled=sum(one.unsettled for one in known),
             ),

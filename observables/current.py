@@ -125,6 +125,6 @@ def require_current(observable: Observable[Any], model: Model) -> CurrentModel:
     if not isinstance(model, CurrentModel):
         raise TypeError(
             f"{type(observable).__name__} needs a model with `bonds` and `current(bond)`, "
-            f"which {type(model).__name__} lacks"
+            f"which {type(model).__name__} lacks: for which j there is a bond, and the OpSum of what flows right in it"
         )
     return model

@@ -146,7 +146,8 @@ class SteadyStateCurrent(Observable[Spectrum]):
         energies = model.generator.circle is None and not isinstance(model, OpenModel)
         require(energies, "generator of the model", type(model.generator).__name__, allowed)
         gamma = getattr(model, "gamma", None)
-        require(bool(gamma), "gamma", gamma, "not zero, since the current is Im E / gamma")
+        allowed = "not zero, since the current is Im E / gamma; OfLevel(observable=CurrentProfile()) measures any model"
+        require(bool(gamma), "gamma", gamma, allowed)
 
     @override
     def __call__(self, record: Spectrum, model: Model) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.checks import described
 from mpsnh.language.opsum import Factor, OpSum, Term
 from mpsnh.language.site import Site, is_fermionic
 
@@ -76,6 +77,8 @@ def localise(op: OpSum, sites: Sequence[Site], odd: bool = False) -> list[LocalT
 
     Raises
     ------
+    TypeError
+        If the operator is no OpSum.
     ValueError
         If an operator is unknown, a site lies outside the chain, or a term has an odd number of fermionic operators
         and may not.
@@ -85,6 +88,8 @@ def localise(op: OpSum, sites: Sequence[Site], odd: bool = False) -> list[LocalT
     >>> localise(OpSum() + (1, "cdag", 0, "c", 2), [nh.Fermion()] * 3)[0].matrices
     {0: ('cdag', 'F'), 1: ('F',), 2: ('c',)}
     """
+    if not isinstance(op, OpSum):
+        raise TypeError(f"op is {described(op)}, but it must be an OpSum, such as OpSum([(1.0, 'Sz', 0)])")
     terms = op.simplify().terms
     try:
         matrices = _resolved(tuple(term.factors for term in terms), tuple(sites), odd)

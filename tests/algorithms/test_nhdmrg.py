@@ -246,8 +246,10 @@ def test_steady_states_of_rings_are_found_by_evolution(L, V, h, seed):
 def test_a_level_that_does_not_grow_is_told_of():
     """Of a ring whose spectrum is entirely real, where any level is as fast as any other."""
     ring = models.NonHermitianXXZ(L=5, gamma=0.3, h=1.0, seed=1, charge=1, **RING)
-    assert "nothing grows within the error" in level(ring, which="growth", max_bond=32).evidence
-    growing = models.NonHermitianXXZ(L=6, gamma=0.5, V=0.0, **RING)
+    with pytest.warns(RuntimeWarning, match="there may be no steady state: the first level does not grow"):
+        still = level(ring, which="growth", max_bond=32)
+    assert "nothing grows within the error" in still.evidence
+    growing = models.NonHermitianXXZ(L=8, gamma=0.5, V=0.0, **RING)
     assert "nothing grows" not in level(growing, which="growth", max_bond=32).evidence
 
 
@@ -278,3 +280,16 @@ def test_small_bonds_that_are_exact_miss_no_faster_level(seed):
     (exact,) = algorithms.ExactDiag(vectors="none").records(chain)
     found = level(chain, which="growth", max_bond=16, starts=1)
     assert abs(found.values[0] - exact.values[np.argmax(exact.values.imag)]) < 1e-8
+
+
+def test_levels_that_grow_alike_are_no_steady_state():
+    """Free hops around a ring with gain and loss in turns: many levels have the same largest Im E."""
+    phase = np.exp(0.3j) / 2
+    hops = nh.OpSum.sum((phase, "Sm", j, "Sp", (j + 1) % 10) for j in range(10))
+    gain = nh.OpSum.sum((0.3j * (-1) ** j, "Sz", j) for j in range(10))
+    ring = Terms(L=10, op=hops + hops.dag() + gain, charge=0)
+    message = r"there may be no steady state: the level .* grows as fast within the error"
+    with pytest.warns(RuntimeWarning, match=message):
+        spectrum = level(ring, which="growth", max_bond=32)
+    with pytest.raises(ArithmeticError, match="there is no steady state, since 2 distinct levels grow alike"):
+        observables.SteadyStateEntropy()(spectrum, ring)

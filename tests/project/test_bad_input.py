@@ -610,6 +610,15 @@ def test_a_model_without_a_current(observable, algorithm):
         simulation(terms(1, "Sz", 0), algorithm, x=observable)
 
 
+@pytest.mark.parametrize("wrong", ["Sz", [(1, "Sz", 0)]])
+def test_an_operator_that_is_no_sum(wrong):
+    message = f"op is {wrong!r}, but it must be an OpSum, such as OpSum([(1.0, 'Sz', 0)])"
+    (spectrum,) = algorithms.ExactDiag().records(chain())
+    for state in (nh.MPS.product([nh.Spin(0.5)] * 2, ["up", "up"]), spectrum.state(0)):
+        with refused(TypeError, message):
+            state.expect(wrong)
+
+
 def test_a_magnetisation_of_bosons():
     with refused(ValueError, "Boson(2) has no operator 'Sz'; it has: F, Id, b, bdag, n"):
         simulation(BosonTerms(L=4, op=nh.OpSum([(1, "n", 0)])), x=observables.Magnetization())
