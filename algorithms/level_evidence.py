@@ -38,6 +38,7 @@ def tied(known: KnownLevel, error: float) -> list[Level]:
 
     Examples
     --------
+    >>> from mpsnh.algorithms.level_problem import Certificate
     >>> first, equal, slow = (Level((), None, energy, 1e-9) for energy in (1 + 0.5j, 2 + 0.5j, 0.4j))
     >>> sure = Certificate(first.energy, 1e-9, None, None, (0.0, 0.0), 1.0)
     >>> [level.energy for level in tied(KnownLevel(first, None, 1.0, sure, [first], [equal, slow]), 1e-9)]
