@@ -88,6 +88,7 @@ ALGORITHMS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:NHDMRG. there may be no steady state")
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=repr)
 def test_records_hold_what_was_said(algorithm):
     model = RING if issubclass(algorithm.yields, nh.Spectrum) else models.NonHermitianXXZ(L=6, h=1.0)
