@@ -115,9 +115,9 @@ class SteadyStateCurrent(Observable[Spectrum]):
 
     H = H_Hermitian + iγ I_tot makes Im E₁ / γ and ⟨I_tot⟩ equal in a right eigenvector.
     The J_∞ of Brighi et al., DOI 10.1103/crwj-x7j8 (2025), Fig. 1a, is Im E₁, that is γ I_tot.
-    Both are zero if the whole spectrum is real, as that of an open chain with real fields is: its vectors are real, pile
-    spins up at one end, and carry no current, so that zero is right there. What flows for a while is the current of an
-    evolution.
+    Both are zero if the whole spectrum is real, as that of an open chain with real fields is: its vectors are real,
+    pile spins up at one end, and carry no current, so that zero is right there. What flows for a while is the current
+    of an evolution.
 
     Raises
     ------
