@@ -128,8 +128,8 @@ class LevelProblem:
         Sum of the norms of all terms, which the gauge does not increase.
     model : Model
         The Hamiltonian without what is only a number in the sector.
-    constant : float
-        That number.
+    constant, size : float
+        That number, and the sum of the norms of what it is made of.
 
     Examples
     --------
@@ -145,6 +145,7 @@ class LevelProblem:
     bound: float
     model: Model
     constant: float = 0.0
+    size: float = 0.0
 
     @classmethod
     def of(cls, model: Model) -> LevelProblem:
@@ -162,12 +163,12 @@ class LevelProblem:
         """
         sites = model.sites
         whole = cast(Hamiltonian, model.generator).terms
-        terms, constant = without_constant(whole, sites, model.charge)
+        terms, constant, size = without_constant(whole, sites, model.charge)
         less = terms is not whole
         chain = GivenChain(L=model.L, charge=model.charge, local=tuple(sites), hamiltonian=terms) if less else model
         space, gauge, plain = Space(sites, model.charge), ImaginaryGauge.of(terms, sites), MPO.from_opsum(terms, sites)
         turned = plain if gauge is None else _gauged(gauge, plain, sites)
-        problem = cls(space, gauge, plain, turned, norm_bound(terms, sites), chain, constant)
+        problem = cls(space, gauge, plain, turned, norm_bound(terms, sites), chain, constant, size)
         _ = problem.operator  # which says if the charge is not conserved
         return problem
 
@@ -271,7 +272,7 @@ class LevelProblem:
         known = bool(overlap) and log_scale - math.log(abs(overlap)) < LARGEST_LOG
         condition = math.exp(log_scale) / abs(overlap) if known else math.inf
         scaled = self.state(bras, math.exp(log_scale) / overlap.conjugate()) if known else None
-        error += ROUNDING * abs(self.constant)
+        error += ROUNDING * self.size
         return Certificate(energy + self.constant, error, right, scaled, residuals, condition, inner)
 
     def _scaled(self, blocks: Sequence[Blocks], sign: int) -> tuple[list[Blocks], float]:

@@ -293,3 +293,13 @@ def test_levels_that_grow_alike_are_no_steady_state():
         spectrum = level(ring, which="growth", max_bond=32)
     with pytest.raises(ArithmeticError, match="there is no steady state, since 2 distinct levels grow alike"):
         observables.SteadyStateEntropy()(spectrum, ring)
+
+
+@pytest.mark.parametrize("charge", [0, 2])
+@pytest.mark.parametrize("field", [1e3, 1e6, 1e8])
+def test_rounding_of_a_large_number_is_in_the_error_even_if_it_cancels(field, charge):
+    chain = models.NonHermitianXXZ(L=4, gamma=0.0, V=0.0, charge=charge)
+    (exact,) = algorithms.ExactDiag(vectors="none").records(chain)
+    uniform = nh.OpSum.sum((field, "Sz", j) for j in range(4)) + (-field * charge / 2,)  # 0 in the sector
+    found = level(Terms(L=4, op=chain.terms() + uniform, charge=charge), max_bond=4, starts=1)
+    assert abs(found.values[0] - exact.values[0]) <= found.errors[0] <= 1e-13 * field

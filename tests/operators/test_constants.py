@@ -27,7 +27,8 @@ def hopping(sites):
 def test_what_is_taken_out_is_a_number(sites, name, charge):
     fields = nh.OpSum.sum((1e3 + 0.1 * j + 0.2j, name, j) for j in range(4))
     op = hopping(sites) + fields + (7.0 - 2j,)
-    rest, number = without_constant(op, sites, charge)
+    rest, number, size = without_constant(op, sites, charge)
+    assert size >= 4e3 * np.linalg.norm(sites[0].op(name), 2)
     whole, less = (sector(sites, charge).operator(each).toarray() for each in (op, rest))
     np.testing.assert_allclose(whole, less + number * np.eye(len(whole)), atol=1e-10)
     assert abs(less.real).max() < 10
@@ -46,4 +47,4 @@ def test_what_is_taken_out_is_a_number(sites, name, charge):
     ],
 )
 def test_nothing_else_is_taken_out(op, sites, charge):
-    assert without_constant(op, sites, charge) == (op, 0.0)
+    assert without_constant(op, sites, charge) == (op, 0.0, 0.0)
