@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -47,8 +47,11 @@ FIRST_BOND, ROUGH = 32, 0.3
 SMALLEST_COARSE = 64
 """Bond dimension up to which a smaller one saves nothing."""
 
+FINER = 4
+"""Into how many each step is divided in the end, when the error of the steps is all that is left of the residual."""
+
 ADMIXED, SMALL = 0.01, 8
-"""How much of a random state the first one has, and the bond dimension of that."""
+"""How much of a random state is added to an even one, and the bond dimension of that."""
 
 SETTLED, ROUNDED = 1e-5, 1e-12
 """What a stretch takes from the overlap of a state with itself, and the evolution ends: if that falls, or anyway."""
@@ -113,6 +116,7 @@ def grown(
     max_bond: int,
     rng: np.random.Generator,
     *,
+    even: bool = True,
     left: bool = False,
     without: Sequence[tuple[MPS, MPS]] = (),
 ) -> Grown:
@@ -126,6 +130,8 @@ def grown(
         Largest bond dimension.
     rng : numpy.random.Generator
         Where the random state comes from.
+    even : bool
+        Whether the start is near a product state, or entirely random.
     left : bool
         Whether to evolve with -H† instead of H, whose state of largest growth is the left vector of that of H.
     without : sequence of (MPS, MPS)
@@ -145,7 +151,7 @@ def grown(
     else:
         chain = GivenChain(L=L, charge=model.charge, local=sites, hamiltonian=terms)
     space = Space(chain.sites, model.charge)
-    start = _start(model, space, max_bond, rng)
+    start = _start(model, space, max_bond, rng, even)
     scale = norm_bound(terms, sites) / L
     bond = max(coarse_bond(max_bond), start.max_bond())
     pairs = [tuple(ladder_of(one, 2 * max_bond) if ring else one for one in pair) for pair in without]
@@ -155,19 +161,18 @@ def grown(
     return Grown(list(_blocks(state, Space(sites, model.charge))), settled)
 
 
-def _start(model: Model, space: Space, max_bond: int, rng: np.random.Generator) -> MPS:
-    """Return a product state with a little of a random one, in which nothing is missing that grows.
+def _start(model: Model, space: Space, max_bond: int, rng: np.random.Generator, even: bool) -> MPS:
+    """Return a random state, or a product state with a little of one, in which nothing is missing that grows.
 
     On the way from a random state bonds would need more states than at its end.
     """
-    even = from_blocks(
-        spread_blocks(Space(model.sites, model.charge).charges, model.charge or 0, rng), model.sites, (0, 1)
-    )
-    even = ladder_of(even, SMALL) if closes(model) else even
-    rest = shortened(
-        random_blocks(space.charges, model.charge or 0, min(SMALL, max_bond), rng), space.charges, SMALL, CUTOFF
-    )
-    total = summed([_blocks(even, space), rest], [1.0, ADMIXED])
+    bond = min(SMALL, max_bond)
+    parts = [shortened(random_blocks(space.charges, model.charge or 0, bond, rng), space.charges, SMALL, CUTOFF)]
+    if even:
+        own = Space(model.sites, model.charge).charges
+        product = from_blocks(spread_blocks(own, model.charge or 0, rng), model.sites, (0, 1))
+        parts.append(_blocks(ladder_of(product, SMALL) if closes(model) else product, space))
+    total = summed(parts, [ADMIXED, 1.0][: len(parts)])
     return from_blocks(total, space.sites, (0, len(space.sites)))
 
 
@@ -197,12 +202,12 @@ class _Growth:
 
     def settled(self, state: MPS) -> tuple[MPS, bool]:
         """Return what a state of any norm has become when a stretch does not change it, and whether it came to that."""
-        bond, parts = min(self.bond, max(FIRST_BOND, state.max_bond())), 4 if self.pairs else 1
+        bond, parts, finer = min(self.bond, max(FIRST_BOND, state.max_bond())), 4 if self.pairs else 1, 1
         state, _ = self._sum([state], [1.0], bond)
         before = 0.0
         for number in range(STRETCHES // SERIES):
             states, growths, known = [state], list[float](), 0.0
-            for after, growth, lost, removed in itertools.islice(self._stretches(state, parts, bond), SERIES):
+            for after, growth, lost, removed in itertools.islice(self._stretches(state, parts, bond, finer), SERIES):
                 states.append(after)
                 growths.append(growth)
                 known, change = removed, 1 - abs(after.overlap(states[-2]))
@@ -213,14 +218,17 @@ class _Growth:
                 # what grows from little changes the state more each time; truncation changes the fastest one as well
                 settled, before = change <= max(min(SETTLED, before), ROUNDED, NOISE * lost), change
                 if bond == self.bond and settled:
-                    return after, True
+                    if finer == FINER:
+                        return after, True
+                    finer, before = FINER, 0.0
+                    break
             late = 2 * number >= STRETCHES // SERIES
             bond = min(self.bond, 2 * bond) if late or change <= ROUGH * lost else bond
             state = self._fastest(states, growths, bond)
             parts = min(PARTS, 2 * parts) if known > GROWN else max(1, parts // 2) if known < FAINT else parts
         return state, False
 
-    def _stretches(self, state: MPS, parts: int, bond: int) -> Iterator[tuple[MPS, float, float, float]]:
+    def _stretches(self, state: MPS, parts: int, bond: int, finer: int) -> Iterator[tuple[MPS, float, float, float]]:
         """Yield the state after each stretch, how its norm grew, what was discarded, and the largest part taken out."""
         evolution = NHTEBD(
             dt="auto",
@@ -230,6 +238,10 @@ class _Growth:
             tolerance=None,
             initial=lambda _: state,
         )
+        if finer > 1:
+            order, steps = evolution.steps_between(self.chain)
+            dt = evolution.every / (steps * finer)
+            evolution = replace(evolution, dt=dt, every=steps * finer, order=order)
         if not self.pairs:
             for before, record in itertools.pairwise(evolution.records(self.chain)):
                 growth, lost = _log_norm(record) - _log_norm(before), _discarded(record) - _discarded(before)

@@ -50,6 +50,8 @@ class KnownLevel:
         How far off the level probably is.
     unsettled : int
         Starts whose evolution ended before it settled.
+    grown : bool
+        Whether each start was without the levels that former ones had led to.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class KnownLevel:
     others: Sequence[Level]
     estimate: float = math.inf
     unsettled: int = 0
+    grown: bool = False
 
     @property
     def degenerate(self) -> bool:

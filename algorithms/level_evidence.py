@@ -8,26 +8,33 @@ from mpsnh.algorithms.known_levels import KnownLevel
 from mpsnh.algorithms.level_problem import Level
 
 
-def ended(same: Sequence[Level], others: Sequence[Level]) -> str:
+def ended(same: Sequence[Level], others: Sequence[Level], grown: bool = False) -> str:
     """Say where the starts ended.
 
     Parameters
     ----------
     same, others : sequence of Level
         At this level, and elsewhere.
+    grown : bool
+        Whether each was without the levels that former ones had led to.
 
     Examples
     --------
-    >>> ended([None], [Level((), None, -1.5, 1e-9)])
+    >>> slower = Level((), None, -1.5, 1e-9)
+    >>> ended([None], [slower])
     '1 of 2 random starts ended here, others at -1.5 (residual 1e-09)'
+    >>> ended([None], [slower], grown=True)
+    '1 of 2 evolutions, each without what was found before, ended here, others at -1.5 (residual 1e-09)'
     """
     elsewhere = ", ".join(f"{level.energy:.6g} (residual {level.residual:.1g})" for level in others)
-    here = f"{len(same)} of {len(same) + len(others)} random starts ended here"
+    total = len(same) + len(others)
+    which = "evolutions, each without what was found before," if total > 1 else "evolutions"
+    here = f"{len(same)} of {total} {which if grown else 'random starts'} ended here"
     return here + (f", others at {elsewhere}" if others else "")
 
 
 def tied(known: KnownLevel, error: float) -> list[Level]:
-    """Return the levels at which other starts ended that grow as fast as the one that came first.
+    """Return the levels at which other starts ended that grow as fast as the one that came first, or faster.
 
     Parameters
     ----------
@@ -45,7 +52,7 @@ def tied(known: KnownLevel, error: float) -> list[Level]:
     [(2+0.5j)]
     """
     fast = known.certificate.energy.imag
-    return [level for level in known.others if abs(level.energy.imag - fast) <= level.residual + error]
+    return [level for level in known.others if level.energy.imag - fast >= -(level.residual + error)]
 
 
 def evidence(
@@ -57,6 +64,7 @@ def evidence(
     still: bool = False,
     late: Sequence[int] = (),
     unsettled: int = 0,
+    grown: bool = False,
 ) -> str:
     """Say what speaks for levels being the wanted ones.
 
@@ -76,6 +84,8 @@ def evidence(
         Levels that were found after some that come later.
     unsettled : int
         Starts whose evolution ended before it settled.
+    grown : bool
+        Whether starts were evolved, each without the levels that former ones had led to.
 
     Examples
     --------
@@ -88,7 +98,7 @@ def evidence(
     doubt = f"the level{' is' if one else 's are'} not certified, so that it proves little where starts ended"
     parts = [] if certified else [doubt]
     parts += ["the lowest level is at most " + ("this one" if one else "the first one")] if variational else []
-    parts += [ended(*of_level) if one else f"level {k}: {ended(*of_level)}" for k, of_level in enumerate(starts)]
+    parts += [("" if one else f"level {k}: ") + ended(*of_level, grown) for k, of_level in enumerate(starts)]
     if late:
         which = f"level{'s' * (len(late) > 1)} {', '.join(map(str, late))} {'were' if len(late) > 1 else 'was'}"
         parts += [f"{which} found after later ones, so that searches do miss some"]

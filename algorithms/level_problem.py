@@ -127,7 +127,7 @@ class LevelProblem:
     bound : float
         Sum of the norms of all terms, which the gauge does not increase.
     model : Model
-        The Hamiltonian without what is only a number in the sector.
+        That in the gauge, without what is only a number in the sector.
     constant, size : float
         That number, and the sum of the norms of what it is made of.
 
@@ -164,9 +164,11 @@ class LevelProblem:
         sites = model.sites
         whole = cast(Hamiltonian, model.generator).terms
         terms, constant, size = without_constant(whole, sites, model.charge)
-        less = terms is not whole
-        chain = GivenChain(L=model.L, charge=model.charge, local=tuple(sites), hamiltonian=terms) if less else model
         space, gauge, plain = Space(sites, model.charge), ImaginaryGauge.of(terms, sites), MPO.from_opsum(terms, sites)
+        scaled = gauge is not None and gauge.potential.any()
+        inner, local = gauge.turned(terms, sites) if gauge is not None and scaled else (terms, tuple(sites))
+        same = inner is whole
+        chain = model if same else GivenChain(L=model.L, charge=model.charge, local=local, hamiltonian=inner)
         turned = plain if gauge is None else _gauged(gauge, plain, sites)
         problem = cls(space, gauge, plain, turned, norm_bound(terms, sites), chain, constant, size)
         _ = problem.operator  # which says if the charge is not conserved

@@ -35,6 +35,9 @@ EARLY, LATE = 1e-4, 1e-10
 SHARE = 0.03
 """The same relative to what the last sweep truncated: a smaller one is lost when the bond is cut."""
 
+LIKE = 0.5
+"""Overlap of a vector with the state, relative to the largest one, that is about as large."""
+
 ALIKE = 1e-9
 """Difference of levels, relative to the largest Ritz value, up to which they count as equal when one is picked."""
 
@@ -103,6 +106,29 @@ def followed(values: Array, overlaps: NDArray[np.float64]) -> int:
     return int(np.argmax(overlaps))
 
 
+def following(energy: complex) -> Choice:
+    """Pick, of levels whose vectors are about as much like the state as any, the one that is closest to a number.
+
+    Vectors of conjugate levels with small imaginary parts are much like each other.
+
+    Parameters
+    ----------
+    energy : complex
+        The number, about ⟨H⟩ of the state.
+
+    Examples
+    --------
+    >>> following(2 + 0.1j)(np.array([2 - 0.1j, 2 + 0.1j, 3.0]), np.array([0.9, 0.8, 0.3]))
+    1
+    """
+
+    def choice(values: Array, overlaps: NDArray[np.float64]) -> int:
+        like = overlaps >= LIKE * overlaps.max()
+        return int(np.argmin(np.where(like, np.abs(values - energy), np.inf)))
+
+    return choice
+
+
 def _extreme(sizes: Array, second: Array) -> int:
     """Return the place of the smallest number, and of the largest second one where several are alike."""
     alike = sizes <= sizes.min() + ALIKE * np.abs(sizes).max()
@@ -134,6 +160,8 @@ class LevelSearch:
         Change of the level by one sweep with which a search ends, unless truncation changes it more.
     shifts : sequence of Shift
         Terms that move known levels out of the way; those of a Hermitian operator are Hermitian.
+    early : float
+        Residual of local problems, relative to the largest Ritz value, that is small enough in a first sweep.
 
     Examples
     --------
@@ -153,6 +181,7 @@ class LevelSearch:
     sweeps: int
     accuracy: float
     shifts: Sequence[Shift] = ()
+    early: float = EARLY
 
     def run(
         self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator, rough: bool = True
@@ -171,7 +200,7 @@ class LevelSearch:
             Whether to begin with rough sweeps, which forget the start, or to follow it.
         """
         state = Sweeps(self.operator, start, self.shifts)
-        values = [complex(np.nan)] * 2
+        values, tolerance = [complex(np.nan)] * 2, 0.0
         first = 0 if rough else len(ROUGH) + self.max_bond.bit_length()  # from which on bonds are as large as they get
         for number in range(first, max(first, len(ROUGH)) + 2 * self.sweeps):
             mixing, nudge = ROUGH[number] if number < len(ROUGH) else (0.0, 0.0)
@@ -181,8 +210,9 @@ class LevelSearch:
             local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge, rng)
             local.least = 0 if settled or keeps else SEEN
             if settled:
-                truncated = np.sqrt(state.discarded) if number > first else 1.0
-                local.tolerance = float(np.clip(SHARE * truncated, LATE, EARLY))
+                # bonds that have grown truncate nothing yet
+                truncated = max(np.sqrt(state.discarded), tolerance) if number > first else 1.0
+                local.tolerance = tolerance = float(np.clip(SHARE * truncated, LATE, self.early))
             state.sweep(local, grown, self.cutoff, mixing)
             values.append(local.value)
             where = f"sweep {number - first + 1}, bond dimension {grown}"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.algorithms.grown_state import can_grow, coarse_bond, grown
-from mpsnh.algorithms.known_levels import FAR, KnownLevel, compared, estimated_error, joint_errors, multiplicities
+from mpsnh.algorithms.known_levels import KnownLevel, joint_errors, multiplicities
 from mpsnh.algorithms.level_evidence import evidence, tied
-from mpsnh.algorithms.level_problem import ROUNDING, Certificate, Level, LevelProblem, first_of
-from mpsnh.algorithms.level_search import LevelSearch, fastest, followed, lowest, nearest
+from mpsnh.algorithms.level_finder import LevelFinder
+from mpsnh.algorithms.level_problem import LevelProblem
+from mpsnh.algorithms.level_search import LevelSearch, fastest, lowest, nearest
 from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.capability import VECTORS, Capability
 from mpsnh.base.model import Model
@@ -27,22 +26,10 @@ from mpsnh.checks import require, require_memory, warn
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.linalg.ritz import Choice
 from mpsnh.operators.localise import norm_bound
-from mpsnh.states.blocks import Blocks
 from mpsnh.states.shifts import Shift
-from mpsnh.states.sums import shortened
-from mpsnh.states.workspace import BlockState
-
-START_BOND = 8
-"""Bond dimension of random starts."""
 
 NO_LEFT = "the left vector is orthogonal to the right one, or too large for numbers"
 """Why there is no left vector."""
-
-NEARLY_ORTHOGONAL = 1e-6
-"""|⟨L|R⟩| of vectors of unit norm with which the level may be a degenerate one, and the left vector another one's."""
-
-SAME_STATE = 0.5
-"""|⟨φ|ψ⟩| of a state with what sweeps made of it, below which they went to another level."""
 
 SMALLEST, LARGEST = 1e-100, 1e100
 """Bounds of the sum of the norms of all terms, of which squares are taken."""
@@ -85,7 +72,8 @@ class NHDMRG(Algorithm[Spectrum]):
     tolerance : float
         Largest error of a level that is certified, in units of J.
     starts : int
-        Independent random starts for each level.
+        Random starts for each level. If the fastest growth is sought by evolution, each one is without the levels that
+        the former ones led to, so that 2 show whether another level grows as fast.
     seed : int
         Of the random starts.
 
@@ -196,9 +184,10 @@ class NHDMRG(Algorithm[Spectrum]):
             if len(shifts) >= problem.space.dim:
                 allowed = f"at most the number of levels, {len(known)}: of conjugate ones of a real matrix one counts"
                 raise ValueError(f"k = {self.k}, but it must be {allowed}")
-            known.append(self._next(problem, known, shifts))
+            finder = self._finder(problem, known, shifts)
+            known.append(finder.next())
             if known[-1].overlap:
-                shifts += known[-1].shifts(problem, self._far(problem))
+                shifts += known[-1].shifts(problem, finder.far)
             elif len(known) < self.k:
                 level = f"level {len(known) - 1} ({known[-1].certificate.energy:.6g})"
                 raise ArithmeticError(
@@ -206,107 +195,13 @@ class NHDMRG(Algorithm[Spectrum]):
                 )
         yield self._spectrum(problem, known)
 
-    def _next(self, problem: LevelProblem, known: Sequence[KnownLevel], shifts: Sequence[Shift]) -> KnownLevel:
-        """Find the first level of those that are not known yet."""
-        choice = self._choice(problem)
-        search = self._search(problem, shifts)
-        grows = choice is fastest and problem.gauge is None and can_grow(problem.model)
-        levels, unsettled = list[Level](), 0
-        vectors = [(one.level.state, one.left) for one in known]
-        for number in range(self.starts):
-            rng = np.random.default_rng([self.seed, number + len(known) * self.starts])
-            if grows:
-                state = grown(problem.model, self.max_bond, rng, without=vectors)
-                unsettled += not state.settled
-                levels.append(self._followed(problem, state.blocks, shifts))
-            else:
-                levels.append(problem.level(search.run(problem.random_blocks(START_BOND, rng), choice, rng)))
-        best = first_of(levels, choice, self.tolerance)
-        left = best if problem.hermitian else self._left(problem, best, known, shifts, grows)
-        certificate, bra = problem.certificate(best, left), left.state
-        overlap = 1.0 if problem.hermitian else best.state.overlap(bra)
-        # an error that says nothing must not make all levels one
-        same, others = compared(levels, best, min(certificate.error, self.tolerance))
-        coarser = self._coarser(problem, best, left, shifts)
-        says = certificate.left is not None and certificate.error < problem.bound
-        estimate = estimated_error(certificate, coarser) if says else certificate.error
-        estimate = max(estimate, ROUNDING * problem.bound)
-        return KnownLevel(
-            best, bra, overlap if certificate.left else 0.0, certificate, same, others, estimate, unsettled
-        )
-
-    def _coarser(self, problem: LevelProblem, best: Level, left: Level, shifts: Sequence[Shift]) -> Certificate:
-        """Return what a level becomes with bonds of half the dimension."""
-        bond, rng = max(1, best.state.max_bond() // 2), np.random.default_rng(self.seed)
-        search = replace(self._search(problem, shifts), max_bond=bond, sweeps=1)
-        level = problem.level(search.run(best.blocks, followed, rng, rough=False))
-        if problem.hermitian:
-            return problem.certificate(level, level)
-        turned = replace(search, operator=problem.adjoint.operator, shifts=[shift.dag() for shift in shifts])
-        return problem.certificate(level, problem.adjoint.level(turned.run(left.blocks, followed, rng, rough=False)))
-
-    def _left(
-        self,
-        problem: LevelProblem,
-        best: Level,
-        known: Sequence[KnownLevel],
-        shifts: Sequence[Shift],
-        grows: bool,
-    ) -> Level:
-        """Find the left vector of a level, as a right one of the adjoint near the conjugate of the level."""
-        adjoint, rng, target = problem.adjoint, np.random.default_rng(self.seed), best.energy.conjugate()
-        turned = [shift.dag() for shift in shifts]
-        if grows:
-            against = [(one.left, one.level.state) for one in known]
-            other = self._followed(
-                adjoint, grown(problem.model, self.max_bond, rng, left=True, without=against).blocks, turned
-            )
-            if abs(other.energy - target) <= max(self.tolerance, other.residual, best.residual):
-                return other
-        left = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
-        # of a degenerate level it may be one that is orthogonal to the right vector, and is moved away
-        for _ in range(self.starts):
-            if abs(left.state.overlap(best.state)) > NEARLY_ORTHOGONAL:
-                break
-            turned.append(Shift(self._far(problem).conjugate(), left.blocks, left.blocks))
-            other = adjoint.level(self._search(adjoint, turned).run(best.blocks, nearest(target), rng))
-            alike = abs(other.energy - target) <= max(self.tolerance, other.residual, best.residual)
-            if not alike or abs(other.state.overlap(best.state)) <= abs(left.state.overlap(best.state)):
-                break
-            left = other
-        return left
-
-    def _far(self, problem: LevelProblem) -> complex:
-        """Return by how much known levels are moved, beyond all others in the direction that is not wanted."""
-        size = FAR * (problem.bound or 1.0)
-        return -1j * size if self._choice(problem) is fastest else size
-
-    def _followed(self, problem: LevelProblem, start: list[Blocks], shifts: Sequence[Shift]) -> Level:
-        """Return the level that sweeps lead to from a state that evolution has led to, or that state itself."""
-        begun = problem.level(BlockState.canonical(start, problem.space.charges).view())
-        for bond in dict.fromkeys((coarse_bond(self.max_bond), self.max_bond)):
-            if (polished := self._polished(problem, begun, shifts, bond, sweeps=1)) is not None:
-                return self._polished(problem, polished, shifts, self.max_bond, self.sweeps) or polished
-        return begun
-
-    def _polished(
-        self, problem: LevelProblem, level: Level, shifts: Sequence[Shift], bond: int, sweeps: int
-    ) -> Level | None:
-        """Return what sweeps make of a level, unless that is no better, or another level."""
-        search, blocks = replace(self._search(problem, shifts), max_bond=bond, sweeps=sweeps), level.blocks
-        if level.state.max_bond() > bond:
-            blocks = shortened(blocks, problem.space.charges, bond, self.cutoff)
-        polished = problem.level(search.run(blocks, followed, np.random.default_rng(), rough=False))
-        better = polished.residual < level.residual and abs(polished.state.overlap(level.state)) >= SAME_STATE
-        return polished if better else None
-
     def _choice(self, problem: LevelProblem) -> Choice:
         if not isinstance(self.which, str):
             return nearest(self.which - problem.constant)
         return fastest if self.which == "growth" and not problem.hermitian else lowest
 
-    def _search(self, problem: LevelProblem, shifts: Sequence[Shift]) -> LevelSearch:
-        return LevelSearch(
+    def _finder(self, problem: LevelProblem, known: Sequence[KnownLevel], shifts: Sequence[Shift]) -> LevelFinder:
+        search = LevelSearch(
             operator=problem.operator,
             hermitian=problem.hermitian,
             max_bond=self.max_bond,
@@ -315,6 +210,7 @@ class NHDMRG(Algorithm[Spectrum]):
             accuracy=self.tolerance / 100,
             shifts=shifts,
         )
+        return LevelFinder(problem, search, self._choice(problem), self.tolerance, self.starts, self.seed, known)
 
     def _spectrum(self, problem: LevelProblem, known: Sequence[KnownLevel]) -> Spectrum:
         """Make the record, with a warning if a level is not certified."""
@@ -345,7 +241,8 @@ class NHDMRG(Algorithm[Spectrum]):
         still = growing and abs(first.energy.imag) <= errors[0]
         rivals = tied(known[0], float(errors[0])) if growing else []
         if (still and certified) or rivals:
-            why = f"the level {rivals[0].energy:.6g} grows as fast" if rivals else "the first level does not grow"
+            moves = not (still and certified)
+            why = f"the level {rivals[0].energy:.6g} grows as fast" if moves else "the first level does not grow"
             warn(f"NHDMRG: there may be no steady state: {why} within the error", RuntimeWarning)
         return Spectrum(
             np.array([one.energy for one in certificates]),
@@ -371,6 +268,7 @@ class NHDMRG(Algorithm[Spectrum]):
                 still=still,
                 late=late,
                 unsettled=sum(one.unsettled for one in known),
+                grown=known[0].grown,
             ),
         )
 

@@ -17,8 +17,11 @@ Choice = Callable[[Array, NDArray[np.float64]], int]
 LOOKED_AT = 4
 """Products after which Ritz values are looked at again; ten times as many in a large space."""
 
-SMALL = 160
-"""Dimension up to which the space may be that of the whole matrix, so that no level can be missed."""
+WIDE, FEWEST, NUMBERS = 160, 40, 2**25
+"""Largest and smallest dimension of a space, and how many numbers its vectors may have, which is between them.
+
+A space of 80 finds what three of 40, each from the result of the one before, do not find if vectors are nearly alike.
+"""
 
 INVARIANT = 1e-13
 """What is left of a product outside of a space, relative to the matrix, that is rounding."""
@@ -44,8 +47,8 @@ def ritz_pair(
     start: Array,
     choice: Choice,
     *,
-    steps: int = 40,
-    restarts: int = 3,
+    steps: int = WIDE,
+    restarts: int = 2,
     least: int = 0,
     tolerance: float = 1e-10,
     hermitian: bool = False,
@@ -64,8 +67,7 @@ def ritz_pair(
     choice : callable
         Picks the wanted one of the Ritz values.
     steps, restarts : int
-        Dimension of a space, and how many are built, each from the wanted vector of the one before; of a small matrix
-        the first one may be the whole space.
+        Largest dimension of a space, and how many are built, each from the wanted vector of the one before.
     least : int
         Dimension up to which no pair is small enough, since a level that is not at the edge of a spectrum shows late.
     tolerance : float
@@ -81,7 +83,7 @@ def ritz_pair(
     (1.0, [0.0, 1.0, 0.0])
     """
     vector, products = start / np.linalg.norm(start), 0
-    steps = len(vector) if len(vector) <= SMALL else min(steps, len(vector))
+    steps = min(steps, len(vector), max(FEWEST, NUMBERS // len(vector)))
     for _ in range(restarts):
         pair, done = _from_one_space(apply, vector, choice, (min(least, steps), steps), tolerance, hermitian)
         vector, products = pair.vector, products + pair.products

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.language.opsum import OpSum
+from mpsnh.language.opsum import OpSum, Term
 from mpsnh.language.site import Site
 from mpsnh.operators.localise import LocalTerm, localise, product_matrix
 
@@ -127,6 +127,31 @@ class ImaginaryGauge:
             turned.append(tensor / scale[:, None, None])
         turned[-1] = turned[-1] * scale[:, None, None]
         return turned
+
+    def turned(self, op: OpSum, sites: Sequence[Site]) -> tuple[OpSum, tuple[Site, ...]]:
+        """Write S⁻¹ H S as a sum on sites whose operators have the scales in them.
+
+        Parameters
+        ----------
+        op : OpSum
+            H.
+        sites : sequence of Site
+            The chain.
+        """
+        names = sorted({name for term in op.terms for name, _ in term.factors})
+        numbered = {name: f"{name[0]}{k}" for k, name in enumerate(names)}  # the letter tells fermionic ones
+        used: list[set[str]] = [set() for _ in sites]
+        for term in op.terms:
+            for name, j in term.factors:
+                used[j].add(name)
+        local = []
+        for site, g, of_site in zip(sites, self.potential, used, strict=True):
+            powers = g * np.array(site.charges, dtype=float)
+            scales = np.exp(-np.subtract.outer(powers, powers))
+            matrices = {numbered[name]: site.op(name) * scales for name in sorted(of_site)}
+            local.append(Site(site.states, matrices, site.charges, site.parities))
+        terms = (Term(t.coefficient, tuple((numbered[name], j) for name, j in t.factors)) for t in op.terms)
+        return OpSum(terms), tuple(local)
 
 
 def _products(term: LocalTerm, sites: Sequence[Site]) -> Iterator[tuple[Product, Product, complex, complex]]:
