@@ -117,6 +117,7 @@ def grown(
     rng: np.random.Generator,
     *,
     even: bool = True,
+    start: MPS | None = None,
     left: bool = False,
     without: Sequence[tuple[MPS, MPS]] = (),
 ) -> Grown:
@@ -132,6 +133,8 @@ def grown(
         Where the random state comes from.
     even : bool
         Whether the start is near a product state, or entirely random.
+    start : MPS, optional
+        Another start.
     left : bool
         Whether to evolve with -H† instead of H, whose state of largest growth is the left vector of that of H.
     without : sequence of (MPS, MPS)
@@ -151,7 +154,10 @@ def grown(
     else:
         chain = GivenChain(L=L, charge=model.charge, local=sites, hamiltonian=terms)
     space = Space(chain.sites, model.charge)
-    start = _start(model, space, max_bond, rng, even)
+    if start is None:
+        start = _start(model, space, max_bond, rng, even)
+    elif ring:
+        start = ladder_of(start, coarse_bond(max_bond))
     scale = norm_bound(terms, sites) / L
     bond = max(coarse_bond(max_bond), start.max_bond())
     pairs = [tuple(ladder_of(one, 2 * max_bond) if ring else one for one in pair) for pair in without]

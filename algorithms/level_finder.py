@@ -85,7 +85,7 @@ class LevelFinder:
             rng, even = np.random.default_rng([self.seed, number + len(self.known) * self.starts]), number % 2 == 0
             if grows:
                 fastest_yet = max((one.level.energy.imag for one in found), default=-math.inf)
-                level, settled = route.grown(rng, even, fastest_yet)
+                level, settled = route.grown(rng, even, faster=fastest_yet)
             else:
                 level, settled = route.swept(rng, self.choice), True
             unsettled += not settled
@@ -133,7 +133,7 @@ class LevelFinder:
         left, other = one.route.left(one.level, self.seed, self.starts)
         found = [replace(one, left=left)]
         if other is not None and self._faster(other, one.level):
-            partner = one.route.partner(other, np.random.default_rng(self.seed))
+            partner, _ = one.route.grown(np.random.default_rng(self.seed), start=other.state)
             if one.route.alike(partner, other):
                 found.append(_Found(partner, one.route, other))
         return found

@@ -84,7 +84,9 @@ class Route:
         """
         return self._swept(self.problem.random_blocks(START_BOND, rng), choice, rng)
 
-    def grown(self, rng: np.random.Generator, even: bool, faster: float = -math.inf) -> tuple[Level, bool]:
+    def grown(
+        self, rng: np.random.Generator, even: bool = True, start: MPS | None = None, faster: float = -math.inf
+    ) -> tuple[Level, bool]:
         """Return the level that evolution and then sweeps lead to, and whether the evolution settled.
 
         Parameters
@@ -93,10 +95,12 @@ class Route:
             Where the state comes from.
         even : bool
             Whether that is near a product state.
+        start : MPS, optional
+            Another start, such as the left vector of the wanted level.
         faster : float
             Im E of a level that is known; sweeps are for those that may be as fast only.
         """
-        state = grown(self.problem.model, self.search.max_bond, rng, even=even, without=self.vectors)
+        state = grown(self.problem.model, self.search.max_bond, rng, even=even, start=start, without=self.vectors)
         level = self._canonical(state.blocks)
         slow = level.energy.imag + max(self.tolerance, level.residual) < faster
         return level if slow else self._followed(level), state.settled
@@ -136,11 +140,14 @@ class Route:
             Of the adjoint, what evolution led to if that is another level.
         """
         adjoint, rng, other = self._adjoint, np.random.default_rng(seed), None
-        if self.grows:
-            state = grown(self.problem.model, self.search.max_bond, rng, left=True, without=adjoint.vectors)
-            other = adjoint._followed(adjoint._canonical(state.blocks))
-            if adjoint.alike(other, best) and other.residual <= max(self.tolerance, NEARLY * best.residual):
-                return other, None
+        for start in (None, best.state)[: 2 * self.grows]:
+            state = grown(
+                self.problem.model, self.search.max_bond, rng, start=start, left=True, without=adjoint.vectors
+            )
+            level = adjoint._followed(adjoint._canonical(state.blocks))
+            if adjoint.alike(level, best) and level.residual <= max(self.tolerance, NEARLY * best.residual):
+                return level, other
+            other = other or level
         left = adjoint.partner(best, rng)
         if other is not None and adjoint.alike(other, best) and other.residual < left.residual:
             return other, None

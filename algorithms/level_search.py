@@ -207,7 +207,7 @@ class LevelSearch:
             grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
             settled = grown == self.max_bond and number > len(ROUGH)  # after one that picks without mixing
             keeps = self.hermitian and choice is lowest  # which then never rises
-            local = _Local(followed if settled and not keeps else choice, self.hermitian, nudge, rng)
+            local = _Local(followed if settled and rough and not keeps else choice, self.hermitian, nudge, rng)
             local.least = 0 if settled or keeps else SEEN
             if settled:
                 # bonds that have grown truncate nothing yet
