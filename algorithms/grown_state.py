@@ -173,7 +173,9 @@ def _start(model: Model, space: Space, max_bond: int, rng: np.random.Generator, 
     On the way from a random state bonds would need more states than at its end.
     """
     bond = min(SMALL, max_bond)
-    parts = [shortened(random_blocks(space.charges, model.charge or 0, bond, rng), space.charges, SMALL, CUTOFF)]
+    parts: list[Sequence[Blocks]] = [
+        shortened(random_blocks(space.charges, model.charge or 0, bond, rng), space.charges, SMALL, CUTOFF)
+    ]
     if even:
         own = Space(model.sites, model.charge).charges
         product = from_blocks(spread_blocks(own, model.charge or 0, rng), model.sites, (0, 1))

@@ -57,7 +57,7 @@ class LevelFinder:
     >>> search = LevelSearch(problem.operator, hermitian=False, max_bond=8, cutoff=1e-14, sweeps=4, accuracy=1e-8)
     >>> one = LevelFinder(problem, search, fastest, tolerance=1e-6, starts=1, seed=0).next()
     >>> round(one.certificate.energy.imag, 9)
-    0.2
+    0.173205081
     """
 
     problem: LevelProblem

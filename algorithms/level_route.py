@@ -62,7 +62,7 @@ class Route:
     >>> route = Route(problem, search, [], grows=True, tolerance=1e-6, far=-10j)
     >>> level, settled = route.grown(np.random.default_rng(0), even=True)
     >>> round(level.energy.imag, 6), settled, round(route.left(level, seed=0)[0].energy.imag, 6)
-    (0.2, True, -0.2)
+    (0.173205, True, -0.173205)
     """
 
     problem: LevelProblem

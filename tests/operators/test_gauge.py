@@ -70,3 +70,24 @@ def test_a_hermitian_sum_is_left_alone():
 )
 def test_none_where_there_is_none(op):
     assert ImaginaryGauge.of(op, (HALF,) * 4) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_sum_in_the_gauge_is_the_matrix_in_the_gauge(seed):
+    """S⁻¹ H S and its adjoint, of spins and of fermions with adjoint names."""
+    rng = np.random.default_rng(seed)
+    site, names = [(nh.Spin(1), ("Sp", "Sp†", "Sz")), (nh.Fermion(), ("cdag", "cdag†", "n"))][seed % 2]
+    up, down, field = names
+    rates = rng.uniform(0.2, 1.0, (2, 3))
+    op = nh.OpSum.sum((rates[0, j], up, j, down, j + 1) for j in range(3))
+    op += nh.OpSum.sum((rates[1, j], up, j + 1, down, j) for j in range(3))
+    op += nh.OpSum.sum((rng.normal() + 1j * rng.normal(), field, j) for j in range(4))
+    sites = [site] * 4
+    gauge = ImaginaryGauge.of(op, sites)
+    inner, local = gauge.turned(op, sites)
+    plain, turned = (np.asarray(operator(*one)) for one in ((op, sites), (inner, local)))
+    scales = np.ones(1)
+    for one, g in zip(sites, gauge.potential, strict=True):
+        scales = np.kron(scales, np.exp(g * np.array(one.charges)))
+    assert np.abs(turned - plain * scales / scales[:, None]).max() < 1e-12
+    assert np.abs(np.asarray(operator(inner.dag(), local)) - turned.conj().T).max() < 1e-12

@@ -1,0 +1,70 @@
+"""The level that grows fastest, where others are nearly as fast or starts agree on another one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mpsnh as nh
+from mpsnh import algorithms, models
+from tests.support.chains import Terms
+
+
+def found(model, **parameters):
+    (spectrum,) = algorithms.NHDMRG(which="growth", **parameters).records(model)
+    return spectrum
+
+
+@pytest.mark.parametrize(("gamma", "seed"), [(0.3, 11), (0.1, 14)])
+def test_a_level_that_is_slower_is_not_the_last_word(gamma, seed):
+    """Rings in which both of two starts led to a later level when each was sought alone."""
+    ring = models.NonHermitianXXZ(L=8, gamma=gamma, h=2.0, seed=seed, boundary="periodic")
+    (exact,) = algorithms.SteadyState(k=2).records(ring)
+    spectrum = found(ring, max_bond=16)
+    assert spectrum.certified
+    assert abs(spectrum.values[0] - exact.values[0]) < 1e-9
+    assert "each without what was found before" in spectrum.evidence
+
+
+def gain_and_loss(field, im, ring, site, L, seed):
+    """Hops as large there as back, and complex fields: in the imaginary gauge as it is."""
+    rng = np.random.default_rng(seed)
+    bonds = [(j, (j + 1) % L) for j in range(L - 1 + ring)]
+    hops = nh.OpSum.sum((0.5, a, i, b, j) for i, j in bonds for a, b in (("Sp", "Sm"), ("Sm", "Sp")))
+    fields = field + 1j * (0.3 * (-1.0) ** np.arange(L) + 0.1 * rng.normal(size=L))
+    return Terms(L=L, op=hops + nh.OpSum.sum((z, "Sz", j) for j, z in enumerate(fields)) + (im * 1j,), site=site)
+
+
+@pytest.mark.filterwarnings("ignore:NHDMRG. there may be no steady state")  # levels with Re E of both signs
+@pytest.mark.parametrize("field", [0.0, 3.0])
+@pytest.mark.parametrize(("L", "spin", "ring"), [(4, 1.0, True), (4, 1.0, False), (6, 0.5, True)])
+def test_gain_and_loss_of_all_charges(L, spin, ring, field):
+    """Sweeps alone ended in slower levels, the same one from each start."""
+    model = gain_and_loss(field, 0.2, ring, nh.Spin(spin), L, seed=1)
+    values = np.linalg.eigvals(np.asarray(model.matrix().todense()))
+    spectrum = found(model, max_bond=32)
+    assert spectrum.certified
+    assert spectrum.values[0].imag == pytest.approx(values.imag.max(), abs=1e-7)
+    assert np.abs(values - spectrum.values[0]).min() <= spectrum.errors[0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_growth_of_skin_chains_with_complex_fields(seed):
+    """In the gauge, which is a chain of other local operators, whose left vectors are scaled the other way."""
+    rng = np.random.default_rng(seed)
+    fields = (rng.uniform(-1, 1, 8) + 0.4j * rng.uniform(-1, 1, 8)).tolist()
+    chain = models.NonHermitianXXZ(L=8, gamma=0.6, fields=fields)
+    (exact,) = algorithms.ExactDiag(vectors="both").records(chain)
+    spectrum = found(chain, max_bond=16)
+    place = int(np.argmax(exact.values.imag))
+    assert "evolutions" in spectrum.evidence
+    assert spectrum.certified
+    assert abs(spectrum.values[0] - exact.values[place]) <= min(spectrum.errors[0], 1e-7)
+    assert spectrum.conditions[0] == pytest.approx(exact.condition_numbers()[place], rel=1e-4)
+
+
+def test_a_level_that_is_as_fast_is_always_seen():
+    """Both starts alone would lead to the same combination of both."""
+    pair = Terms(L=4, op=nh.OpSum([(0.5, "X", 0), *((0.5j, "Z", j) for j in range(1, 4))]))
+    with pytest.warns(RuntimeWarning, match=r"there may be no steady state: the level .* grows as fast"):
+        assert found(pair, max_bond=4).alike == 2
