@@ -47,7 +47,7 @@ def closed_forms(seeds: int) -> None:
         ("Ising in a complex field, L = 12", Terms(L=12, op=nh.OpSum(COMPLEX_FIELD)), {}, -2.081905719),
         ("no-click Ising, L = 8", ising(8, 0.2 + 0.75j), {"which": "growth"}, 3.977766050908),
         ("box, L = 60, γ = .5", models.NonHermitianXXZ(L=60, gamma=0.5, V=0.0), {"max_bond": 128}, box(60, 0.5)),
-        ("Bethe ring, N = 40", ring(40), {"max_bond": 160}, 40 * -0.4585536153),
+        ("Bethe ring, N = 40", ring(40), {"max_bond": 360, "cutoff": 1e-16}, 40 * -0.4585536153),
         ("Bethe ring, N = 20", ring(20), {"max_bond": 128}, 20 * -0.4601859431),
         ("free ring, N = 16, growth", ring(16, V=0.0), {"max_bond": 128, "which": "growth"}, 0.1 / np.sin(np.pi / 16)),
         ("free ring, N = 32, growth", ring(32, V=0.0), {"max_bond": 128, "which": "growth"}, 0.1 / np.sin(np.pi / 32)),

@@ -16,6 +16,8 @@ from mpsnh.cli import app
 from mpsnh.plots import graded
 from mpsnh.studies import brighi2025
 from mpsnh.studies.brighi2025 import figures
+from mpsnh.studies.brighi2025.data import rest
+from mpsnh.studies.brighi2025.findings import Finding, ratio
 from mpsnh.studies.brighi2025.simulations import GAMMA
 from mpsnh.studies.brighi2025.statements import STATEMENTS
 from tests.support.study_files import check_redrawn, load, raw, reproduced, undrawn  # noqa: F401
@@ -193,8 +195,11 @@ def test_scale_refuses(change, message):
         replace(TINY, **change)
 
 
-def quenched(tmp_path, current, trust_time=NEVER, change=0.001):
-    """A study whose quenches gave this current as a function of time and h, and some less at half the χ."""
+def quenched(tmp_path, current, change=0.001):
+    """A study whose quenches gave this current as a function of time and h, and some less at half the χ.
+
+    How much less may be a function of time.
+    """
     study = brighi2025.Study("tiny", tmp_path)
     time, h = np.arange(0, 6.1, 0.5), np.array(TINY.quench_strengths)
     generator = np.random.default_rng(0)
@@ -203,13 +208,11 @@ def quenched(tmp_path, current, trust_time=NEVER, change=0.001):
     data = xr.Dataset({"current": (tuple(coordinates), np.stack([values - change, values]))}, coordinates)
     for name in ("discarded_weight", "discarded_step", "max_bond", "noise", "log_norm"):
         data[name] = xr.zeros_like(data["current"])
-    trust = xr.full_like(data["current"], NEVER)
-    trust[{"seed": 3}] = trust_time
-    study.__dict__["quenches"] = data.assign(trust_time=trust)
+    study.__dict__["quenches"] = data.assign(trust_time=xr.full_like(data["current"], NEVER))
     return study
 
 
-def test_plateau_ends_before_the_front_and_before_the_first_realisation_is_not_trusted(tmp_path):
+def test_plateau_ends_before_the_front_and_before_truncation_matters(tmp_path):
     def jumps(time, h):
         return np.exp(-h) + 100 * (time > TINY.chain / 2 - np.where(h == 1, 3, 2))
 
@@ -217,16 +220,26 @@ def test_plateau_ends_before_the_front_and_before_the_first_realisation_is_not_t
     assert [study.plateaus[h].window[1] for h in TINY.quench_strengths] == [5, 6]
     assert [study.plateaus[h].value for h in TINY.quench_strengths] == pytest.approx(np.exp([-1, -2]), abs=3e-3)
     assert study.quench_fit().rate == pytest.approx(1, abs=0.02)
-    early = quenched(tmp_path, jumps, trust_time=4.2)
-    assert [found.window[1] for found in early.plateaus.values()] == [4, 4]
+    early = quenched(tmp_path, jumps, change=0.002 + 0.03 * (np.arange(0, 6.1, 0.5) > 4.2))
+    assert early.converged == {1: 6, 2: 4}, "0.032 is more than a tenth of exp(-2) only"
+    assert [found.window[1] for found in early.plateaus.values()] == [5, 4]
+
+
+@pytest.mark.parametrize("factor", [0.2, 0.6, 0.85])
+def test_rest_of_a_series_that_falls_by_a_factor_is_covered(factor):
+    numbers = factor ** np.arange(4.0)
+    limit, changes = 0.0, np.diff(numbers)[None]
+    assert abs(numbers[-1] - limit) <= rest(changes)[0] * (1 + 1e-12) <= 9 * abs(changes[0, -1])
 
 
 def test_rate_needs_plateaus_above_all_of_their_errors(tmp_path):
     def flat(time, h):
         return np.exp(-h) + 0 * time
 
-    assert quenched(tmp_path, flat, change=0.05).quench_fit().rate == pytest.approx(1, abs=0.02)
-    assert quenched(tmp_path, flat, change=0.1).quench_fit() is None, "the current at h = 2 is 0.135"
+    assert quenched(tmp_path, flat, change=0.012).quench_fit().rate == pytest.approx(1, abs=0.02)
+    loose = quenched(tmp_path, flat, change=0.1)
+    loose.__dict__["converged"] = {1: 6.0, 2: 6.0}
+    assert loose.quench_fit() is None, "the current at h = 2 is 0.135"
     study = quenched(tmp_path, lambda time, h: np.where(h == 1, 0.0, 1.0) + 0 * time)
     assert study.measured()["plateau"].values == pytest.approx([0, 1], abs=2e-3)
     assert study.quench_fit() is None, "nothing beyond a current that is not resolved is used"
@@ -257,11 +270,12 @@ def test_convergence_shows_the_plateaus_at_all_bond_dimensions(tmp_path, finishe
     study = quenched(tmp_path, lambda time, h: np.exp(-h), change=1)
     data = brighi2025.FIGURES["fig3_convergence"].numbers(study)
     np.testing.assert_allclose(data["mean"].sel(chi=32), data["plateau"], rtol=1e-12)
+    np.testing.assert_allclose(data["change"], 1, rtol=1e-12)
     np.testing.assert_allclose(data["truncation"], 1, rtol=1e-12)
-    assert float(data["truncation_error"].max()) < 1e-12, "the same realisations are compared"
+    assert float(data["change_error"].max()) < 1e-12, "the same realisations are compared"
     stored, fig3 = raw(finished[0], "quenches"), load(finished[0], "fig3_convergence")
     last = float(fig3["window"].sel(h=1, end="last"))
-    assert last <= min(5.0, float(stored["trust_time"].sel(chi=32, h=1).isel(time=-1).min()))
+    assert last <= 5.0
     for name in ("discarded_weight", "discarded_step", "max_bond", "noise", "trust_time"):
         np.testing.assert_allclose(
             fig3[name].sel(h=1), stored[name].sel(h=1, time=last).mean("seed"), rtol=1e-12, err_msg=name
@@ -299,3 +313,17 @@ def test_command_line_refuses(options, message, tmp_path):
     done = CliRunner().invoke(app, [*options, *(["--out", str(tmp_path)])])
     assert done.exit_code == 2
     assert message in " ".join((done.output + done.stderr).replace("│", " ").split())
+
+
+def test_the_interval_of_a_ratio_holds_all_that_the_intervals_allow():
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        (a, b, c), (d, e, f) = np.sort(rng.normal(size=3)), np.sort(rng.normal(size=3))
+        found = ratio("", Finding("", b, a, c), Finding("", e, d, f))
+        if e <= 0:
+            assert np.isnan(found.value)
+            continue
+        for above in np.linspace(a, c, 7):
+            for below in np.linspace(max(d, 1e-6), f, 7):
+                assert found.low <= above / below <= found.high
+        assert found.low <= found.value <= found.high

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from mpsnh.run.simulation import Simulation
 from mpsnh.statistics.averages import mean_with_error
@@ -30,6 +31,13 @@ from mpsnh.studies.study import PaperStudy
 
 ROUTE_TIME = 1e5
 """How long rings are evolved whose spectrum is known."""
+
+
+UNCHANGED = 0.1
+"""Part of the mean current that the last increase of χ may change before a plateau has to end."""
+
+FACTORS = 0.5, 0.9
+"""Smallest and largest factor by which changes with χ are taken to fall."""
 
 
 class Study(PaperStudy[Scale]):
@@ -122,18 +130,35 @@ class Study(PaperStudy[Scale]):
         return self._computed(name, make, {**axes, "seed": self._seeds(self.scale.checked_realisations)})
 
     @functools.cached_property
+    def converged(self) -> dict[float, float]:
+        """Last time at which truncation has not changed the mean current yet, for each strength of the quenches.
+
+        Until then the last increase of χ changes the mean over realisations by less than a tenth, or than its
+        standard error; but three records at least, in which a drift is seen. `mpsnh.Snapshot.trust_time` ends earlier,
+        since local values of a single realisation are less accurate.
+        """
+        current = self.quenches["current"]
+        known = mean_with_error(current.isel(chi=-1))
+        change = abs((current.isel(chi=-1) - current.isel(chi=-2)).mean("seed"))
+        changed = change > np.maximum(UNCHANGED * abs(known["mean"]), known["error"])
+        ends = {}
+        for h in self.scale.quench_strengths:
+            times = current["time"].values
+            late = np.flatnonzero(changed.sel(h=h).values)
+            ends[h] = float(times[max(late[0] - 1, 2)] if len(late) else times[-1])
+        return ends
+
+    @functools.cached_property
     def plateaus(self) -> dict[float, Plateau]:
         """Plateau of the mid current at the largest bond dimension, for each strength of the quenches.
 
-        It ends before the front from the boundaries arrives, and before the noise of the first realisation passes
-        its tolerance (`mpsnh.Snapshot.trust_time`), of which truncation is nearly all.
+        It ends before the front from the boundaries arrives, and where truncation matters (`converged`).
         """
-        largest = self.quenches.isel(chi=-1)
-        trusted = largest["trust_time"].isel(time=-1).min("seed")
-        ends = {h: min(self.scale.arrival(h), float(trusted.sel(h=h))) for h in self.scale.quench_strengths}
+        current = self.quenches["current"].isel(chi=-1)
+        ends = {h: min(self.scale.arrival(h), self.converged[h]) for h in self.scale.quench_strengths}
         least = 2.01 * self.scale.interval  # in which there are three records
         shortest = {h: min(1.0, max(0.25, least / end)) if end > 0 else 1.0 for h, end in ends.items()}
-        return {h: plateau(largest["current"].sel(h=h), end, shortest=shortest[h]) for h, end in ends.items()}
+        return {h: plateau(current.sel(h=h), end, shortest=shortest[h]) for h, end in ends.items()}
 
     @functools.cached_property
     def settled(self) -> xr.DataArray:
@@ -148,12 +173,13 @@ class Study(PaperStudy[Scale]):
         Returns
         -------
         Dataset
-            The fields of `mpsnh.statistics.Plateau`; ``truncation``, the change of the current by the last increase of
-            χ, with the standard error of the mean of the differences, realisation by realisation; ``total``, all
-            errors together; and ``arrival``, when the boundaries are felt.
+            The fields of `mpsnh.statistics.Plateau`; ``truncation``, how much the current may change if χ is increased
+            further (`rest`), and ``change``, how much it did by the last increase, with the standard error of the mean
+            of the differences, realisation by realisation; ``total``, all errors together; and ``arrival``, when the
+            boundaries are felt.
         """
         plateaus = self.plateaus.values()
-        change = mean_with_error(self.settled.isel(chi=-1) - self.settled.isel(chi=-2))
+        change = mean_with_error(self.settled.diff("chi"))
         data = xr.Dataset(
             {
                 "found": ("h", [plateau.found for plateau in plateaus]),
@@ -166,7 +192,8 @@ class Study(PaperStudy[Scale]):
                 "arrival": ("h", [self.scale.arrival(h) for h in self.plateaus]),
             },
             {"h": list(self.plateaus), "end": ["first", "last"]},
-        ).assign(truncation=change["mean"], truncation_error=change["error"])
+        ).assign(change=change["mean"].isel(chi=-1, drop=True), change_error=change["error"].isel(chi=-1, drop=True))
+        data = data.assign(truncation=("h", rest(change["mean"].transpose("h", "chi").values)))
         total = np.sqrt(data["statistical"] ** 2 + data["systematic"] ** 2 + data["truncation"] ** 2)
         return data.assign(total=total)
 
@@ -267,6 +294,26 @@ class Study(PaperStudy[Scale]):
         """
         ends = min(self.scale.quench_strengths), max(self.scale.quench_strengths)
         return [_fitted((self.current() / L).sel(L=L), ends) for L in self.scale.sizes]
+
+
+def rest(changes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much numbers may still change, if what is left falls by the same factor with each step.
+
+    The factor is that of the last two changes, but between 0.5 and 0.9: how fast it falls is hardly known from two.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (n, steps)
+        Changes of n numbers by each step.
+
+    Examples
+    --------
+    >>> rest(np.array([[0.4, 0.1], [0.4, 0.3], [0.1, 0.3]])).round(6).tolist()
+    [0.1, 0.9, 2.7]
+    """
+    last, before = np.abs(changes[:, -1]), np.abs(changes[:, -2] if changes.shape[1] > 1 else changes[:, -1] * 2)
+    factor = np.clip(last / np.where(before > 0, before, np.inf), *FACTORS)
+    return np.asarray(last * factor / (1 - factor))
 
 
 def _fitted(data: xr.DataArray, window: tuple[float, float] = (0, np.inf)) -> ExponentialFit | None:

@@ -173,14 +173,17 @@ def ratio(at: str, first: Finding, second: Finding) -> Finding:
     at : str
         Where it was found.
     first, second : Finding
-        The second one positive; where its interval reaches zero, that of the ratio has nearly no end.
+        The second one positive; unknown if it is not.
 
     Examples
     --------
-    >>> print(ratio("both", Finding("a", 1.0, 0.5, 1.5), Finding("b", 2.0, 1.0, 3.0)))
-    both: 0.5 (0.167 … 1.5)
+    >>> print(ratio("both", Finding("a", 1.0, -0.5, 1.5), Finding("b", 2.0, 1.0, 3.0)))
+    both: 0.5 (-0.5 … 1.5)
     """
-    ends = first.low / max(second.high, LEAST_DIVISOR), first.high / max(second.low, LEAST_DIVISOR)
+    if not second.value > LEAST_DIVISOR:
+        return unknown(at)
+    divisors = max(second.low, LEAST_DIVISOR), second.high
+    ends = [end / divisor for end in (first.low, first.high) for divisor in divisors]
     return Finding(at, first.value / second.value, min(ends), max(ends))
 
 

@@ -179,7 +179,9 @@ SCALES["desk"] = dataclasses.replace(
     evolved=10,
     evolved_realisations=20,
     evolved_time=1e5,
-    bond_dimensions=(16, 32, 64),
+    quench_realisations=20,
+    t_max=24,
+    bond_dimensions=(32, 64, 128),
     checked=10,
     checked_realisations=40,
 )
