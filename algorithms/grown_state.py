@@ -18,6 +18,7 @@ from mpsnh.base.stages import tell
 from mpsnh.language.generator import Hamiltonian
 from mpsnh.linalg.modes import growing_mode
 from mpsnh.operators.configurations import Space
+from mpsnh.operators.constants import without_constant
 from mpsnh.operators.localise import norm_bound
 from mpsnh.states.blocks import Blocks
 from mpsnh.states.folded import CUTOFF, FoldedMPS, ladder_of
@@ -50,6 +51,12 @@ SMALLEST_COARSE = 64
 FINER = 4
 """Into how many each step is divided in the end, when the error of the steps is all that is left of the residual."""
 
+FAINTER = 2.0
+"""Logarithm of how much smaller than others the fastest level may be in a start.
+
+A combination of `SERIES` states for one level makes any other one smaller by about 1/√SERIES, which adds 1.
+"""
+
 ADMIXED, SMALL = 0.01, 8
 """How much of a random state is added to an even one, and the bond dimension of that."""
 
@@ -64,16 +71,27 @@ Most of what is discarded comes back: in clean rings of 16 and 20 sites .015, wh
 
 
 class Grown(NamedTuple):
-    """What an evolution ended with: the blocks of the state, and whether the last stretch left it as it was.
+    """What an evolution ended with.
+
+    Parameters
+    ----------
+    blocks : list of dict
+        The state.
+    settled : bool
+        Whether the last stretch left it as it was.
+    told : float
+        Difference in growth of levels that it tells apart: it takes time until a faster one is seen, and more if the
+        state was replaced by what was most like one level.
 
     Examples
     --------
-    >>> Grown([], settled=False).settled
+    >>> Grown([], settled=False, told=0.02).settled
     False
     """
 
     blocks: list[Blocks]
     settled: bool
+    told: float
 
 
 def coarse_bond(max_bond: int) -> int:
@@ -148,6 +166,8 @@ def grown(
     """
     terms, sites, L = cast(Hamiltonian, model.generator).terms, model.sites, model.L
     terms = -terms.dag() if left else terms
+    # what all states grow with tells none apart, but may be so large that nothing else is seen
+    terms = -1j * without_constant(1j * terms, sites, model.charge).rest
     ring = closes(model)
     if ring:
         chain = ladder(sites, terms, model.charge)
@@ -158,13 +178,14 @@ def grown(
         start = _start(model, space, max_bond, rng, even)
     elif ring:
         start = ladder_of(start, coarse_bond(max_bond))
-    scale = norm_bound(terms, sites) / L
+    scale = norm_bound(terms, sites) / L or 1.0
     bond = max(coarse_bond(max_bond), start.max_bond())
     pairs = [tuple(ladder_of(one, 2 * max_bond) if ring else one for one in pair) for pair in without]
-    state, settled = _Growth(chain, space, bond, STRETCH / scale, pairs).settled(start)
+    growth = _Growth(chain, space, bond, STRETCH / scale, pairs)
+    state, settled = growth.settled(start)
     if ring:
         state = FoldedMPS(state, sites).to_mps(max_bond)
-    return Grown(list(_blocks(state, Space(sites, model.charge))), settled)
+    return Grown(list(_blocks(state, Space(sites, model.charge))), settled, growth.told)
 
 
 def _start(model: Model, space: Space, max_bond: int, rng: np.random.Generator, even: bool) -> MPS:
@@ -200,6 +221,8 @@ class _Growth:
         Time over which growth is looked at.
     pairs : sequence of (MPS, MPS)
         Vectors and left vectors of known levels.
+    stretches, combined : int
+        How many there were, and how often the state was replaced by a combination.
     """
 
     chain: Model
@@ -207,6 +230,13 @@ class _Growth:
     bond: int
     stretch: float
     pairs: Sequence[tuple[MPS, ...]]
+    stretches: int = 0
+    combined: int = 0
+
+    @property
+    def told(self) -> float:
+        """Difference in growth that is told apart."""
+        return (FAINTER + self.combined) / (self.stretch * max(self.stretches, 1))
 
     def settled(self, state: MPS) -> tuple[MPS, bool]:
         """Return what a state of any norm has become when a stretch does not change it, and whether it came to that."""
@@ -218,6 +248,7 @@ class _Growth:
             for after, growth, lost, removed in itertools.islice(self._stretches(state, parts, bond, finer), SERIES):
                 states.append(after)
                 growths.append(growth)
+                self.stretches += 1
                 known, change = removed, 1 - abs(after.overlap(states[-2]))
                 rate = math.log(growth) / self.stretch if growth > 0 else -math.inf
                 tell(f"evolution, bond dimension {bond}: the norm grows as exp({rate:.6g} t), change {change:.1g}")
@@ -274,7 +305,10 @@ class _Growth:
         """Return the fastest combination of states that each other became, the last one if there is no better one."""
         overlaps = np.array([[ket.overlap(bra) for ket in states] for bra in states])
         mode = growing_mode(overlaps, growths)
-        return states[-1] if mode is None else self._sum(states[1:], mode.coefficients.tolist(), bond)[0]
+        if mode is None:
+            return states[-1]
+        self.combined += 1
+        return self._sum(states[1:], mode.coefficients.tolist(), bond)[0]
 
     def _sum(self, states: Sequence[MPS], factors: Sequence[complex], bond: int) -> tuple[MPS, float]:
         """Return a sum of states as one of unit norm, and its norm."""

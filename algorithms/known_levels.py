@@ -52,6 +52,8 @@ class KnownLevel:
         Starts whose evolution ended before it settled.
     grown : bool
         Whether each start was without the levels that former ones had led to.
+    close : bool
+        Whether the last of them led to a level that is nearly as fast.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class KnownLevel:
     estimate: float = math.inf
     unsettled: int = 0
     grown: bool = False
+    close: bool = False
 
     @property
     def degenerate(self) -> bool:

@@ -65,6 +65,8 @@ def evidence(
     late: Sequence[int] = (),
     unsettled: int = 0,
     grown: bool = False,
+    close: bool = False,
+    lost: Sequence[float] = (),
 ) -> str:
     """Say what speaks for levels being the wanted ones.
 
@@ -86,6 +88,10 @@ def evidence(
         Starts whose evolution ended before it settled.
     grown : bool
         Whether starts were evolved, each without the levels that former ones had led to.
+    close : bool
+        Whether the last of them still led to a level that is nearly as fast.
+    lost : sequence of float
+        Residuals of the right and the left vector, if they are large since the gauge was taken back.
 
     Examples
     --------
@@ -105,7 +111,11 @@ def evidence(
     if unsettled:
         which = "the evolution" if unsettled == 1 else f"{unsettled} evolutions"
         parts += [f"{which} had not settled, so that others may grow faster"]
+    parts += ["levels grow too nearly alike to tell, so that others may grow faster"] if close else []
     parts += ["that it is the first one is not proven" if one else "that none before the last is missing is not proven"]
     parts += ["nothing grows within the error: if that is so of all levels, none is the fastest"] if still else []
+    if lost:
+        numbers = " and ".join(f"{residual:.1g}" for residual in lost)
+        parts += [f"scaled back, the right and the left vector have residuals of {numbers}, which the level has not"]
     parts += ["inside of a spectrum starts often agree on a level that is not the closest"] if inside else []
     return "; ".join(parts)

@@ -11,15 +11,27 @@ import numpy as np
 
 from mpsnh.algorithms.grown_state import can_grow
 from mpsnh.algorithms.known_levels import FAR, KnownLevel, compared, estimated_error
-from mpsnh.algorithms.level_problem import ROUNDING, Level, LevelProblem, first_of
-from mpsnh.algorithms.level_route import Route
+from mpsnh.algorithms.level_problem import NEARLY, ROUNDING, Level, LevelProblem, first_of
+from mpsnh.algorithms.level_route import NEARLY_ORTHOGONAL, Route
 from mpsnh.algorithms.level_search import LevelSearch, fastest
 from mpsnh.linalg.ritz import Choice
 
+MORE = 3
+"""Most starts that are added if growth differs by less than evolution tells apart."""
+
+APART = 1e-3
+"""⟨L|φ⟩ relative to ⟨L|R⟩, up to which a state φ is of another level."""
+
 
 @dataclass(frozen=True)
-class _Found:
-    """A level, the route that led to it, and its left vector if that was sought."""
+class Found:
+    """A level, the route that led to it, and its left vector if that was sought.
+
+    Examples
+    --------
+    >>> Found(Level((), None, energy=0.5j, residual=0.0), None).left is None
+    True
+    """
 
     level: Level
     route: Route
@@ -32,7 +44,8 @@ class LevelFinder:
 
     Evolution leads to the same level from anywhere, if that grows much faster than others. Therefore each start but the
     first one is without the levels that former starts led to: it shows a level that is as fast, and one that is a
-    little faster but was not seen yet. So does the evolution with -H†, which leads to left vectors.
+    little faster but was not seen yet. So does the evolution with -H†, which leads to left vectors. If growth differs
+    by so little that the evolution can't have told, there are more starts.
 
     Parameters
     ----------
@@ -55,7 +68,7 @@ class LevelFinder:
     --------
     >>> problem = LevelProblem.of(models.NonHermitianXXZ(L=6, V=0.0, boundary="periodic"))
     >>> search = LevelSearch(problem.operator, hermitian=False, max_bond=8, cutoff=1e-14, sweeps=4, accuracy=1e-8)
-    >>> one = LevelFinder(problem, search, fastest, tolerance=1e-6, starts=1, seed=0).next()
+    >>> one = LevelFinder(problem, search, fastest, tolerance=1e-6, starts=1, seed=0).next()[0]
     >>> round(one.certificate.energy.imag, 9)
     0.173205081
     """
@@ -74,36 +87,58 @@ class LevelFinder:
         size = FAR * (self.problem.bound or 1.0)
         return -1j * size if self.choice is fastest else size
 
-    def next(self) -> KnownLevel:
-        """Find the first level of those that are not known yet."""
+    def next(self, reached: Sequence[Found] = ()) -> tuple[KnownLevel, list[Found]]:
+        """Find the first level of those that are not known yet.
+
+        Parameters
+        ----------
+        reached : sequence of Found
+            Levels to compare with, which starts for those before have led to.
+
+        Returns
+        -------
+        known : KnownLevel
+            The level.
+        others : list of Found
+            What else starts have led to.
+        """
         problem = self.problem
         grows = self.choice is fastest and can_grow(problem.model)
         vectors = [(one.level.state, one.left) for one in self.known]
         route = Route(problem, self.search, vectors, grows, self.tolerance, self.far)
-        found, unsettled = list[_Found](), 0
-        for number in range(self.starts):
+        found, unsettled, number, close = list(reached), 0, 0, False
+        while number < self.starts or (close and number < self.starts + MORE):
             rng, even = np.random.default_rng([self.seed, number + len(self.known) * self.starts]), number % 2 == 0
             if grows:
-                fastest_yet = max((one.level.energy.imag for one in found), default=-math.inf)
-                level, settled = route.grown(rng, even, faster=fastest_yet)
+                if number:
+                    found[-1:] = more = self._with_left(found[-1])
+                    for one in more:
+                        route = route.without(one.level, cast(Level, one.left))
+                before = max((one.level.energy.imag for one in found), default=math.inf)
+                level, evolved = route.grown(rng, even, faster=before if found else -math.inf)
+                ahead = level.energy.imag - before
+                close = self.starts > 1 and ahead > -evolved.told and abs(ahead) > self.tolerance
+                unsettled += not evolved.settled
             else:
-                level, settled = route.swept(rng, self.choice), True
-            unsettled += not settled
-            more = [_Found(level, route)]
-            if grows and number + 1 < self.starts:
-                more = self._with_left(more[0])
-                for one in more:
-                    route = route if one.left is None else route.without(one.level, one.left)
-            found += more
+                level = route.swept(rng, self.choice)
+            found.append(Found(level, route))
+            number += 1
         if found[place := self._first(found)].left is None:
             found[place : place + 1] = self._with_left(found[place])
-        return self._known(found, unsettled, grows)
+        known = self._known(found, unsettled, grows)
+        # of other kinds, what starts led to may be the conjugate of a level that is known
+        others = [one for one in found if grows and self._apart(one.level, known)]
+        return replace(known, close=close), others
 
-    def _first(self, found: Sequence[_Found]) -> int:
+    def _apart(self, level: Level, known: KnownLevel) -> bool:
+        """Tell whether a state is one of another level, or another one of the same."""
+        return abs(level.state.overlap(known.left)) <= APART * max(abs(known.overlap), NEARLY_ORTHOGONAL)
+
+    def _first(self, found: Sequence[Found]) -> int:
         first = first_of([one.level for one in found], self.choice, self.tolerance)
         return next(place for place, one in enumerate(found) if one.level is first)
 
-    def _known(self, found: Sequence[_Found], unsettled: int, grows: bool) -> KnownLevel:
+    def _known(self, found: Sequence[Found], unsettled: int, grows: bool) -> KnownLevel:
         """Say what is known of the first of some levels."""
         problem, one = self.problem, found[self._first(found)]
         best, left = one.level, cast(Level, one.left)
@@ -126,7 +161,7 @@ class LevelFinder:
             grown=grows,
         )
 
-    def _with_left(self, one: _Found) -> list[_Found]:
+    def _with_left(self, one: Found) -> list[Found]:
         """Return a level with its left vector, and the level that grows faster, if H† leads to such a one."""
         if self.problem.hermitian:
             return [replace(one, left=one.level)]
@@ -135,9 +170,10 @@ class LevelFinder:
         if other is not None and self._faster(other, one.level):
             partner, _ = one.route.grown(np.random.default_rng(self.seed), start=other.state)
             if one.route.alike(partner, other):
-                found.append(_Found(partner, one.route, other))
+                found.append(Found(partner, one.route, other))
         return found
 
     def _faster(self, left: Level, level: Level) -> bool:
         """Tell whether a level of the adjoint grows faster than one of the operator, for certain."""
-        return -left.energy.imag - level.energy.imag > max(self.tolerance, left.residual, level.residual)
+        rounding = NEARLY * ROUNDING * self.problem.bound
+        return -left.energy.imag - level.energy.imag > max(rounding, left.residual, level.residual)

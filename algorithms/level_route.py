@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mpsnh.algorithms.grown_state import grown
+from mpsnh.algorithms.grown_state import Grown, grown
 from mpsnh.algorithms.level_problem import NEARLY, Certificate, Level, LevelProblem
 from mpsnh.algorithms.level_search import EARLY, LATE, LevelSearch, followed, following, nearest
 from mpsnh.linalg.ritz import Choice
@@ -60,8 +60,8 @@ class Route:
     >>> problem = LevelProblem.of(models.NonHermitianXXZ(L=6, V=0.0, boundary="periodic"))
     >>> search = LevelSearch(problem.operator, hermitian=False, max_bond=8, cutoff=1e-14, sweeps=4, accuracy=1e-8)
     >>> route = Route(problem, search, [], grows=True, tolerance=1e-6, far=-10j)
-    >>> level, settled = route.grown(np.random.default_rng(0), even=True)
-    >>> round(level.energy.imag, 6), settled, round(route.left(level, seed=0)[0].energy.imag, 6)
+    >>> level, evolved = route.grown(np.random.default_rng(0), even=True)
+    >>> round(level.energy.imag, 6), evolved.settled, round(route.left(level, seed=0)[0].energy.imag, 6)
     (0.173205, True, -0.173205)
     """
 
@@ -86,8 +86,8 @@ class Route:
 
     def grown(
         self, rng: np.random.Generator, even: bool = True, start: MPS | None = None, faster: float = -math.inf
-    ) -> tuple[Level, bool]:
-        """Return the level that evolution and then sweeps lead to, and whether the evolution settled.
+    ) -> tuple[Level, Grown]:
+        """Return the level that evolution and then sweeps lead to, and what the evolution had ended with.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Route:
         state = grown(self.problem.model, self.search.max_bond, rng, even=even, start=start, without=self.vectors)
         level = self._canonical(state.blocks)
         slow = level.energy.imag + max(self.tolerance, level.residual) < faster
-        return level if slow else self._followed(level), state.settled
+        return level if slow else self._followed(level), state
 
     def without(self, level: Level, left: Level) -> Route:
         """Return the route on which a level is taken out as well, if its vectors are good enough for that.

@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from mpsnh.algorithms.known_levels import KnownLevel, joint_errors, multiplicities
 from mpsnh.algorithms.level_evidence import evidence, tied
-from mpsnh.algorithms.level_finder import LevelFinder
-from mpsnh.algorithms.level_problem import LevelProblem
+from mpsnh.algorithms.level_finder import Found, LevelFinder
+from mpsnh.algorithms.level_problem import Certificate, LevelProblem
 from mpsnh.algorithms.level_search import LevelSearch, fastest, lowest, nearest
 from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.capability import VECTORS, Capability
@@ -30,6 +30,9 @@ from mpsnh.states.shifts import Shift
 
 NO_LEFT = "the left vector is orthogonal to the right one, or too large for numbers"
 """Why there is no left vector."""
+
+LOST = 1e3
+"""Residual of a vector that is scaled back, in units of that in the gauge, that is told of."""
 
 SMALLEST, LARGEST = 1e-100, 1e100
 """Bounds of the sum of the norms of all terms, of which squares are taken."""
@@ -179,13 +182,14 @@ class NHDMRG(Algorithm[Spectrum]):
         require_nothing_after(self, after)
         self.check(model)
         problem, known = self._problems.of(model), list[KnownLevel]()
-        shifts: list[Shift] = []
+        shifts, reached = list[Shift](), list[Found]()
         for _ in range(self.k):
             if len(shifts) >= problem.space.dim:
                 allowed = f"at most the number of levels, {len(known)}: of conjugate ones of a real matrix one counts"
                 raise ValueError(f"k = {self.k}, but it must be {allowed}")
             finder = self._finder(problem, known, shifts)
-            known.append(finder.next())
+            found, reached = finder.next(reached)
+            known.append(found)
             if known[-1].overlap:
                 shifts += known[-1].shifts(problem, finder.far)
             elif len(known) < self.k:
@@ -269,6 +273,8 @@ class NHDMRG(Algorithm[Spectrum]):
                 late=late,
                 unsettled=sum(one.unsettled for one in known),
                 grown=known[0].grown,
+                close=any(one.close for one in known),
+                lost=next((one.residuals for one in certificates if _lost(one)), ()),
             ),
         )
 
@@ -282,3 +288,8 @@ class NHDMRG(Algorithm[Spectrum]):
         if not isinstance(self.which, str):
             return np.abs(values - self.which)
         return values.real if self._choice(problem) is lowest else -values.imag
+
+
+def _lost(certificate: Certificate) -> bool:
+    """Tell whether the vectors of H itself are much worse than those in the gauge."""
+    return max(certificate.residuals) > max(LOST * max(certificate.inner), certificate.error)

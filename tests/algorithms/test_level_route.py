@@ -23,9 +23,9 @@ def route():
 def test_each_level_that_is_taken_out_leads_to_the_next_one(route):
     (exact,) = algorithms.SteadyState(k=3).records(RING)
     for number in range(3):
-        level, settled = route.grown(np.random.default_rng(number), even=number % 2 == 0)
+        level, evolved = route.grown(np.random.default_rng(number), even=number % 2 == 0)
         left, other = route.left(level, seed=0)
-        assert settled
+        assert evolved.settled
         assert other is None
         assert level.energy == pytest.approx(exact.values[number], abs=1e-7)
         assert route.alike(level, left)
