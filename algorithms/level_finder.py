@@ -114,6 +114,8 @@ class LevelFinder:
                     found[-1:] = more = self._with_left(found[-1])
                     for one in more:
                         route = route.without(one.level, cast(Level, one.left))
+                    if len(route.vectors) >= problem.space.dim:
+                        break
                 before = max((one.level.energy.imag for one in found), default=math.inf)
                 level, evolved = route.grown(rng, even, faster=before if found else -math.inf)
                 ahead = level.energy.imag - before

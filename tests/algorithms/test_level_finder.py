@@ -57,6 +57,14 @@ def test_what_all_states_grow_with_hides_no_level(seed):
     assert np.abs(found(ring, max_bond=4, k=2, starts=1).values - wanted).max() < 1e-8
 
 
+@pytest.mark.parametrize(("charge", "dim"), [(2, 1), (1, 2)])
+def test_starts_end_when_all_levels_are_found(charge, dim):
+    op = nh.OpSum([(0.5, "c", 0, "cdag", 1), (-0.7j, "n", 0, "n", 1), (0.1j, "n", 0)])
+    spectrum = found(Terms(L=2, op=op, site=nh.Fermion(), charge=charge), max_bond=4, starts=4)
+    assert spectrum.certified
+    assert f"1 of {dim} evolutions" in spectrum.evidence
+
+
 def test_vectors_that_scaling_back_spoils_are_told_of():
     chain = models.NonHermitianXXZ(L=8, gamma=0.999, fields=(0.4j * np.cos(np.arange(8))).tolist())
     assert "scaled back, the right and the left vector have residuals" in found(chain, max_bond=16).evidence
