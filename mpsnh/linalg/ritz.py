@@ -17,7 +17,7 @@ Choice = Callable[[Array, NDArray[np.float64]], int]
 LOOKED_AT = 4
 """Products after which Ritz values are looked at again; ten times as many in a large space."""
 
-WIDE, FEWEST, NUMBERS = 160, 40, 2**25
+WIDE, FEWEST, NUMBERS = 160, 40, 2**21
 """Largest and smallest dimension of a space, and how many numbers its vectors may have, which is between them.
 
 A space of 80 finds what three of 40, each from the result of the one before, do not find if vectors are nearly alike.

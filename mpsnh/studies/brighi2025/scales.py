@@ -185,7 +185,7 @@ SCALES["desk"] = dataclasses.replace(
     checked=10,
     checked_realisations=40,
 )
-"""Half an hour on two cores."""
+"""An hour and a half on two cores."""
 
 SCALES["chain560"] = dataclasses.replace(
     SCALES["quick"],
