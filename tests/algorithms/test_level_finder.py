@@ -82,8 +82,9 @@ def gain_and_loss(field, im, ring, site, L, seed):
 
 
 @pytest.mark.filterwarnings("ignore:NHDMRG. there may be no steady state")  # levels with Re E of both signs
-@pytest.mark.parametrize("field", [0.0, 3.0])
-@pytest.mark.parametrize(("L", "spin", "ring"), [(4, 1.0, True), (4, 1.0, False), (6, 0.5, True)])
+@pytest.mark.parametrize(
+    ("L", "spin", "ring", "field"), [(4, 1.0, True, 3.0), (4, 1.0, False, 0.0), (6, 0.5, True, 3.0)]
+)
 def test_gain_and_loss_of_all_charges(L, spin, ring, field):
     """Sweeps alone ended in slower levels, the same one from each start."""
     model = gain_and_loss(field, 0.2, ring, nh.Spin(spin), L, seed=1)
@@ -94,7 +95,7 @@ def test_gain_and_loss_of_all_charges(L, spin, ring, field):
     assert np.abs(values - spectrum.values[0]).min() <= spectrum.errors[0]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_growth_of_skin_chains_with_complex_fields(seed):
     """In the gauge, which is a chain of other local operators, whose left vectors are scaled the other way."""
     rng = np.random.default_rng(seed)
