@@ -66,6 +66,7 @@ def evidence(
     unsettled: int = 0,
     grown: bool = False,
     close: bool = False,
+    alone: bool = False,
     lost: Sequence[float] = (),
 ) -> str:
     """Say what speaks for levels being the wanted ones.
@@ -90,6 +91,8 @@ def evidence(
         Whether starts were evolved, each without the levels that former ones had led to.
     close : bool
         Whether the last of them still led to a level that is nearly as fast.
+    alone : bool
+        Whether there was one evolution only for each level.
     lost : sequence of float
         Residuals of the right and the left vector, if they are large since the gauge was taken back.
 
@@ -112,6 +115,7 @@ def evidence(
         which = "the evolution" if unsettled == 1 else f"{unsettled} evolutions"
         parts += [f"{which} had not settled, so that others may grow faster"]
     parts += ["levels grow too nearly alike to tell, so that others may grow faster"] if close else []
+    parts += ["one evolution does not show levels that are nearly as fast, or a little faster"] if alone else []
     parts += ["that it is the first one is not proven" if one else "that none before the last is missing is not proven"]
     parts += ["nothing grows within the error: if that is so of all levels, none is the fastest"] if still else []
     if lost:

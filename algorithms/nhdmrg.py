@@ -274,6 +274,7 @@ class NHDMRG(Algorithm[Spectrum]):
                 unsettled=sum(one.unsettled for one in known),
                 grown=known[0].grown,
                 close=any(one.close for one in known),
+                alone=known[0].grown and self.starts == 1,
                 lost=next((one.residuals for one in certificates if _lost(one)), ()),
             ),
         )

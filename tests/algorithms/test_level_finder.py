@@ -65,6 +65,13 @@ def test_starts_end_when_all_levels_are_found(charge, dim):
     assert f"1 of {dim} evolutions" in spectrum.evidence
 
 
+def test_one_start_says_what_it_does_not_show():
+    ring = models.NonHermitianXXZ(L=6, gamma=0.5, boundary="periodic")
+    doubt = "one evolution does not show levels that are nearly as fast, or a little faster"
+    assert doubt in found(ring, max_bond=8, starts=1).evidence
+    assert doubt not in found(ring, max_bond=8).evidence
+
+
 def test_vectors_that_scaling_back_spoils_are_told_of():
     chain = models.NonHermitianXXZ(L=8, gamma=0.999, fields=(0.4j * np.cos(np.arange(8))).tolist())
     assert "scaled back, the right and the left vector have residuals" in found(chain, max_bond=16).evidence
