@@ -193,7 +193,9 @@ def _draw_fig3_convergence(data: xr.Dataset, axes: Axes) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(data["chi"].values, [str(chi) for chi in data["chi"].values])
     axes.set(xlabel=r"bond dimension $\chi$", ylabel="mid current per bond in the window  ($J$)")
-    axes.legend(handlelength=1.5)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.35 * (high - low))  # above all points there is room for the legend
+    axes.legend(loc="upper left", handlelength=1.5, ncols=2)
 
 
 FIGURES: dict[str, Figure[Study]] = {
