@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mpsnh.algorithms.nhtebd import NHTEBD
+from mpsnh.base.journal import reach, reached
 from mpsnh.base.model import Model
 from mpsnh.base.ring import GivenChain, closes, ladder
 from mpsnh.base.snapshot import Snapshot, TruncatedSnapshot
@@ -20,6 +23,7 @@ from mpsnh.linalg.modes import growing_mode
 from mpsnh.operators.configurations import Space
 from mpsnh.operators.constants import without_constant
 from mpsnh.operators.localise import norm_bound
+from mpsnh.states.block_arrays import blocks_of, named_arrays
 from mpsnh.states.blocks import Blocks
 from mpsnh.states.folded import CUTOFF, FoldedMPS, ladder_of
 from mpsnh.states.mps import MPS
@@ -89,9 +93,32 @@ class Grown(NamedTuple):
     False
     """
 
-    blocks: list[Blocks]
+    blocks: Sequence[Blocks]
     settled: bool
     told: float
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return this as arrays by name.
+
+        Examples
+        --------
+        >>> Grown([], settled=False, told=0.02).arrays()["told"].tolist()
+        0.02
+        """
+        return dict(named_arrays(self.blocks)) | {"settled": np.array(self.settled), "told": np.array(self.told)}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]], L: int) -> Grown:
+        """Return what was made to arrays.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            Those of `arrays`.
+        L : int
+            Number of sites.
+        """
+        return cls(blocks_of(arrays, L), bool(arrays["settled"]), float(arrays["told"]))
 
 
 def coarse_bond(max_bond: int) -> int:
@@ -240,10 +267,16 @@ class _Growth:
 
     def settled(self, state: MPS) -> tuple[MPS, bool]:
         """Return what a state of any norm has become when a stretch does not change it, and whether it came to that."""
-        bond, parts, finer = min(self.bond, max(FIRST_BOND, state.max_bond())), 4 if self.pairs else 1, 1
-        state, _ = self._sum([state], [1.0], bond)
-        before = 0.0
-        for number in range(STRETCHES // SERIES):
+        series, bond = 0, min(self.bond, max(FIRST_BOND, state.max_bond()))
+        parts, finer, before = 4 if self.pairs else 1, 1, 0.0
+        if (there := reached()) is None:
+            state, _ = self._sum([state], [1.0], bond)
+        else:
+            L = len(self.space.sites)
+            state = from_blocks(blocks_of(there, L), self.space.sites, (0, L))
+            series, bond, parts, finer, self.stretches, self.combined = there["numbers"].tolist()
+            before = float(there["before"])
+        for number in range(series, STRETCHES // SERIES):
             states, growths, known = [state], list[float](), 0.0
             for after, growth, lost, removed in itertools.islice(self._stretches(state, parts, bond, finer), SERIES):
                 states.append(after)
@@ -265,7 +298,13 @@ class _Growth:
             bond = min(self.bond, 2 * bond) if late or change <= ROUGH * lost else bond
             state = self._fastest(states, growths, bond)
             parts = min(PARTS, 2 * parts) if known > GROWN else max(1, parts // 2) if known < FAINT else parts
+            numbers = number + 1, bond, parts, finer, self.stretches, self.combined
+            reach(functools.partial(self._reached, state, numbers, before))
         return state, False
+
+    def _reached(self, state: MPS, numbers: Sequence[int], before: float) -> dict[str, NDArray[Any]]:
+        known = {"numbers": np.array(numbers), "before": np.array(before)}
+        return dict(named_arrays(_blocks(state, self.space))) | known
 
     def _stretches(self, state: MPS, parts: int, bond: int, finer: int) -> Iterator[tuple[MPS, float, float, float]]:
         """Yield the state after each stretch, how its norm grew, what was discarded, and the largest part taken out."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mpsnh.base.model import Model
 from mpsnh.base.ring import GivenChain
@@ -22,6 +23,7 @@ from mpsnh.operators.constants import without_constant
 from mpsnh.operators.gauge import ImaginaryGauge
 from mpsnh.operators.localise import norm_bound
 from mpsnh.operators.mpo import MPO
+from mpsnh.states.block_arrays import blocks_of, named_arrays
 from mpsnh.states.blocks import Blocks, local_states
 from mpsnh.states.environments import matrix_element
 from mpsnh.states.mps import MPS
@@ -58,6 +60,17 @@ class Level:
     state: MPS
     energy: complex
     residual: float
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the level as arrays by name, for `LevelProblem.level_of`.
+
+        Examples
+        --------
+        >>> sorted(Level((), None, energy=0.25 + 0j, residual=0.0).arrays())
+        ['energy', 'residual']
+        """
+        numbers = {"energy": np.array(self.energy), "residual": np.array(self.residual)}
+        return dict(named_arrays(self.blocks)) | numbers
 
     def residual_at(self, energy: complex) -> float:
         """Return ‖(H - E)ψ‖, whose part along ψ is ⟨H⟩ - E.
@@ -130,6 +143,8 @@ class LevelProblem:
         That in the gauge, without what is only a number in the sector.
     constant, size : float
         That number, and the sum of the norms of what it is made of.
+    name : str
+        What its levels are called.
 
     Examples
     --------
@@ -146,6 +161,7 @@ class LevelProblem:
     model: Model
     constant: float = 0.0
     size: float = 0.0
+    name: str = "E"
 
     @classmethod
     def of(cls, model: Model) -> LevelProblem:
@@ -192,7 +208,8 @@ class LevelProblem:
     @functools.cached_property
     def adjoint(self) -> LevelProblem:
         """The problem of the adjoint of the operator, in the same gauge."""
-        return LevelProblem(self.space, None, self.plain, self.mpo.dag(), self.bound, self.model)
+        constant = self.constant.conjugate()
+        return LevelProblem(self.space, None, self.plain, self.mpo.dag(), self.bound, self.model, constant, name="E*")
 
     def random_blocks(self, bond: int, rng: np.random.Generator) -> list[Blocks]:
         """Return a random state to start from, a real one if the matrix is real and Hermitian.
@@ -219,8 +236,29 @@ class LevelProblem:
         energy = matrix_element(self.operator, blocks, blocks)
         energy = complex(energy.real) if self.hermitian else energy
         left_over = residual(self.mpo, state, energy)
-        tell(f"a state with E = {energy + self.constant:.8g}, residual {left_over:.1g}")
+        tell(f"a state with {self.shown(energy)}, residual {left_over:.1g}")
         return Level(blocks, state, energy, left_over)
+
+    def shown(self, energy: complex) -> str:
+        """Return in words what a level of the operator is of the Hamiltonian, or of its adjoint.
+
+        Parameters
+        ----------
+        energy : complex
+            That of the operator.
+        """
+        return f"{self.name} = {energy + self.constant:.8g}"
+
+    def level_of(self, arrays: Mapping[str, NDArray[Any]]) -> Level:
+        """Return a level from its arrays.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            Those of `Level.arrays`, perhaps among others.
+        """
+        blocks = blocks_of(arrays, len(self.space.sites))
+        return Level(blocks, self.state(blocks), complex(arrays["energy"]), float(arrays["residual"]))
 
     def state(self, blocks: Sequence[Blocks], factor: complex = 1.0) -> MPS:
         """Return blocks as a state, normalised and then multiplied with a number.

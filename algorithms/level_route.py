@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from mpsnh.algorithms.grown_state import Grown, grown
 from mpsnh.algorithms.level_problem import NEARLY, Certificate, Level, LevelProblem
 from mpsnh.algorithms.level_search import EARLY, LATE, LevelSearch, followed, following, nearest
+from mpsnh.base.journal import Arrays, reach, reached, step
 from mpsnh.linalg.ritz import Choice
 from mpsnh.states.blocks import Blocks
 from mpsnh.states.mps import MPS
@@ -31,6 +34,9 @@ POOR = 0.05
 
 CLOSER = 0.1
 """Part of the residual that is allowed in local problems."""
+
+FIRST, SECOND = "<", ">"
+"""What names of arrays of two levels begin with."""
 
 HALVED = 0.5
 """Part of the residual that a sweep leaves, with which it is the last one."""
@@ -100,7 +106,7 @@ class Route:
         faster : float
             Im E of a level that is known; sweeps are for those that may be as fast only.
         """
-        state = grown(self.problem.model, self.search.max_bond, rng, even=even, start=start, without=self.vectors)
+        state = self._evolved(rng, even=even, start=start)
         level = self._canonical(state.blocks)
         slow = level.energy.imag + max(self.tolerance, level.residual) < faster
         return level if slow else self._followed(level), state
@@ -139,11 +145,13 @@ class Route:
         other : Level or None
             Of the adjoint, what evolution led to if that is another level.
         """
+        work = functools.partial(self._left, best, seed, starts)
+        return step(work, _named, self._adjoint._pair)
+
+    def _left(self, best: Level, seed: int, starts: int) -> tuple[Level, Level | None]:
         adjoint, rng, other = self._adjoint, np.random.default_rng(seed), None
         for start in (None, best.state)[: 2 * self.grows]:
-            state = grown(
-                self.problem.model, self.search.max_bond, rng, start=start, left=True, without=adjoint.vectors
-            )
+            state = adjoint._evolved(rng, start=start, left=True)
             level = adjoint._followed(adjoint._canonical(state.blocks))
             if adjoint.alike(level, best) and level.residual <= max(self.tolerance, NEARLY * best.residual):
                 return level, other
@@ -204,7 +212,7 @@ class Route:
     @property
     def _adjoint(self) -> Route:
         problem, shifts = self.problem.adjoint, [shift.dag() for shift in self.search.shifts]
-        search = replace(self.search, operator=problem.operator, shifts=shifts)
+        search = replace(self.search, operator=problem.operator, shifts=shifts, shown=problem.shown)
         vectors = [(left, right) for right, left in self.vectors]
         return replace(self, problem=problem, search=search, vectors=vectors, far=self.far.conjugate())
 
@@ -214,14 +222,32 @@ class Route:
     def _swept(self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator, rough: bool = True) -> Level:
         return self.problem.level(self.search.run(start, choice, rng, rough=rough))
 
-    def _canonical(self, blocks: list[Blocks]) -> Level:
+    def _evolved(self, rng: np.random.Generator, **how: Any) -> Grown:
+        """Return what a state has become that was evolved with the operator."""
+        work = functools.partial(grown, self.problem.model, self.search.max_bond, rng, without=self.vectors, **how)
+        return step(work, Grown.arrays, lambda arrays: Grown.of_arrays(arrays, self.problem.model.L), rng)
+
+    def _pair(self, arrays: Arrays) -> tuple[Level, Level | None]:
+        """Return one or two levels from the arrays of `_named`."""
+        first, second = (
+            {name[1:]: array for name, array in arrays.items() if name[0] == mark} for mark in (FIRST, SECOND)
+        )
+        return self.problem.level_of(first), self.problem.level_of(second) if second else None
+
+    def _canonical(self, blocks: Sequence[Blocks]) -> Level:
         return self.problem.level(BlockState.canonical(blocks, self.problem.space.charges).view())
 
     def _followed(self, level: Level) -> Level:
         """Return the level that sweeps lead to from a state that evolution has led to, or that state itself."""
+        return step(functools.partial(self._follow, level), Level.arrays, self.problem.level_of)
+
+    def _follow(self, level: Level) -> Level:
+        if (there := reached()) is not None:
+            level = self.problem.level_of(there)
         for _ in range(self.search.sweeps):
             polished, before = self._polished(level), level.residual
             level = polished or level
+            reach(level.arrays)
             if level.residual > HALVED * before:
                 break
         return level
@@ -238,3 +264,13 @@ class Route:
         polished = self.problem.level(search.run(level.blocks, choice, rng, rough=False))
         better = polished.residual < level.residual and abs(polished.state.overlap(level.state)) >= SAME_STATE
         return polished if better else None
+
+
+def _named(pair: tuple[Level, Level | None]) -> Arrays:
+    """Return one or two levels as arrays."""
+    return {
+        mark + name: array
+        for mark, level in zip((FIRST, SECOND), pair, strict=True)
+        if level is not None
+        for name, array in level.arrays().items()
+    }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.base.journal import reach, reached, step
 from mpsnh.base.stages import tell
 from mpsnh.linalg.ritz import Choice, ritz_pair
 from mpsnh.operators.charged import ChargedMPO
+from mpsnh.states.block_arrays import blocks_of, named_arrays
 from mpsnh.states.blocks import Array, Blocks
 from mpsnh.states.shifts import LocalOperator, Shift
 from mpsnh.states.sweeps import Sweeps
@@ -162,6 +165,8 @@ class LevelSearch:
         Terms that move known levels out of the way; those of a Hermitian operator are Hermitian.
     early : float
         Residual of local problems, relative to the largest Ritz value, that is small enough in a first sweep.
+    shown : callable
+        Returns in words what a level is.
 
     Examples
     --------
@@ -182,6 +187,7 @@ class LevelSearch:
     accuracy: float
     shifts: Sequence[Shift] = ()
     early: float = EARLY
+    shown: Callable[[complex], str] = "{:.8g}".format
 
     def run(
         self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator, rough: bool = True
@@ -199,10 +205,22 @@ class LevelSearch:
         rough : bool
             Whether to begin with rough sweeps, which forget the start, or to follow it.
         """
-        state = Sweeps(self.operator, start, self.shifts)
-        values, tolerance = [complex(np.nan)] * 2, 0.0
+        return step(
+            functools.partial(self._run, start, choice, rng, rough),
+            lambda blocks: dict(named_arrays(blocks)),
+            lambda arrays: blocks_of(arrays, len(start)),
+            rng,
+        )
+
+    def _run(self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator, rough: bool) -> list[Blocks]:
         first = 0 if rough else len(ROUGH) + self.max_bond.bit_length()  # from which on bonds are as large as they get
-        for number in range(first, max(first, len(ROUGH)) + 2 * self.sweeps):
+        values, tolerance, done = [complex(np.nan)] * 2, 0.0, first
+        if (known := reached(rng)) is not None:
+            start, values = blocks_of(known, len(start)), known["values"].tolist()
+            tolerance, done = float(known["tolerance"]), int(known["number"])
+        state = Sweeps(self.operator, start, self.shifts)
+        state.discarded = float(known["discarded"]) if known is not None else 0.0
+        for number in range(done, max(first, len(ROUGH)) + 2 * self.sweeps):
             mixing, nudge = ROUGH[number] if number < len(ROUGH) else (0.0, 0.0)
             grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
             settled = grown == self.max_bond and number > len(ROUGH)  # after one that picks without mixing
@@ -216,11 +234,18 @@ class LevelSearch:
             state.sweep(local, grown, self.cutoff, mixing)
             values.append(local.value)
             where = f"sweep {number - first + 1}, bond dimension {grown}"
-            tell(f"{where}: E = {local.value:.8g}, discarded {state.discarded:.1g}")
+            tell(f"{where}: {self.shown(local.value)}, discarded {state.discarded:.1g}")
             # the ways there and back may end apart; what is truncated changes the level each time
             if settled and abs(values[-1] - values[-3]) <= max(self.accuracy, state.discarded * abs(local.value)):
                 break
+            if (number - first) % 2:  # the way there and back, after which it is at the end that it began from
+                reach(functools.partial(self._reached, state, values, tolerance, number + 1), rng)
         return state.blocks()
+
+    @staticmethod
+    def _reached(state: Sweeps, values: list[complex], tolerance: float, number: int) -> dict[str, NDArray[Any]]:
+        known = {"values": values, "tolerance": tolerance, "number": number, "discarded": state.discarded}
+        return dict(named_arrays(state.blocks())) | {name: np.array(number) for name, number in known.items()}
 
 
 class _Local:

@@ -102,6 +102,7 @@ class NHDMRG(Algorithm[Spectrum]):
     """
 
     yields = Spectrum
+    resumes = True
     diagnostics = {
         "certified": Diagnostic(
             "certified", "whether an eigenvalue is within the error, and that within the tolerance"
@@ -213,6 +214,7 @@ class NHDMRG(Algorithm[Spectrum]):
             sweeps=self.sweeps,
             accuracy=self.tolerance / 100,
             shifts=shifts,
+            shown=problem.shown,
         )
         return LevelFinder(problem, search, self._choice(problem), self.tolerance, self.starts, self.seed, known)
 

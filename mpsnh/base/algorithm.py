@@ -34,12 +34,15 @@ class Algorithm(Value, Generic[R]):
     extendable : tuple of str
         Parameters that say where a run ends, so that one that is finished can go on with another value; "inner.t_max"
         is one of the parameter "inner".
+    resumes : bool
+        Whether a run that yields a single record writes its steps into a journal, from which it goes on.
     diagnostics : mapping of str to Diagnostic
         Numbers of each record that go into every dataset, because they tell how far it can be trusted.
     """
 
     yields: ClassVar[type[Record]]
     extendable: ClassVar[tuple[str, ...]] = ()
+    resumes: ClassVar[bool] = False
     diagnostics: ClassVar[Mapping[str, Diagnostic]] = {}
 
     @override

@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.base.journal import Journal
 from mpsnh.base.records import Record
 from mpsnh.checks import require_memory, warn
 from mpsnh.run.failure import Terminated
@@ -27,7 +28,7 @@ from mpsnh.run.fingerprint import changed
 from mpsnh.run.provenance import comparable, difference, todays_names
 from mpsnh.run.storage import filelock, fsspec, require_storage
 
-ABOUT, LABELS, ROW, RECORD = "about", "labels", "row.", "record."
+ABOUT, LABELS, ROW, RECORD, STEP = "about", "labels", "row.", "record.", "step."
 """Names of the arrays in a file, or how they begin."""
 
 COMPUTES = "computes"
@@ -36,7 +37,7 @@ COMPUTES = "computes"
 
 @dataclass
 class Progress:
-    """How far a run is: what was measured, and the record to go on from.
+    """How far a run is: what was measured, and the record to go on from, or the steps that led to the only one.
 
     Examples
     --------
@@ -49,6 +50,12 @@ class Progress:
     rows: list[dict[str, Any]] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
     record: Record | None = None
+    journal: Journal = field(default_factory=Journal)
+
+    @property
+    def changes(self) -> int:
+        """How often something was added."""
+        return len(self.rows) + self.journal.changes
 
     def add(self, record: Record | None, label: Any, row: dict[str, Any]) -> None:
         """Append what was measured of a record."""
@@ -144,13 +151,13 @@ class Checkpoint:
 
     def write(self) -> None:
         """Write all that was measured so far; a disk that is full is a warning, and the run goes on."""
-        if len(self.progress.rows) == self._written or time.monotonic() < self._worth:
+        if self.progress.changes == self._written or time.monotonic() < self._worth:
             return
         self._take()
         try:
             self._replace()
             self.exists = True
-            self._written = len(self.progress.rows)
+            self._written = self.progress.changes
         except OSError as problem:
             warn(f"checkpoint = {self.url!r} could not be written: {problem}", RuntimeWarning)
         self._due = time.monotonic() + self.every
@@ -161,7 +168,7 @@ class Checkpoint:
         Parameters
         ----------
         first : callable, optional
-            Makes the record at the start, which knows how to make another one from arrays.
+            Makes the record at the start, which knows how to make another one from arrays, if there are several.
 
         Returns
         -------
@@ -186,7 +193,7 @@ class Checkpoint:
                 continue
             if damages:
                 warn(f"checkpoint = {damages[0]}; the one before it is used", RuntimeWarning)
-            self.exists, self._written = True, len(self.progress.rows)
+            self.exists, self._written = True, self.progress.changes
             return self.progress
         if damages:
             raise ValueError(f"checkpoint = {' and '.join(damages)}; remove it to start anew")
@@ -197,10 +204,12 @@ class Checkpoint:
         yield ABOUT, np.array(json.dumps({**self.described, COMPUTES: self._computes()}))
         yield LABELS, np.array(self.progress.labels)
         # an earlier version may have measured more than the last rows have, or less
-        names = [name for name in rows[-1] if name in rows[0]]
+        names = [name for name in rows[-1] if name in rows[0]] if rows else []
         yield from ((ROW + name, np.stack([np.asarray(row[name]) for row in rows])) for name in names)
         if record is not None:
             yield from ((RECORD + name, array) for name, array in record.arrays())
+        for place, arrays in self.progress.journal.entries.items():
+            yield from ((f"{STEP}{place}/{name}", array) for name, array in arrays.items())
 
     def _read(self, url: str, first: Callable[[], Record] | None) -> Progress:
         if self.local is not None and os.path.lexists(url) and not stat.S_ISREG(os.stat(url).st_mode):
@@ -220,7 +229,11 @@ class Checkpoint:
         for old, new in (("memory.", "carry."), ("carry.", "memory.")):  # version 0.1.0 said memory
             parts |= {new + name.removeprefix(old): a for name, a in parts.items() if name.startswith(old)}
         record = first().with_arrays(parts) if first is not None else None
-        return Progress(rows, list(labels), record)
+        steps: dict[str, dict[str, NDArray[Any]]] = {}
+        for name in (name for name in arrays if name.startswith(STEP)):
+            place, _, part = name.removeprefix(STEP).partition("/")
+            steps.setdefault(place, {})[part] = arrays[name]
+        return Progress(rows, list(labels), record, Journal(dict(steps)))
 
     def _replace(self) -> None:
         if self.local is None:

@@ -105,7 +105,8 @@ class PointRunner:
         return PointResult(point, data, coords, seconds, written)
 
     def _checkpoint(self, simulation: Simulation[Any], point: Point) -> Checkpoint | None:
-        if self.store is None or self.store.options or simulation.algorithm.yields.axis is None:
+        algorithm = simulation.algorithm
+        if self.store is None or self.store.options or not (algorithm.yields.axis or algorithm.resumes):
             return None
         if isinstance(self.store.place, Folder):
             self.store.place.beside(".checkpoints")

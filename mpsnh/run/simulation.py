@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from mpsnh import notebook
 from mpsnh.base.algorithm import Algorithm
 from mpsnh.base.capability import Capability, require_capabilities
+from mpsnh.base.journal import written
 from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.records import Diagnostic, Record
@@ -175,7 +176,10 @@ class Simulation(Generic[R]):
         except KeyboardInterrupt:
             kept = "what was measured is lost; with a `checkpoint`, the same call would go on from there"
             if keeper is not None and keeper.exists:
-                kept = f"{len(keeper.progress.rows)} records are in {keeper.url}, and the same call goes on from there"
+                what = (
+                    f"{len(keeper.progress.rows)} records are" if self.algorithm.yields.axis else "what is finished is"
+                )
+                kept = f"{what} in {keeper.url}, and the same call goes on from there"
             raise KeyboardInterrupt(f"stopped by Ctrl-C: {kept}") from None
         for name in not_finite(data):
             warn(f"the result {name!r} is not finite; a sweep would count it as failed", RuntimeWarning)
@@ -207,33 +211,34 @@ class Simulation(Generic[R]):
         if checkpoint is not None and after is not None:
             raise ValueError("a run continues either after a record or from a checkpoint; leave out `after`")
         shapes = Shapes(self.observables)
-        with checkpoint or contextlib.nullcontext():
+        with checkpoint or contextlib.nullcontext(), contextlib.ExitStack() as held:
             run = Progress(record=after)
-            if checkpoint is not None:
+            if checkpoint is not None and not axis:
+                held.enter_context(written(checkpoint.load().journal, checkpoint.tick))
+            elif checkpoint is not None:
                 run = checkpoint.load(lambda: next(iter(self.algorithm.records(self.model))))
                 self._require_not_past_the_end(checkpoint, run)
                 for name in self.observables if run.rows else ():
                     shapes.array(name, run.rows[0][name])
             records = self.algorithm.records(self.model, cast("R", run.record))
-            with contextlib.ExitStack() as shown:
-                bar = shown.enter_context(tqdm(initial=len(run.rows), unit="record")) if progress else None
+            bar = held.enter_context(tqdm(initial=len(run.rows), unit="record")) if progress else None
+            if bar is not None:
+                held.enter_context(listening(bar.set_postfix_str))
+            for record in records:
+                row = {name: getattr(record, detail.field) for name, detail in details.items()}
+                for name in (name for name, number in row.items() if number is None):
+                    raise ValueError(
+                        f"{type(self.algorithm).__name__} has the diagnostic {name!r}, but a "
+                        f"{type(record).__name__} without it; leave it out of `diagnostics`, or give it a number"
+                    )
+                for name, measure in self.observables.items():
+                    row[name] = shapes.array(name, measure(record, self.model))
+                run.add(record if checkpoint and axis else None, getattr(record, axis) if axis else None, row)
+                del record  # the algorithm changes a state in place that nobody holds
+                if checkpoint is not None:
+                    checkpoint.tick()
                 if bar is not None:
-                    shown.enter_context(listening(bar.set_postfix_str))
-                for record in records:
-                    row = {name: getattr(record, detail.field) for name, detail in details.items()}
-                    for name in (name for name, number in row.items() if number is None):
-                        raise ValueError(
-                            f"{type(self.algorithm).__name__} has the diagnostic {name!r}, but a "
-                            f"{type(record).__name__} without it; leave it out of `diagnostics`, or give it a number"
-                        )
-                    for name, measure in self.observables.items():
-                        row[name] = shapes.array(name, measure(record, self.model))
-                    run.add(record if checkpoint else None, getattr(record, axis) if axis else None, row)
-                    del record  # the algorithm changes a state in place that nobody holds
-                    if checkpoint is not None:
-                        checkpoint.tick()
-                    if bar is not None:
-                        bar.update()
+                    bar.update()
         rows, labels = run.rows, run.labels
         if not rows:
             reached = f" at {axis} = {getattr(after, axis)}" if axis else ""
@@ -284,10 +289,10 @@ class Simulation(Generic[R]):
         Raises
         ------
         TypeError
-            If the algorithm yields a single record, after which there is nothing to continue.
+            If the algorithm yields a single record and writes no journal, so that there is nothing to continue.
         """
         require(every >= 0, "checkpoint_every", every, "zero or positive")
-        if self.algorithm.yields.axis is None:
+        if self.algorithm.yields.axis is None and not self.algorithm.resumes:
             raise TypeError(
                 f"{type(self.algorithm).__name__} yields one {self.algorithm.yields.__name__}, so that there is "
                 "nothing to continue from; leave out `checkpoint`"

@@ -11,10 +11,10 @@ import symmray
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from mpsnh.checks import require
 from mpsnh.language.site import Site
 from mpsnh.operators.networks import qtn
 from mpsnh.operators.sector import LEAK, outside
+from mpsnh.states.block_arrays import blocks_of, named_arrays
 from mpsnh.states.blocks import Blocks, bond_charges, dense_tensors, local_states, split_by_charge
 from mpsnh.states.mps import MPS
 from mpsnh.states.plain import chain_inds
@@ -137,28 +137,12 @@ class SymmetricMPS(MPS):
 
     @override
     def to_arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        # The blocks of one site after the other, which saves memory.
         yield "isometric", np.array(self._isometric())
-        for j, site in enumerate(self.blocks()[0]):
-            yield f"keys{j}", np.array([[*key, *block.shape] for key, block in site.items()])
-            yield f"tensor{j}", np.concatenate([block.ravel() for block in site.values()])
+        yield from named_arrays(self.blocks()[0])
 
     @override
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        blocks: list[Blocks] = []
-        for j in range(self.L):
-            keys, flat, site, position = arrays[f"keys{j}"].tolist(), arrays[f"tensor{j}"], Blocks(), 0
-            for q, c, *shape in keys:
-                size = int(np.prod(shape))
-                site[q, c] = flat[position : position + size].reshape(shape)
-                position += size
-            if not np.isfinite(flat).all():
-                raise ValueError(f"tensor {j} of the state has elements that are not finite")
-            before = {q + c: block.shape[2] for (q, c), block in blocks[-1].items()} if j else {0: 1}
-            met = [before.get(q) == block.shape[0] for (q, _), block in site.items() if q in before or j == 0]
-            fits = bool(met) and all(met)
-            require(fits, f"blocks of tensor {j}", sorted(site), "those that fit the tensor before")
-            blocks.append(site)
+        blocks = blocks_of(arrays, self.L)
         left, right = arrays["isometric"].tolist()
         state = from_blocks(blocks, self._named_sites(), (left, right))
         assert isinstance(state, type(self))

@@ -55,6 +55,7 @@ SUBJECTS = {
     "run/test_object_store.py": ["mpsnh/run/objects.py", "mpsnh/run/log.py"],
     "run/test_executors.py": ["mpsnh/run/scheduler.py", "mpsnh/run/workers.py"],
     "run/test_hostile_points.py": ["mpsnh/run/failure.py", "mpsnh/run/display.py"],
+    "run/test_searches_resume.py": ["mpsnh/run/checkpoint.py", "mpsnh/base/journal.py"],
     "run/test_interrupt.py": ["mpsnh/run/limits.py", "mpsnh/run/workers.py"],
     "run/test_names.py": ["mpsnh/run/provenance.py", "mpsnh/value.py"],
     "run/test_old_data.py": ["mpsnh/run/store.py", "mpsnh/run/checkpoint.py"],
