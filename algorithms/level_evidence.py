@@ -1,11 +1,15 @@
-"""What speaks for levels being the wanted ones, in words."""
+"""What speaks for levels being the wanted ones, and against it, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mpsnh.algorithms.known_levels import KnownLevel
-from mpsnh.algorithms.level_problem import Level
+from mpsnh.algorithms.level_problem import Certificate, Level
+
+SPOILT = 1e3
+"""Residual of a vector that is scaled back, in units of that in the gauge, that is told of."""
 
 
 def ended(same: Sequence[Level], others: Sequence[Level], grown: bool = False) -> str:
@@ -55,71 +59,105 @@ def tied(known: KnownLevel, error: float) -> list[Level]:
     return [level for level in known.others if level.energy.imag - fast >= -(level.residual + error)]
 
 
-def evidence(
-    starts: Sequence[tuple[Sequence[Level], Sequence[Level]]],
-    *,
-    variational: bool,
-    certified: bool = True,
-    inside: bool = False,
-    still: bool = False,
-    late: Sequence[int] = (),
-    unsettled: int = 0,
-    grown: bool = False,
-    close: bool = False,
-    alone: bool = False,
-    lost: Sequence[float] = (),
-) -> str:
-    """Say what speaks for levels being the wanted ones.
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for levels being the wanted ones, and against it.
 
     Parameters
     ----------
-    starts : sequence of (sequence of Level, sequence of Level)
-        For each level, where the starts ended: at this one, and elsewhere.
-    variational : bool
-        Whether no state can lie below the first level.
-    certified : bool
-        Whether all are known to be levels.
-    inside : bool
-        Whether levels inside of the spectrum were asked for.
-    still : bool
-        Whether those that grow fastest were, and the first one does not grow.
-    late : sequence of int
-        Levels that were found after some that come later.
-    unsettled : int
-        Starts whose evolution ended before it settled.
-    grown : bool
-        Whether starts were evolved, each without the levels that former ones had led to.
-    close : bool
-        Whether the last of them still led to a level that is nearly as fast.
-    alone : bool
-        Whether there was one evolution only for each level.
-    lost : sequence of float
-        Residuals of the right and the left vector, if they are large since the gauge was taken back.
+    remarks : sequence of (str, bool)
+        Sentences, and whether each one says that another level may come before the first one.
 
     Examples
     --------
-    >>> evidence([([None, None], [])], variational=True)
-    'the lowest level is at most this one; 2 of 2 random starts ended here; that it is the first one is not proven'
-    >>> evidence([([None], []), ([None], [])], variational=False, late=[1])
-    'level 0: 1 of 1 random starts ended here; level 1: 1 of 1 random starts ended here; level 1 was found after ...'
+    >>> told = Evidence([("2 of 2 random starts ended here", False), ("the level is not certified", True)])
+    >>> told.text, told.doubted
+    ('2 of 2 random starts ended here; the level is not certified', True)
     """
-    one = len(starts) == 1
-    doubt = f"the level{' is' if one else 's are'} not certified, so that it proves little where starts ended"
-    parts = [] if certified else [doubt]
-    parts += ["the lowest level is at most " + ("this one" if one else "the first one")] if variational else []
-    parts += [("" if one else f"level {k}: ") + ended(*of_level, grown) for k, of_level in enumerate(starts)]
-    if late:
-        which = f"level{'s' * (len(late) > 1)} {', '.join(map(str, late))} {'were' if len(late) > 1 else 'was'}"
-        parts += [f"{which} found after later ones, so that searches do miss some"]
-    if unsettled:
-        which = "the evolution" if unsettled == 1 else f"{unsettled} evolutions"
-        parts += [f"{which} had not settled, so that others may grow faster"]
-    parts += ["levels grow too nearly alike to tell, so that others may grow faster"] if close else []
-    parts += ["one evolution does not show levels that are nearly as fast, or a little faster"] if alone else []
-    parts += ["that it is the first one is not proven" if one else "that none before the last is missing is not proven"]
-    parts += ["nothing grows within the error: if that is so of all levels, none is the fastest"] if still else []
-    if lost:
-        numbers = " and ".join(f"{residual:.1g}" for residual in lost)
-        parts += [f"scaled back, the right and the left vector have residuals of {numbers}, which the level has not"]
-    parts += ["inside of a spectrum starts often agree on a level that is not the closest"] if inside else []
-    return "; ".join(parts)
+
+    remarks: Sequence[tuple[str, bool]]
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "; ".join(text for text, _ in self.remarks)
+
+    @property
+    def doubted(self) -> bool:
+        """Whether something speaks for another level that comes before the first one."""
+        return any(doubt for _, doubt in self.remarks)
+
+    @classmethod
+    def of(
+        cls,
+        levels: Sequence[KnownLevel],
+        *,
+        starts: int,
+        certified: bool,
+        variational: bool = False,
+        inside: bool = False,
+        still: bool = False,
+        late: Sequence[int] = (),
+    ) -> Evidence:
+        """Collect what is known of some levels, in their order.
+
+        Parameters
+        ----------
+        levels : sequence of KnownLevel
+            The levels.
+        starts : int
+            Random starts for each of them.
+        certified : bool
+            Whether all are known to be levels.
+        variational : bool
+            Whether no state can lie below the first level.
+        inside : bool
+            Whether levels inside of the spectrum were asked for.
+        still : bool
+            Whether those that grow fastest were, and the first one does not grow.
+        late : sequence of int
+            Levels that were found after some that come later.
+
+        Examples
+        --------
+        >>> from mpsnh.algorithms.level_problem import Certificate
+        >>> here, sure = Level((), None, 1.5, 1e-9), Certificate(1.5, 1e-9, None, None, (0.0, 0.0), 1.0)
+        >>> known = KnownLevel(here, None, 1.0, sure, [here, here], [])
+        >>> Evidence.of([known], starts=2, certified=True).text
+        '2 of 2 random starts ended here; that it is the first one is not proven'
+        """
+        one, grown = len(levels) == 1, levels[0].grown
+        told, which = list[tuple[str, bool]](), "the level is" if one else "the levels are"
+        if not certified:
+            told += [(f"{which} not certified, so that it proves little where starts ended", True)]
+        if variational:
+            told += [("the lowest level is at most " + ("this one" if one else "the first one"), False)]
+        for k, level in enumerate(levels):
+            agree = grown or len(level.same) > 1
+            told += [(("" if one else f"level {k}: ") + ended(level.same, level.others, grown), not agree)]
+        if late:
+            which = f"level{'s' * (len(late) > 1)} {', '.join(map(str, late))} {'were' if len(late) > 1 else 'was'}"
+            told += [(f"{which} found after later ones, so that searches do miss some", True)]
+        if unsettled := sum(level.unsettled for level in levels):
+            which = "the evolution" if unsettled == 1 else f"{unsettled} evolutions"
+            told += [(f"{which} had not settled, so that others may grow faster", True)]
+        if any(level.close for level in levels):
+            told += [("levels grow too nearly alike to tell, so that others may grow faster", True)]
+        if grown and starts == 1:
+            told += [("one evolution does not show levels that are nearly as fast, or a little faster", True)]
+        unproven = "that it is the first one is" if one else "that none before the last is missing is"
+        told += [(f"{unproven} not proven", False)]
+        if still:
+            told += [("nothing grows within the error: if that is so of all levels, none is the fastest", True)]
+        if spoilt := next((level.certificate.residuals for level in levels if _spoilt(level.certificate)), None):
+            numbers = " and ".join(f"{residual:.1g}" for residual in spoilt)
+            what = "scaled back, the right and the left vector have residuals of"
+            told += [(f"{what} {numbers}, which the level has not", False)]
+        if inside:
+            told += [("inside of a spectrum starts often agree on a level that is not the closest", True)]
+        return cls(told)
+
+
+def _spoilt(certificate: Certificate) -> bool:
+    """Tell whether the vectors of H itself are much worse than those in the gauge."""
+    return max(certificate.residuals) > max(SPOILT * max(certificate.inner), certificate.error)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from mpsnh.algorithms.known_levels import KnownLevel, joint_errors, multiplicities
-from mpsnh.algorithms.level_evidence import evidence, tied
+from mpsnh.algorithms.level_evidence import Evidence, tied
 from mpsnh.algorithms.level_finder import Found, LevelFinder
-from mpsnh.algorithms.level_problem import Certificate, LevelProblem
+from mpsnh.algorithms.level_problem import LevelProblem
 from mpsnh.algorithms.level_search import LevelSearch, fastest, lowest, nearest
 from mpsnh.base.algorithm import Algorithm, require_nothing_after
 from mpsnh.base.capability import VECTORS, Capability
@@ -30,9 +30,6 @@ from mpsnh.states.shifts import Shift
 
 NO_LEFT = "the left vector is orthogonal to the right one, or too large for numbers"
 """Why there is no left vector."""
-
-LOST = 1e3
-"""Residual of a vector that is scaled back, in units of that in the gauge, that is told of."""
 
 SMALLEST, LARGEST = 1e-100, 1e100
 """Bounds of the sum of the norms of all terms, of which squares are taken."""
@@ -56,7 +53,8 @@ class NHDMRG(Algorithm[Spectrum]):
     the theorem of W. Kahan, B. N. Parlett and E. Jiang, SIAM J. Numer. Anal. 19, 470 (1982), to first order in the
     residual. `Spectrum.estimates` extrapolates from bonds of half the dimension instead: mostly a hundredth of that,
     but no bound. `Spectrum.certified` means that the error is at most `tolerance`; it says nothing of other levels.
-    What speaks for this one being the wanted one is said in words, `Spectrum.evidence`. A level that is not certified
+    What speaks for this one being the wanted one is said in words, `Spectrum.evidence`, which is an attribute of the
+    dataset, and `Spectrum.doubted` tells whether something speaks against it. A level that is not certified
     comes with a warning.
 
     Parameters
@@ -109,6 +107,7 @@ class NHDMRG(Algorithm[Spectrum]):
         ),
         "level_error": Diagnostic("error", "largest distance of an eigenvalue from the level", "J"),
         "level_estimate": Diagnostic("estimate", "how far off the level probably is", "J"),
+        "doubted": Diagnostic("doubted", "whether something speaks for another level that comes before the first one"),
         "attempts": Diagnostic("attempts", "random starts of the eigensolver"),
     }
     k: int = 1
@@ -244,12 +243,21 @@ class NHDMRG(Algorithm[Spectrum]):
             )
         lefts = [one.left for one in certificates if one.left is not None]
         first, growing = certificates[0], self.which == "growth" and not problem.hermitian
-        still = growing and abs(first.energy.imag) <= errors[0]
+        still = growing and bool(abs(first.energy.imag) <= errors[0])
         rivals = tied(known[0], float(errors[0])) if growing else []
         if (still and certified) or rivals:
             moves = not (still and certified)
             why = f"the level {rivals[0].energy:.6g} grows as fast" if moves else "the first level does not grow"
             warn(f"NHDMRG: there may be no steady state: {why} within the error", RuntimeWarning)
+        evidence = Evidence.of(
+            known,
+            starts=self.starts,
+            certified=certified,
+            variational=problem.hermitian and self._choice(problem) is lowest,
+            inside=not isinstance(self.which, str),
+            still=still,
+            late=late,
+        )
         return Spectrum(
             np.array([one.energy for one in certificates]),
             problem.space,
@@ -266,19 +274,8 @@ class NHDMRG(Algorithm[Spectrum]):
             certified=certified,
             attempts=self.starts * len(known),
             largest_imag=0.0 if problem.hermitian else None,
-            evidence=evidence(
-                [(one.same, one.others) for one in known],
-                variational=problem.hermitian and self._choice(problem) is lowest,
-                certified=certified,
-                inside=not isinstance(self.which, str),
-                still=still,
-                late=late,
-                unsettled=sum(one.unsettled for one in known),
-                grown=known[0].grown,
-                close=any(one.close for one in known),
-                alone=known[0].grown and self.starts == 1,
-                lost=next((one.residuals for one in certificates if _lost(one)), ()),
-            ),
+            evidence=evidence.text,
+            doubted=evidence.doubted or bool(rivals),
         )
 
     @property
@@ -291,8 +288,3 @@ class NHDMRG(Algorithm[Spectrum]):
         if not isinstance(self.which, str):
             return np.abs(values - self.which)
         return values.real if self._choice(problem) is lowest else -values.imag
-
-
-def _lost(certificate: Certificate) -> bool:
-    """Tell whether the vectors of H itself are much worse than those in the gauge."""
-    return max(certificate.residuals) > max(LOST * max(certificate.inner), certificate.error)

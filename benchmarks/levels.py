@@ -114,7 +114,7 @@ def _ring_row(N: int, gamma: float, h: float, seed: int) -> dict[str, Any]:
     )  # where nothing grows, any level will do
     steady = bool(near or still)
     wrong = spectrum.certified and not steady and _no_level(model, spectrum)
-    settled = "others may grow faster" not in spectrum.evidence and spectrum.alike is None
+    settled = not spectrum.doubted
     row = {
         "ring": (N, gamma, h, seed),
         "found": steady,

@@ -13,7 +13,7 @@ from mpsnh.base.model import Model
 from mpsnh.base.observable import Observable
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.base.spectrum import Spectrum
-from mpsnh.checks import require
+from mpsnh.checks import require, warn
 from mpsnh.observables.steady_state import require_vectors
 
 TOLD = ("dims", "coords", "long_name", "units", "infinite")
@@ -24,7 +24,8 @@ class OfLevel(Observable[Spectrum]):
     """An observable of states, in the right vector of one level.
 
     A level that is degenerate has many vectors, and is refused. That of `NHDMRG` is known to be so only if two of its
-    starts ended with different vectors: with one start nothing is known of it.
+    starts ended with different vectors: with one start nothing is known of it. Of levels that grow alike it is chance
+    which one comes first, and there is a warning.
 
     Parameters
     ----------
@@ -80,5 +81,12 @@ class OfLevel(Observable[Spectrum]):
             raise ArithmeticError(
                 f"level {self.level} is degenerate: {copies} levels are the same within their errors, and each of "
                 "their vectors has its own values; break the symmetry, or choose a sector with charge"
+            )
+        alike, grows = record.alike or 1, record.values[0].imag > record.resolution()[0]
+        if alike > 1 and grows and self.level < alike:
+            warn(
+                f"level {self.level} is one of {alike} that grow alike within their errors: which of them comes "
+                "first is chance",
+                RuntimeWarning,
             )
         return self.observable(Snapshot(time=0.0, state=state), model)

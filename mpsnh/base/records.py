@@ -52,6 +52,11 @@ class Record:
         """What observables can count on."""
         return frozenset()
 
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What is to be said of the record in words, by name: attributes of a dataset that is made of it alone."""
+        return {}
+
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield the record as arrays by name, for a checkpoint.
 

@@ -73,6 +73,8 @@ class Spectrum(Record):
         Largest |Im E| of all eigenvalues, if it is known though they are not.
     evidence : str
         What speaks for these levels being the first ones, where that is not proven.
+    doubted : bool
+        Whether something speaks for another level that comes before the first one; what, is in `evidence`.
 
     Examples
     --------
@@ -99,6 +101,7 @@ class Spectrum(Record):
     attempts: int = field(default=0, kw_only=True)
     largest_imag: float | None = field(default=None, kw_only=True)
     evidence: str = field(default="", kw_only=True)
+    doubted: bool = field(default=False, kw_only=True)
 
     def _repr_html_(self) -> str:
         errors = self.resolution()
@@ -161,6 +164,11 @@ class Spectrum(Record):
     def complete(self) -> bool:
         """Whether these are all eigenvalues."""
         return len(self.values) == self.sector.dim
+
+    @property
+    @override
+    def remarks(self) -> dict[str, str]:
+        return {"evidence": self.evidence} if self.evidence else {}
 
     @property
     @override

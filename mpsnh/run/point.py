@@ -97,7 +97,7 @@ class PointRunner:
         begun = time.perf_counter()
         simulation = self.make(**point) if made is None else made
         kept = self._checkpoint(simulation, point)
-        data, coords = simulation.measured() if kept is None else simulation.measured(checkpoint=kept)
+        data, coords, _ = simulation.measured(checkpoint=kept)
         written = kept.url if kept is not None and kept.exists else None
         seconds = time.perf_counter() - begun
         if self.store is not None:

@@ -143,7 +143,7 @@ class Simulation(Generic[R]):
         -------
         xarray.Dataset
             The observables and the diagnostics of the records, along time if there is more than one record,
-            with all parameters and versions in the attributes.
+            with all parameters and versions, and what a single record says in words, in the attributes.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class Simulation(Generic[R]):
         """
         keeper = None if checkpoint is None else self.checkpoint(checkpoint, checkpoint_every)
         try:
-            data, coords = self.measured(after, progress=progress, checkpoint=keeper)
+            data, coords, remarks = self.measured(after, progress=progress, checkpoint=keeper)
         except KeyboardInterrupt:
             kept = "what was measured is lost; with a `checkpoint`, the same call would go on from there"
             if keeper is not None and keeper.exists:
@@ -183,11 +183,11 @@ class Simulation(Generic[R]):
             raise KeyboardInterrupt(f"stopped by Ctrl-C: {kept}") from None
         for name in not_finite(data):
             warn(f"the result {name!r} is not finite; a sweep would count it as failed", RuntimeWarning)
-        return xr.Dataset(data, coords, self.provenance())
+        return xr.Dataset(data, coords, self.provenance() | remarks)
 
     def measured(
         self, after: R | None = None, *, progress: bool = False, checkpoint: Checkpoint | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
         """Run to the end and return variables and coordinates as xarray takes them, without making a dataset.
 
         Parameters
@@ -201,6 +201,8 @@ class Simulation(Generic[R]):
         -------
         data, coords : dict
             Dimensions, values and attributes by name.
+        remarks : dict of str to str
+            What the only record, if it is the only one, says in words.
 
         Raises
         ------
@@ -210,7 +212,7 @@ class Simulation(Generic[R]):
         axis, details = self.algorithm.yields.axis, self.algorithm.diagnostics
         if checkpoint is not None and after is not None:
             raise ValueError("a run continues either after a record or from a checkpoint; leave out `after`")
-        shapes = Shapes(self.observables)
+        shapes, remarks = Shapes(self.observables), dict[str, str]()
         with checkpoint or contextlib.nullcontext(), contextlib.ExitStack() as held:
             run = Progress(record=after)
             if checkpoint is not None and not axis:
@@ -234,6 +236,7 @@ class Simulation(Generic[R]):
                 for name, measure in self.observables.items():
                     row[name] = shapes.array(name, measure(record, self.model))
                 run.add(record if checkpoint and axis else None, getattr(record, axis) if axis else None, row)
+                remarks = {} if axis else record.remarks
                 del record  # the algorithm changes a state in place that nobody holds
                 if checkpoint is not None:
                     checkpoint.tick()
@@ -260,7 +263,7 @@ class Simulation(Generic[R]):
         if axis:
             units = {"units": self.model.time_units} if axis == "time" else {}
             coords[axis] = (axis, np.array(labels), {"long_name": axis} | units)
-        return data, coords
+        return data, coords, remarks
 
     def _units(self, detail: Diagnostic) -> str:
         return self.model.time_units if detail.units == "time" else detail.units
