@@ -7,6 +7,7 @@ from mpsnh.statistics.distribution import log_histogram
 from mpsnh.statistics.kink import Kink, kink
 from mpsnh.statistics.laws import Laws, decay_laws
 from mpsnh.statistics.limit import late_limit
+from mpsnh.statistics.multilevel import multilevel
 from mpsnh.statistics.plateau import Plateau, plateau
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "late_limit",
     "log_histogram",
     "mean_with_error",
+    "multilevel",
     "plateau",
     "typical",
 ]

@@ -35,6 +35,7 @@ TINY = replace(
     quench_strengths=(1, 2),
     half_widths=(3, 2),
     quench_realisations=3,
+    coarse_realisations=3,
     t_max=6,
     interval=0.5,
     bond_dimensions=(4, 32),
@@ -103,6 +104,19 @@ def test_figures_show_what_the_simulations_gave(finished):
         np.testing.assert_allclose(fig3a["plateau"].sel(h=h), window.mean("seed"), rtol=1e-12)
     fig3b = load(out, "fig3b")
     np.testing.assert_allclose(fig3b["exact"].sel(L=6), current.mean("seed") / 6, rtol=1e-12)
+
+
+def test_more_realisations_of_the_smallest_bond_dimension_count(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished[0] / "quenches.zarr", tmp_path / "quenches.zarr")
+    monkeypatch.setitem(brighi2025.SCALES, "tiny", replace(TINY, coarse_realisations=6))
+    study = brighi2025.Study("tiny", tmp_path)
+    currents, few = study.currents, study.quenches["current"]
+    coarse = raw(tmp_path, "coarse")["current"].sel(chi=4, drop=True)
+    np.testing.assert_array_equal(coarse.sel(seed=few["seed"]), few.sel(chi=4))
+    assert currents.sizes["seed"] == coarse.sizes["seed"] == 6
+    expected = coarse.mean("seed") + (few - few.sel(chi=4, drop=True)).mean("seed")
+    xr.testing.assert_allclose(currents.mean("seed"), expected.transpose("chi", "h", "time"))
+    assert {plateau.count for plateau in study.plateaus.values()} == {6}
 
 
 def test_rates_are_reported_with_errors(finished):

@@ -15,6 +15,7 @@ from mpsnh.statistics.averages import mean_with_error
 from mpsnh.statistics.decay import ExponentialFit, fit_exponential
 from mpsnh.statistics.kink import kink
 from mpsnh.statistics.laws import Laws, decay_laws
+from mpsnh.statistics.multilevel import multilevel
 from mpsnh.statistics.plateau import Plateau, plateau
 from mpsnh.studies.brighi2025.scales import SCALES, Scale
 from mpsnh.studies.brighi2025.simulations import (
@@ -82,6 +83,25 @@ class Study(PaperStudy[Scale]):
         return self._computed("quenches", functools.partial(quench, scale=self.scale), axes)
 
     @functools.cached_property
+    def currents(self) -> xr.DataArray:
+        """Mid current of the quenches: dimensions chi, h, seed and time.
+
+        There are as many realisations as with the smallest bond dimension alone, whose means and standard errors are
+        those of all that is known (`mpsnh.statistics.multilevel`).
+        """
+        current = self.quenches["current"]
+        axes = {
+            "chi": self.scale.bond_dimensions[:1],
+            "h": self.scale.quench_strengths,
+            "seed": self._seeds(self.scale.coarse_realisations),
+        }
+        if self.scale.coarse_realisations == self.scale.quench_realisations:
+            return current
+        coarse = self._computed("coarse", functools.partial(quench, scale=self.scale), axes)["current"]
+        parts = [multilevel(coarse.isel(chi=0, drop=True), current.sel(chi=chi)) for chi in current["chi"]]
+        return xr.concat(parts, current["chi"]).assign_attrs(current.attrs)
+
+    @functools.cached_property
     def indicators(self) -> xr.Dataset:
         """Other indicators, of the two longest rings that are not longer than `Scale.checked`: as `spectra`."""
         sizes = [L for L in self.scale.sizes if self.scale.checked >= L][-2:]
@@ -137,7 +157,7 @@ class Study(PaperStudy[Scale]):
         standard error; but three records at least, in which a drift is seen. `mpsnh.Snapshot.trust_time` ends earlier,
         since local values of a single realisation are less accurate.
         """
-        current = self.quenches["current"]
+        current = self.currents
         known = mean_with_error(current.isel(chi=-1))
         change = abs((current.isel(chi=-1) - current.isel(chi=-2)).mean("seed"))
         changed = change > np.maximum(UNCHANGED * abs(known["mean"]), known["error"])
@@ -154,7 +174,7 @@ class Study(PaperStudy[Scale]):
 
         It ends before the front from the boundaries arrives, and where truncation matters (`converged`).
         """
-        current = self.quenches["current"].isel(chi=-1)
+        current = self.currents.isel(chi=-1)
         ends = {h: min(self.scale.arrival(h), self.converged[h]) for h in self.scale.quench_strengths}
         least = 2.01 * self.scale.interval  # in which there are three records
         shortest = {h: min(1.0, max(0.25, least / end)) if end > 0 else 1.0 for h, end in ends.items()}
@@ -163,7 +183,7 @@ class Study(PaperStudy[Scale]):
     @functools.cached_property
     def settled(self) -> xr.DataArray:
         """Mean of the current over the window of the plateau, for each bond dimension, strength and realisation."""
-        current = self.quenches["current"]
+        current = self.currents
         parts = [current.sel(h=[h], time=slice(*found.window)).mean("time") for h, found in self.plateaus.items()]
         return xr.concat(parts, "h").transpose("chi", "h", "seed").assign_attrs(current.attrs)
 

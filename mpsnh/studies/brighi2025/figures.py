@@ -115,7 +115,7 @@ def _draw_fig2b(data: xr.Dataset, axes: Axes) -> None:
 def _fig3a(study: Study) -> xr.Dataset:
     """Return the mid-chain current against time for each bond dimension, until when it is trusted, and the plateaus."""
     trusted = study.quenches["trust_time"].isel(time=-1, drop=True).min("seed")
-    return mean_with_error(study.quenches["current"]).assign(trust_time=trusted).merge(study.measured())
+    return mean_with_error(study.currents).assign(trust_time=trusted).merge(study.measured())
 
 
 def _draw_fig3a(data: xr.Dataset, axes: Axes) -> None:

@@ -63,7 +63,7 @@ def _from_above(study: Study) -> list[Finding]:
     """
     found = []
     for h, settled in study.plateaus.items():
-        current = study.quenches["current"].isel(chi=-1).sel(h=h)
+        current = study.currents.isel(chi=-1).sel(h=h)
         before = current.sel(time=slice(1.0, settled.window[0])).mean("time")
         inside = current.sel(time=slice(*settled.window)).mean("time")
         found.append(mean(f"h = {h:g}", MILLI * (before - inside)))

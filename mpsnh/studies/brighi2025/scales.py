@@ -37,6 +37,8 @@ class Scale(Value):
         ℓ₀ at each of them: the current is measured on 2ℓ₀ bonds.
     quench_realisations : int
         Disorder realisations of each quench.
+    coarse_realisations : int
+        The same at the smallest bond dimension alone, at least as many: they make all means more accurate.
     t_max, interval : float
         Final time and time between records of the quenches.
     bond_dimensions : tuple of int
@@ -63,6 +65,7 @@ class Scale(Value):
     quench_strengths: tuple[float, ...]
     half_widths: tuple[int, ...]
     quench_realisations: int
+    coarse_realisations: int
     t_max: float
     interval: float
     bond_dimensions: tuple[int, ...]
@@ -78,6 +81,8 @@ class Scale(Value):
         ):
             require(len(values) == len(of), name, values, f"{len(of)} numbers, one for each of {of}")
         bonds = self.bond_dimensions
+        few, many = self.quench_realisations, self.coarse_realisations
+        require(many >= few, "coarse_realisations", many, f"at least quench_realisations = {few}")
         increasing = len(bonds) >= 2 and bonds == tuple(sorted(set(bonds)))
         require(increasing, "bond_dimensions", bonds, "two or more increasing numbers")
 
@@ -126,6 +131,7 @@ SCALES = {
         quench_strengths=(1, 1.5, 2, 3),
         half_widths=(20, 20, 20, 20),
         quench_realisations=6,
+        coarse_realisations=6,
         t_max=12,
         interval=0.5,
         bond_dimensions=(12, 24, 48),
@@ -144,6 +150,7 @@ SCALES = {
         quench_strengths=(1, 1.5, 2, 3),
         half_widths=(48, 48, 40, 32),
         quench_realisations=6,
+        coarse_realisations=6,
         t_max=32,
         interval=1.0,
         bond_dimensions=(32, 64, 128),
@@ -162,6 +169,7 @@ SCALES = {
         quench_strengths=(1, 1.5, 2, 3),
         half_widths=(25, 25, 35, 45),
         quench_realisations=100,
+        coarse_realisations=100,
         t_max=255,
         interval=1.0,
         bond_dimensions=(192, 384, 768),
@@ -180,6 +188,7 @@ SCALES["desk"] = dataclasses.replace(
     evolved_realisations=20,
     evolved_time=1e5,
     quench_realisations=20,
+    coarse_realisations=200,
     t_max=24,
     bond_dimensions=(32, 64, 128),
     checked=10,
@@ -193,6 +202,7 @@ SCALES["chain560"] = dataclasses.replace(
     quench_strengths=(2,),
     half_widths=(25,),
     quench_realisations=2,
+    coarse_realisations=2,
     t_max=40,
     interval=1.0,
     bond_dimensions=(64, 128),

@@ -1,0 +1,67 @@
+"""Many cheap realisations and few dear ones: the mean, how often its error covers, and what is refused."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mpsnh.statistics import mean_with_error, multilevel, plateau
+
+
+def drawn(rng, N, n, noise, trials=1):
+    """Return coarse and fine values, skewed as currents are; the mean of the fine ones is 1."""
+    exact = xr.DataArray(rng.exponential(size=(trials, N)), {"seed": np.arange(N)}, ("trial", "seed")).squeeze()
+    coarse = 0.8 * exact + 0.3 + noise * rng.normal(size=exact.shape)
+    return coarse, exact.isel(seed=slice(n))
+
+
+@pytest.mark.parametrize(("N", "n", "noise"), [(400, 20, 0.1), (100, 50, 0.5), (60, 60, 0.2)])
+def test_the_error_covers_as_often_as_it_says(N, n, noise):
+    known = mean_with_error(multilevel(*drawn(np.random.default_rng(N), N, n, noise, trials=4000)))
+    scores = (known["mean"] - 1) / known["error"]
+    assert abs(np.mean(scores)) < 0.15
+    covered = np.mean(np.abs(scores) < 2)
+    assert 0.92 < covered < 0.97
+    assert 0.9 < np.std(scores) < 1.15
+
+
+def test_it_is_what_the_formula_says():
+    coarse, fine = drawn(np.random.default_rng(3), 300, 30, 0.1)
+    known = mean_with_error(multilevel(coarse, fine))
+    change = (fine - coarse).values
+    assert float(known["mean"]) == pytest.approx(float(coarse.mean()) + change.mean(), rel=1e-13)
+    both = np.var(coarse, ddof=1) / 300 + np.var(change, ddof=1) / 30
+    both += 2 * np.cov(coarse.values[:30], change)[0, 1] / 300
+    assert float(known["error"]) == pytest.approx(np.sqrt(float(both)), rel=0.02)
+
+
+def test_alone_it_is_the_fine_one():
+    coarse, fine = drawn(np.random.default_rng(4), 40, 40, 0.3)
+    xr.testing.assert_allclose(multilevel(coarse, fine), fine)
+    xr.testing.assert_allclose(multilevel(fine, fine), fine)
+
+
+def test_a_plateau_is_found_with_a_smaller_error():
+    rng, time = np.random.default_rng(5), np.arange(0.0, 24.5)
+    noise = rng.normal(size=(400, 1)) + 0.3 * rng.normal(size=(400, len(time)))
+    exact = xr.DataArray(1 + 3 * np.exp(-time) + noise, {"seed": range(400), "time": time}, ("seed", "time"))
+    coarse = exact - 0.02 * exact["time"] + 0.02 * rng.normal(size=noise.shape)
+    few = plateau(exact.isel(seed=slice(20)))
+    many = plateau(multilevel(coarse, exact.isel(seed=slice(20))))
+    assert many.found
+    assert many.error < few.error / 3
+    assert many.systematic < few.systematic / 2
+    assert abs(many.value - 1) < 3 * np.hypot(many.error, many.systematic)
+
+
+def test_failed_ones_and_refusals():
+    coarse, fine = drawn(np.random.default_rng(6), 30, 10, 0.1)
+    some = multilevel(coarse.where(coarse["seed"] != 20), fine.where(fine["seed"] != 3))
+    assert int(some.isnull().sum()) == 1
+    without = multilevel(coarse.drop_sel(seed=20), fine.drop_sel(seed=3))
+    xr.testing.assert_allclose(some.dropna("seed"), without)
+    with pytest.raises(ValueError, match=r"labels along 'seed' of fine values without coarse ones = \[.*10"):
+        multilevel(coarse.isel(seed=slice(5)), fine.assign_coords(seed=range(10, 20)))
+    with pytest.raises(TypeError, match="must be a DataArray"):
+        multilevel(coarse.values, fine)
+    with pytest.raises(ValueError, match="at least 2"):
+        multilevel(coarse, fine.isel(seed=[0]))
