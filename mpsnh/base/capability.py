@@ -20,7 +20,7 @@ class Capability(Enum):
     """
 
     ALL_LEVELS = "all levels", "ExactDiag()"
-    SEVERAL_LEVELS = "more than one level", "ExactDiag() or SteadyState(k=2)"
+    SEVERAL_LEVELS = "more than one level", "ExactDiag(), SteadyState(k=2) or NHDMRG(k=2)"
     BY_GROWTH = "levels by decreasing growth", "ExactDiag(), SteadyState() or NHDMRG(which='growth')"
     LARGEST_IMAGINARY_PART = "the largest |Im E| of all levels", "ExactDiag() or SteadyState()"
     RIGHT_VECTORS = "right eigenvectors", "vectors='right' or vectors='both'"
@@ -100,5 +100,6 @@ def require_capabilities(needs: Set[Capability], there: Set[Capability], who: st
     """
     missing = [capability for capability in Capability if capability in needs and capability not in there]
     if missing:
-        words, ways = (", ".join(getattr(one, part) for one in missing) for part in ("words", "way"))
-        raise ValueError(f"{who} needs {words}, which {giver} does not give: use {ways}")
+        words = ", ".join(one.words for one in missing)
+        ways = [f"{one.way} for {one.words}" if len(missing) > 1 else one.way for one in missing]
+        raise ValueError(f"{who} needs {words}, which {giver} does not give: use {'; '.join(ways)}")
