@@ -8,6 +8,9 @@ import xarray as xr
 from mpsnh.checks import require
 from mpsnh.statistics.averages import realisations_of
 
+DIFFERENT = "there, each a different one, as they say which realisations are the same"
+"""What labels of realisations must be."""
+
 
 def multilevel(coarse: xr.DataArray, fine: xr.DataArray, over: str = "seed") -> xr.DataArray:
     """Return realisations whose mean is that of the fine ones, with the smaller error of a multilevel average.
@@ -37,7 +40,8 @@ def multilevel(coarse: xr.DataArray, fine: xr.DataArray, over: str = "seed") -> 
     Raises
     ------
     ValueError
-        If there are fewer than two realisations of either, or of a fine one there is no coarse one.
+        If there are fewer than two realisations of either, their labels are missing or not unique, of a fine one there
+        is no coarse one, or other dimensions and their labels differ.
     TypeError
         If the data are no DataArrays of real numbers.
 
@@ -53,8 +57,14 @@ def multilevel(coarse: xr.DataArray, fine: xr.DataArray, over: str = "seed") -> 
     True
     """
     coarse, wanted = realisations_of(coarse, over), realisations_of(fine, over)
+    for name, data in (("coarse", coarse), ("fine", wanted)):
+        labels = data.get_index(over)
+        require(over in data.coords and labels.is_unique, f"labels of {name} along {over!r}", list(labels), DIFFERENT)
+        others = sorted(map(str, set(data.dims) ^ set(coarse.dims)))
+        require(not others, "dimensions that only one of fine and coarse values has", others, "none")
     alone = [label for label in wanted[over].values if label not in coarse[over].values]
     require(not alone, f"labels along {over!r} of fine values without coarse ones", alone, "none")
+    xr.align(coarse.isel({over: 0}, drop=True), wanted.isel({over: 0}, drop=True), join="exact")
     change = wanted - coarse.sel({over: wanted[over]})
     number, total = change.count(over), coarse.count(over)
     scale = total / number * np.sqrt((1 - 1 / total) / (1 - 1 / number))

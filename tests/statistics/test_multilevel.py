@@ -65,3 +65,12 @@ def test_failed_ones_and_refusals():
         multilevel(coarse.values, fine)
     with pytest.raises(ValueError, match="at least 2"):
         multilevel(coarse, fine.isel(seed=[0]))
+    with pytest.raises(ValueError, match=r"labels of fine along 'seed' = \[0, 1.*as they say which realisations"):
+        multilevel(coarse, xr.DataArray(fine.values, dims="seed"))
+    with pytest.raises(ValueError, match=r"labels of coarse along 'seed' = \[0, 0"):
+        multilevel(coarse.assign_coords(seed=[0] * 30), fine)
+    with pytest.raises(ValueError, match=r"dimensions that only one of fine and coarse values has = \['time'\]"):
+        multilevel(coarse, fine.expand_dims(time=3))
+    times = coarse.expand_dims(time=[0.0, 1.0])
+    with pytest.raises(ValueError, match="cannot align.*join='exact'"):
+        multilevel(times, times.isel(seed=slice(10)).assign_coords(time=[0.0, 2.0]))
