@@ -72,5 +72,5 @@ def test_failed_ones_and_refusals():
     with pytest.raises(ValueError, match=r"dimensions that only one of fine and coarse values has = \['time'\]"):
         multilevel(coarse, fine.expand_dims(time=3))
     times = coarse.expand_dims(time=[0.0, 1.0])
-    with pytest.raises(ValueError, match="cannot align.*join='exact'"):
+    with pytest.raises(ValueError, match=r"cannot align.*join='exact'"):
         multilevel(times, times.isel(seed=slice(10)).assign_coords(time=[0.0, 2.0]))
