@@ -255,6 +255,7 @@ class NHDMRG(Algorithm[Spectrum]):
             certified=certified,
             variational=problem.hermitian and self._choice(problem) is lowest,
             inside=not isinstance(self.which, str),
+            growing=growing,
             still=still,
             late=late,
         )

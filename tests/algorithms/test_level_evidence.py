@@ -8,6 +8,7 @@ from mpsnh import algorithms, models, observables
 from mpsnh.algorithms.known_levels import KnownLevel
 from mpsnh.algorithms.level_evidence import Evidence
 from mpsnh.algorithms.level_problem import Certificate, Level
+from tests.support.chains import Terms
 
 
 def known(same=2, others=(), **details):
@@ -27,6 +28,7 @@ def known(same=2, others=(), **details):
         (known(close=True, grown=True), {}, "levels grow too nearly alike to tell"),
         (known(same=1, grown=True), {"starts": 1}, "one evolution does not show levels that are nearly as fast"),
         (known(), {"late": [0]}, "level 0 was found after later ones"),
+        (known(), {"growing": True}, "searched by sweeps alone, which can end at a level that is not the fastest"),
         (known(), {"still": True}, "nothing grows within the error"),
         (known(), {"inside": True}, "inside of a spectrum"),
     ],
@@ -60,3 +62,11 @@ def test_a_dataset_keeps_it():
     assert np.array_equal(swept["doubted"], [True, False])
     exact = nh.Simulation(search("growth").model, algorithms.ExactDiag(), search("growth").observables).run()
     assert "evidence" not in exact.attrs
+
+
+def test_terms_that_reach_far_are_searched_by_sweeps_alone():
+    far = nh.OpSum.sum((0.5 + 0.1 * (j - i), "Sp", i, "Sm", j) for i in range(6) for j in range(6) if i != j)
+    gain = nh.OpSum.sum((0.3j * (-1) ** j, "Sz", j) for j in range(6))
+    (spectrum,) = algorithms.NHDMRG(which="growth", max_bond=8).records(Terms(L=6, op=far + gain, charge=0))
+    assert spectrum.doubted
+    assert "searched by sweeps alone" in spectrum.evidence
