@@ -103,16 +103,19 @@ def _conjugate(blocks: Sequence[Blocks]) -> list[Blocks]:
     return [{key: block.conj() for key, block in site.items()} for site in blocks]
 
 
-def estimated_error(certificate: Certificate, coarser: Certificate) -> float:
+def estimated_error(certificate: Certificate, coarser: Certificate, scale: float) -> float:
     """Return how far off a level probably is, from what it is with smaller bonds.
 
     Levels change in proportion to the square of the residual (C. Hubig, J. Haegeman and U. Schollwöck, PRB 97, 045125
-    (2018)). Never more than the bound.
+    (2018)). With small bonds both levels may agree by chance: so it is no less than what others as far away as `scale`
+    change the level by, in second order. Never more than the bound.
 
     Parameters
     ----------
     certificate, coarser : Certificate
         Of the same level with the bonds that there are, and with smaller ones.
+    scale : float
+        Norm of what acts on a site.
 
     Examples
     --------
@@ -121,14 +124,16 @@ def estimated_error(certificate: Certificate, coarser: Certificate) -> float:
     ...     Certificate(energy, 0.02, up, up, (0.0, 0.0), 1.0, inner=(residual, residual))
     ...     for energy, residual in ((0.25, 0.01), (0.35, 0.1))
     ... )
-    >>> round(estimated_error(fine, coarse), 6)
+    >>> round(estimated_error(fine, coarse, scale=1.0), 6)
     0.00303
     """
     fine, coarse = max(certificate.inner), max(coarser.inner)
     if not fine < coarse:
         return certificate.error
     share = fine**2 / (coarse**2 - fine**2)
-    return min(certificate.error, EXTRAPOLATED * abs(coarser.energy - certificate.energy) * share)
+    condition = certificate.error / fine if fine else 1.0
+    perturbed = condition * certificate.inner[0] * certificate.inner[1] / scale if scale else 0.0
+    return min(certificate.error, max(perturbed, EXTRAPOLATED * abs(coarser.energy - certificate.energy) * share))
 
 
 def compared(levels: Sequence[Level], best: Level, error: float) -> tuple[list[Level], list[Level]]:

@@ -150,7 +150,8 @@ class LevelFinder:
         same, others = compared([one.level for one in found], best, min(certificate.error, self.tolerance))
         coarser = one.route.coarser(best, left, self.seed)
         says = certificate.left is not None and certificate.error < problem.bound
-        estimate = estimated_error(certificate, coarser) if says else certificate.error
+        scale = problem.bound / problem.model.L
+        estimate = estimated_error(certificate, coarser, scale) if says else certificate.error
         return KnownLevel(
             level=best,
             left=left.state,
