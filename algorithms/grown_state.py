@@ -267,15 +267,12 @@ class _Growth:
 
     def settled(self, state: MPS) -> tuple[MPS, bool]:
         """Return what a state of any norm has become when a stretch does not change it, and whether it came to that."""
-        series, bond = 0, min(self.bond, max(FIRST_BOND, state.max_bond()))
-        parts, finer, before = 4 if self.pairs else 1, 1, 0.0
-        if (there := reached()) is None:
+        bond = min(self.bond, max(FIRST_BOND, state.max_bond()))
+        series, parts, finer, before = 0, 4 if self.pairs else 1, 1, 0.0
+        if (there := reached(self._unpacked)) is None:
             state, _ = self._sum([state], [1.0], bond)
         else:
-            L = len(self.space.sites)
-            state = from_blocks(blocks_of(there, L), self.space.sites, (0, L))
-            series, bond, parts, finer, self.stretches, self.combined = there["numbers"].tolist()
-            before = float(there["before"])
+            state, (series, bond, parts, finer, self.stretches, self.combined), before = there
         for number in range(series, STRETCHES // SERIES):
             states, growths, known = [state], list[float](), 0.0
             for after, growth, lost, removed in itertools.islice(self._stretches(state, parts, bond, finer), SERIES):
@@ -299,12 +296,17 @@ class _Growth:
             state = self._fastest(states, growths, bond)
             parts = min(PARTS, 2 * parts) if known > GROWN else max(1, parts // 2) if known < FAINT else parts
             numbers = number + 1, bond, parts, finer, self.stretches, self.combined
-            reach(functools.partial(self._reached, state, numbers, before))
+            reach(functools.partial(self._packed, state, numbers, before))
         return state, False
 
-    def _reached(self, state: MPS, numbers: Sequence[int], before: float) -> dict[str, NDArray[Any]]:
+    def _packed(self, state: MPS, numbers: Sequence[int], before: float) -> dict[str, NDArray[Any]]:
         known = {"numbers": np.array(numbers), "before": np.array(before)}
         return dict(named_arrays(_blocks(state, self.space))) | known
+
+    def _unpacked(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[MPS, list[int], float]:
+        L = len(self.space.sites)
+        state = from_blocks(blocks_of(arrays, L), self.space.sites, (0, L))
+        return state, arrays["numbers"].tolist(), float(arrays["before"])
 
     def _stretches(self, state: MPS, parts: int, bond: int, finer: int) -> Iterator[tuple[MPS, float, float, float]]:
         """Yield the state after each stretch, how its norm grew, what was discarded, and the largest part taken out."""

@@ -96,7 +96,7 @@ class Evidence:
         certified: bool,
         variational: bool = False,
         inside: bool = False,
-        growing: bool = False,
+        far: bool = False,
         still: bool = False,
         late: Sequence[int] = (),
     ) -> Evidence:
@@ -114,10 +114,10 @@ class Evidence:
             Whether no state can lie below the first level.
         inside : bool
             Whether levels inside of the spectrum were asked for.
-        growing : bool
-            Whether those that grow fastest were, and not all are real.
+        far : bool
+            Whether terms reach farther than neighbours.
         still : bool
-            Whether the first of these does not grow.
+            Whether those that grow fastest were asked for, and the first one does not grow.
         late : sequence of int
             Levels that were found after some that come later.
 
@@ -146,8 +146,8 @@ class Evidence:
             told += [(f"{which} had not settled, so that others may grow faster", True)]
         if any(level.close for level in levels):
             told += [("levels grow too nearly alike to tell, so that others may grow faster", True)]
-        if growing and not grown:
-            told += [("searched by sweeps alone, which can end at a level that is not the fastest", True)]
+        if far and not variational:
+            told += [("terms reach far, and with those sweeps can end at a later level", True)]
         if grown and starts == 1:
             told += [("one evolution does not show levels that are nearly as fast, or a little faster", True)]
         unproven = "that it is the first one is" if one else "that none before the last is missing is"

@@ -146,7 +146,7 @@ class Route:
             Of the adjoint, what evolution led to if that is another level.
         """
         work = functools.partial(self._left, best, seed, starts)
-        return step(work, _named, self._adjoint._pair)
+        return step("left", work, _named, self._adjoint._pair)
 
     def _left(self, best: Level, seed: int, starts: int) -> tuple[Level, Level | None]:
         adjoint, rng, other = self._adjoint, np.random.default_rng(seed), None
@@ -225,7 +225,7 @@ class Route:
     def _evolved(self, rng: np.random.Generator, **how: Any) -> Grown:
         """Return what a state has become that was evolved with the operator."""
         work = functools.partial(grown, self.problem.model, self.search.max_bond, rng, without=self.vectors, **how)
-        return step(work, Grown.arrays, lambda arrays: Grown.of_arrays(arrays, self.problem.model.L), rng)
+        return step("evolution", work, Grown.arrays, lambda arrays: Grown.of_arrays(arrays, self.problem.model.L), rng)
 
     def _pair(self, arrays: Arrays) -> tuple[Level, Level | None]:
         """Return one or two levels from the arrays of `_named`."""
@@ -239,11 +239,10 @@ class Route:
 
     def _followed(self, level: Level) -> Level:
         """Return the level that sweeps lead to from a state that evolution has led to, or that state itself."""
-        return step(functools.partial(self._follow, level), Level.arrays, self.problem.level_of)
+        return step("sweeps", functools.partial(self._follow, level), Level.arrays, self.problem.level_of)
 
     def _follow(self, level: Level) -> Level:
-        if (there := reached()) is not None:
-            level = self.problem.level_of(there)
+        level = reached(self.problem.level_of) or level
         for _ in range(self.search.sweeps):
             polished, before = self._polished(level), level.residual
             level = polished or level

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,6 +206,7 @@ class LevelSearch:
             Whether to begin with rough sweeps, which forget the start, or to follow it.
         """
         return step(
+            "search",
             functools.partial(self._run, start, choice, rng, rough),
             lambda blocks: dict(named_arrays(blocks)),
             lambda arrays: blocks_of(arrays, len(start)),
@@ -214,12 +215,10 @@ class LevelSearch:
 
     def _run(self, start: Sequence[Blocks], choice: Choice, rng: np.random.Generator, rough: bool) -> list[Blocks]:
         first = 0 if rough else len(ROUGH) + self.max_bond.bit_length()  # from which on bonds are as large as they get
-        values, tolerance, done = [complex(np.nan)] * 2, 0.0, first
-        if (known := reached(rng)) is not None:
-            start, values = blocks_of(known, len(start)), known["values"].tolist()
-            tolerance, done = float(known["tolerance"]), int(known["number"])
-        state = Sweeps(self.operator, start, self.shifts)
-        state.discarded = float(known["discarded"]) if known is not None else 0.0
+        there = reached(lambda arrays: _Reached.of(arrays, len(start)), rng)
+        blocks, values, tolerance, done, discarded = there or _Reached(start, [complex(np.nan)] * 2, 0.0, first, 0.0)
+        state = Sweeps(self.operator, blocks, self.shifts)
+        state.discarded = discarded
         for number in range(done, max(first, len(ROUGH)) + 2 * self.sweeps):
             mixing, nudge = ROUGH[number] if number < len(ROUGH) else (0.0, 0.0)
             grown = min(self.max_bond, FIRST_BOND * 2 ** max(0, number + 1 - len(ROUGH)))
@@ -239,13 +238,28 @@ class LevelSearch:
             if settled and abs(values[-1] - values[-3]) <= max(self.accuracy, state.discarded * abs(local.value)):
                 break
             if (number - first) % 2:  # the way there and back, after which it is at the end that it began from
-                reach(functools.partial(self._reached, state, values, tolerance, number + 1), rng)
+                so_far = _Reached(state.blocks(), values, tolerance, number + 1, state.discarded)
+                reach(so_far.arrays, rng)
         return state.blocks()
 
-    @staticmethod
-    def _reached(state: Sweeps, values: list[complex], tolerance: float, number: int) -> dict[str, NDArray[Any]]:
-        known = {"values": values, "tolerance": tolerance, "number": number, "discarded": state.discarded}
-        return dict(named_arrays(state.blocks())) | {name: np.array(number) for name, number in known.items()}
+
+class _Reached(NamedTuple):
+    """How far a search is."""
+
+    blocks: Sequence[Blocks]
+    values: list[complex]
+    tolerance: float
+    number: int
+    discarded: float
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        numbers = {name: np.array(number) for name, number in self._asdict().items() if name != "blocks"}
+        return dict(named_arrays(self.blocks)) | numbers
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], L: int) -> _Reached:
+        tolerance, number, discarded = (arrays[name].item() for name in ("tolerance", "number", "discarded"))
+        return cls(blocks_of(arrays, L), arrays["values"].tolist(), tolerance, number, discarded)
 
 
 class _Local:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from mpsnh.algorithms.grown_state import can_grow
 from mpsnh.algorithms.known_levels import KnownLevel, joint_errors, multiplicities
 from mpsnh.algorithms.level_evidence import Evidence, tied
 from mpsnh.algorithms.level_finder import Found, LevelFinder
@@ -255,7 +256,7 @@ class NHDMRG(Algorithm[Spectrum]):
             certified=certified,
             variational=problem.hermitian and self._choice(problem) is lowest,
             inside=not isinstance(self.which, str),
-            growing=growing,
+            far=not can_grow(problem.model),
             still=still,
             late=late,
         )

@@ -20,13 +20,23 @@ REACHED, RNG = "reached", "rng"
 """Where it stands how far an unfinished step is, and the name of the state of random numbers."""
 
 
+class DamagedError(ValueError):
+    """A journal holds something else than was written into it.
+
+    Examples
+    --------
+    >>> issubclass(DamagedError, ValueError)
+    True
+    """
+
+
 @dataclass
 class Journal:
     """Results of the finished steps of a computation, by their place in the order in which they are taken.
 
-    A step may be made of others, which are forgotten when it is finished: "0.2" is the third one in the first one. A
-    step that is a loop writes how far it is, "0.reached", and forgets what led there. When the same computation is
-    done with the journal once more, finished steps are read from it instead.
+    A step may be made of others, which are forgotten when it is finished: "0.2:sweeps" is the third one, of this kind,
+    in the first one. A step that is a loop writes how far it is, "0.reached", and forgets what led there. When the same
+    computation is done with the journal once more, finished steps are read from it instead.
 
     Parameters
     ----------
@@ -40,7 +50,7 @@ class Journal:
     Examples
     --------
     >>> def computed():
-    ...     return step(lambda: print("at work") or 2.0, lambda x: {"it": np.array(x)}, lambda a: float(a["it"]))
+    ...     return step("two", lambda: print("at work") or 2.0, lambda x: {"it": np.array(x)}, lambda a: float(a["it"]))
     >>> journal = Journal()
     >>> for _ in range(2):
     ...     with written(journal):
@@ -57,6 +67,7 @@ class Journal:
 
     def step(
         self,
+        kind: str,
         work: Callable[[], T],
         pack: Callable[[T], Arrays],
         unpack: Callable[[Arrays], T],
@@ -64,27 +75,33 @@ class Journal:
     ) -> T:
         """Return what a step comes to, from the journal if it is there, as the function `step`."""
         place = self._name()
-        if (known := self.entries.get(place)) is None:
+        name = f"{place}:{kind}"
+        if name in self.entries:
+            result = self._read(name, unpack, rng)
+        else:
             self._places.append(0)
             try:
                 result = work()
             finally:
                 self._places.pop()
             self._forget(place)
-            self._write(place, {**pack(result), **_state(rng)})
-        else:
-            result = unpack(known)
-            if rng is not None:
-                rng.bit_generator.state = json.loads(str(known[RNG]))
+            self._write(name, {**pack(result), **_state(rng)})
         self._places[-1] += 1
         return result
 
-    def reached(self, rng: np.random.Generator | None) -> Arrays | None:
+    def reached(self, unpack: Callable[[Arrays], T], rng: np.random.Generator | None) -> T | None:
         """Return how far the present step has come, as the function `reached`."""
-        known = self.entries.get(self._name(REACHED))
-        if known is not None and rng is not None:
-            rng.bit_generator.state = json.loads(str(known[RNG]))
-        return known
+        name = self._name(REACHED)
+        return self._read(name, unpack, rng) if name in self.entries else None
+
+    def _read(self, name: str, unpack: Callable[[Arrays], T], rng: np.random.Generator | None) -> T:
+        try:
+            result = unpack(self.entries[name])
+            if rng is not None:
+                rng.bit_generator.state = json.loads(str(self.entries[name][RNG]))
+        except Exception as error:  # whatever numbers from elsewhere lead to
+            raise DamagedError(f"step {name} can't be read: {type(error).__name__}: {error}") from error
+        return result
 
     def reach(self, arrays: Arrays, rng: np.random.Generator | None) -> None:
         """Write how far the present step has come, as the function `reach`."""
@@ -127,9 +144,9 @@ def written(journal: Journal, changed: Callable[[], object] = lambda: None) -> I
     Examples
     --------
     >>> with written(Journal()) as journal:
-    ...     _ = step(lambda: 1, lambda number: {"it": np.array(number)}, lambda a: int(a["it"]))
+    ...     _ = step("one", lambda: 1, lambda number: {"it": np.array(number)}, lambda a: int(a["it"]))
     >>> journal.entries
-    {'0': {'it': array(1)}}
+    {'0:one': {'it': array(1)}}
     """
     journal.changed, journal._places = changed, [0]
     token = _open.set(journal)
@@ -140,6 +157,7 @@ def written(journal: Journal, changed: Callable[[], object] = lambda: None) -> I
 
 
 def step(
+    kind: str,
     work: Callable[[], T],
     pack: Callable[[T], Arrays],
     unpack: Callable[[Arrays], T],
@@ -149,6 +167,8 @@ def step(
 
     Parameters
     ----------
+    kind : str
+        What it is called.
     work : callable
         Does it.
     pack, unpack : callable
@@ -156,30 +176,42 @@ def step(
     rng : numpy.random.Generator, optional
         One that is used by it, whose state goes on as if it had been.
 
+    Raises
+    ------
+    DamagedError
+        If the journal holds what is no such result.
+
     Examples
     --------
-    >>> step(lambda: 2.0, lambda number: {"it": np.array(number)}, lambda arrays: float(arrays["it"]))
+    >>> step("two", lambda: 2.0, lambda number: {"it": np.array(number)}, lambda arrays: float(arrays["it"]))
     2.0
     """
     journal = _open.get()
-    return work() if journal is None else journal.step(work, pack, unpack, rng)
+    return work() if journal is None else journal.step(kind, work, pack, unpack, rng)
 
 
-def reached(rng: np.random.Generator | None = None) -> Arrays | None:
+def reached(unpack: Callable[[Arrays], T], rng: np.random.Generator | None = None) -> T | None:
     """Return how far the present step had come when it was interrupted, None if it begins: a step asks that first.
 
     Parameters
     ----------
+    unpack : callable
+        Makes it of arrays.
     rng : numpy.random.Generator, optional
         Gets the state that it had then.
 
+    Raises
+    ------
+    DamagedError
+        If the journal holds something else.
+
     Examples
     --------
-    >>> reached() is None
+    >>> reached(dict) is None
     True
     """
     journal = _open.get()
-    return None if journal is None else journal.reached(rng)
+    return None if journal is None else journal.reached(unpack, rng)
 
 
 def reach(pack: Callable[[], Arrays], rng: np.random.Generator | None = None) -> None:

@@ -20,7 +20,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.base.journal import Journal
+from mpsnh.base.journal import DamagedError, Journal
 from mpsnh.base.records import Record
 from mpsnh.checks import require_memory, warn
 from mpsnh.run.failure import Terminated
@@ -142,6 +142,9 @@ class Checkpoint:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Write what is not yet on disk."""
         with self._held:
+            if isinstance(error, DamagedError):
+                way = f"remove it to start anew, or put {self.url + '.previous'!r} in its place"
+                raise ValueError(f"checkpoint = {self.url!r} is damaged ({error}); {way}") from error
             self.write()
 
     def tick(self) -> None:

@@ -7,7 +7,7 @@ import functools
 import json
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -300,9 +300,11 @@ class Simulation(Generic[R]):
                 f"{type(self.algorithm).__name__} yields one {self.algorithm.yields.__name__}, so that there is "
                 "nothing to continue from; leave out `checkpoint`"
             )
-        described = {name: json.loads(text) for name, text in self.provenance().items()}
+        # what is written of a search does not depend on what is measured in the end
+        kept = self if self.algorithm.yields.axis else replace(self, observables={})
+        described = {name: json.loads(text) for name, text in kept.provenance().items()}
         free = tuple(f"algorithm.{name}" for name in self.algorithm.extendable)
-        computes = functools.partial(fingerprint, self, self.algorithm.extendable)
+        computes = functools.partial(fingerprint, kept, self.algorithm.extendable)
         return Checkpoint(place, described, free, every, patience, computes)
 
     def provenance(self) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import xarray as xr
 
@@ -12,36 +14,37 @@ DIFFERENT = "there, each a different one, as they say which realisations are the
 """What labels of realisations must be."""
 
 
-def multilevel(coarse: xr.DataArray, fine: xr.DataArray, over: str = "seed") -> xr.DataArray:
-    """Return realisations whose mean is that of the fine ones, with the smaller error of a multilevel average.
+def multilevel(coarsest: xr.DataArray, *finer: xr.DataArray, over: str = "seed") -> xr.DataArray:
+    """Return realisations whose mean is that of the finest ones, with the smaller error of a multilevel average.
 
-    The mean of the fine results is that of the coarse ones, over all of their realisations, plus the mean of the
-    differences, over those that are there for both. If both are much alike, the differences need few realisations:
-    the variance of the mean is Var(coarse)/N + Var(fine - coarse)/n. (Multilevel Monte Carlo: M. B. Giles, Operations
-    Research 56, 607 (2008).) What is returned has this mean, and its scatter is such that the usual standard error
-    √(Var/N) is the right one, as it is for anything linear, such as a mean over times. Single values mean nothing, nor
-    do medians or histograms of them.
+    The mean of the finest results is that of the coarsest ones, over all of their realisations, plus the means of the
+    changes from one level to the next, over those that are there for both. If levels are much alike, changes need few
+    realisations: the variance is Var(coarse)/N + Var(fine - coarse)/n + …, and what their covariances add. (Multilevel
+    Monte Carlo: M. B. Giles, Operations Research 56, 607 (2008).) What is returned has this mean, and its scatter is
+    such that the usual standard error √(Var/N) is the right one, as it is for anything linear, such as a mean over
+    times. Single values mean nothing, nor do medians or histograms of them.
 
     Parameters
     ----------
-    coarse : DataArray
+    coarsest : DataArray
         Cheap values, such as currents with a small bond dimension, with many realisations.
-    fine : DataArray
-        Dear values of some of these realisations, with the same other dimensions.
+    *finer : DataArray
+        Dearer values of some of these realisations, with the same other dimensions; each one of some of those before.
     over : str
-        Dimension of the realisations, by whose labels both are matched.
+        Dimension of the realisations, by whose labels all are matched.
 
     Returns
     -------
     DataArray
-        As many realisations as the coarse values have, and the attributes of the fine ones. A coarse one that failed
-        stays NaN; a fine one that failed counts as one that is not there.
+        As many realisations as the coarsest values have, and the attributes of the finest ones. A coarsest one that
+        failed stays NaN; one of another level that failed counts as one that is not there. All are NaN where fewer than
+        two of a level are there.
 
     Raises
     ------
     ValueError
-        If there are fewer than two realisations of either, their labels are missing or not unique, of a fine one there
-        is no coarse one, or other dimensions and their labels differ.
+        If there are fewer than two realisations of a level, their labels are missing or not unique, or not all among
+        those of the level before, or other dimensions and their labels differ.
     TypeError
         If the data are no DataArrays of real numbers.
 
@@ -56,18 +59,25 @@ def multilevel(coarse: xr.DataArray, fine: xr.DataArray, over: str = "seed") -> 
     >>> abs(float(both.mean())) < 0.1
     True
     """
-    coarse, wanted = realisations_of(coarse, over), realisations_of(fine, over)
-    for name, data in (("coarse", coarse), ("fine", wanted)):
-        labels = data.get_index(over)
-        require(over in data.coords and labels.is_unique, f"labels of {name} along {over!r}", list(labels), DIFFERENT)
-        others = sorted(map(str, set(data.dims) ^ set(coarse.dims)))
-        require(not others, "dimensions that only one of fine and coarse values has", others, "none")
-    alone = [label for label in wanted[over].values if label not in coarse[over].values]
-    require(not alone, f"labels along {over!r} of fine values without coarse ones", alone, "none")
-    xr.align(coarse.isel({over: 0}, drop=True), wanted.isel({over: 0}, drop=True), join="exact")
-    change = wanted - coarse.sel({over: wanted[over]})
-    number, total = change.count(over), coarse.count(over)
-    scale = total / number * np.sqrt((1 - 1 / total) / (1 - 1 / number))
-    shift = change.mean(over)
-    scattered = (scale * (change - shift)).reindex({over: coarse[over]}).fillna(0.0)
-    return (coarse + shift + scattered).transpose(*coarse.dims).assign_attrs(fine.attrs).rename(fine.name)
+    levels = [realisations_of(level, over) for level in (coarsest, *finer)]
+    for number, level in enumerate(levels):
+        labels = level.get_index(over)
+        require(over in level.coords and labels.is_unique, f"labels of level {number}", list(labels), DIFFERENT)
+        units = [one.attrs.get("units", "") for one in (coarsest, *finer)][number]
+        require(units == coarsest.attrs.get("units", ""), f"units of level {number}", units, "those of level 0")
+        others = sorted(map(str, set(level.dims) ^ set(levels[0].dims)))
+        require(not others, f"dimensions that only one of level 0 and level {number} has", others, "none")
+    total, result = levels[0].count(over), levels[0]
+    for number, (coarse, fine) in enumerate(pairwise(levels)):
+        alone = [label for label in fine[over].values if label not in coarse[over].values]
+        require(not alone, f"labels of level {number + 1} that level {number} has not", alone, "none")
+        xr.align(coarse.isel({over: 0}, drop=True), fine.isel({over: 0}, drop=True), join="exact")
+        change = fine - coarse.sel({over: fine[over]})
+        n = change.count(over)
+        n = n.where(n >= 2)  # of a single change nobody knows the error
+        scale, shift = total / n * np.sqrt((1 - 1 / total) / (1 - 1 / n)), change.mean(over)
+        scattered = (scale * (change - shift)).reindex({over: result[over]}).fillna(0.0)
+        result = (result + shift + scattered).where(n.notnull())
+    last = (coarsest, *finer)[-1]
+    own = {name: last[name] for name in last.coords if not last[name].dims}
+    return result.transpose(*coarsest.dims).assign_coords(own).assign_attrs(last.attrs).rename(last.name)

@@ -28,7 +28,7 @@ def known(same=2, others=(), **details):
         (known(close=True, grown=True), {}, "levels grow too nearly alike to tell"),
         (known(same=1, grown=True), {"starts": 1}, "one evolution does not show levels that are nearly as fast"),
         (known(), {"late": [0]}, "level 0 was found after later ones"),
-        (known(), {"growing": True}, "searched by sweeps alone, which can end at a level that is not the fastest"),
+        (known(), {"far": True}, "terms reach far, and with those sweeps can end at a later level"),
         (known(), {"still": True}, "nothing grows within the error"),
         (known(), {"inside": True}, "inside of a spectrum"),
     ],
@@ -40,7 +40,7 @@ def test_each_doubt_is_said(level, options, said):
 
 
 def test_what_is_no_doubt():
-    assert not Evidence.of([known()], starts=2, certified=True, variational=True).doubted
+    assert not Evidence.of([known()], starts=2, certified=True, variational=True, far=True).doubted
     assert not Evidence.of([known(same=1, others=[2], grown=True)], starts=2, certified=True).doubted
     spoilt = Evidence.of([known(residuals=(0.5, 0.5))], starts=2, certified=True)
     assert not spoilt.doubted
@@ -64,9 +64,12 @@ def test_a_dataset_keeps_it():
     assert "evidence" not in exact.attrs
 
 
-def test_terms_that_reach_far_are_searched_by_sweeps_alone():
+@pytest.mark.parametrize("which", ["energy", "growth"])
+def test_terms_that_reach_far_are_a_doubt(which):
     far = nh.OpSum.sum((0.5 + 0.1 * (j - i), "Sp", i, "Sm", j) for i in range(6) for j in range(6) if i != j)
     gain = nh.OpSum.sum((0.3j * (-1) ** j, "Sz", j) for j in range(6))
-    (spectrum,) = algorithms.NHDMRG(which="growth", max_bond=8).records(Terms(L=6, op=far + gain, charge=0))
+    (spectrum,) = algorithms.NHDMRG(which=which, max_bond=8).records(Terms(L=6, op=far + gain, charge=0))
     assert spectrum.doubted
-    assert "searched by sweeps alone" in spectrum.evidence
+    assert "terms reach far" in spectrum.evidence
+    (hermitian,) = algorithms.NHDMRG(max_bond=8).records(Terms(L=6, op=far + far.dag(), charge=0))
+    assert "terms reach far" not in hermitian.evidence, "no state lies below the lowest level"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mpsnh.base.journal import Journal, reach, reached, step, written
+from mpsnh.base.journal import DamagedError, Journal, reach, reached, step, written
 
 
 class KilledError(Exception):
@@ -19,18 +19,18 @@ class Walk:
     def run(self) -> list[float]:
         rng, found = np.random.default_rng(1), []
         for _ in range(3):
-            found.append(step(lambda: self.stretch(rng), self.pack, self.unpack, rng))
+            found.append(step("stretch", lambda: self.stretch(rng), self.pack, self.unpack, rng))
             found.append(rng.normal())  # as it would have been
         return found
 
     def stretch(self, rng: np.random.Generator) -> float:
-        if (there := reached(rng)) is not None:
-            place, number = float(there["place"]), int(there["number"])
+        if (there := reached(lambda arrays: (float(arrays["place"]), int(arrays["number"])), rng)) is not None:
+            place, number = there
         else:
-            place, number = step(lambda: self.one(rng), self.pack, self.unpack, rng), 0
+            place, number = step("one", lambda: self.one(rng), self.pack, self.unpack, rng), 0
         for k in range(number, 4):
-            place += step(lambda: self.one(rng), self.pack, self.unpack, rng)
-            place += step(lambda: self.one(rng), self.pack, self.unpack, rng)
+            place += step("one", lambda: self.one(rng), self.pack, self.unpack, rng)
+            place += step("one", lambda: self.one(rng), self.pack, self.unpack, rng)
             reach(lambda place=place, k=k: {"place": np.array(place), "number": np.array(k + 1)}, rng)
         return place + rng.normal()
 
@@ -73,11 +73,11 @@ def test_killed_again_and_again():
 def test_a_finished_step_forgets_what_it_was_made_of():
     with written(Journal()) as journal:
         Walk().run()
-    assert sorted(journal.entries) == ["0", "1", "2"]
+    assert sorted(journal.entries) == ["0:stretch", "1:stretch", "2:stretch"]
     calls = []
     with pytest.raises(KilledError), written(Journal(), lambda: calls.append(1)) as journal:
         Walk(4).run()
-    assert sorted(journal.entries) == ["0.0", "0.reached"]
+    assert sorted(journal.entries) == ["0.0:one", "0.reached"]
     assert len(calls) == journal.changes == 5
 
 
@@ -85,3 +85,14 @@ def test_without_a_journal_nothing_is_packed():
     walk = Walk()
     walk.pack = pytest.fail
     assert walk.run() == Walk().run()
+
+
+def test_what_is_no_result_is_told():
+    with written(Journal()) as journal:
+        Walk().run()
+    del journal.entries["1:stretch"]["it"]
+    with pytest.raises(DamagedError, match=r"step 1:stretch can't be read: KeyError: 'it'"), written(journal):
+        Walk().run()
+    journal.entries["1:another"] = journal.entries.pop("1:stretch")
+    with written(journal):
+        assert Walk().run() == Walk().run(), "a step of another kind is taken anew"

@@ -108,3 +108,52 @@ def test_a_checkpoint_of_another_search_is_refused(tmp_path):
     other = nh.Simulation(SEARCHES["energy"].model, algorithms.NHDMRG(k=2, max_bond=32), SEARCHES["energy"].observables)
     with pytest.raises(ValueError, match=r"holds another run: .*max_bond"):
         other.run(checkpoint=place)
+
+
+class Fails(nh.Observable[nh.Spectrum]):
+    """Ends a run after the search."""
+
+    measures = nh.Spectrum
+
+    def __call__(self, spectrum, model):
+        raise OSError("after the search")
+
+
+@pytest.mark.filterwarnings("ignore:NHDMRG:RuntimeWarning")
+def test_what_is_measured_may_change(tmp_path):
+    search, place, again = SEARCHES["target"], tmp_path / "levels.npz", Life()
+    with pytest.raises(OSError, match="after the search"):
+        run(nh.Simulation(search.model, search.algorithm, {"it": Fails()}), Life(), checkpoint=place)
+    run(search, again, checkpoint=place)
+    assert again.last.startswith("a state with E")
+    assert again.heard <= 4
+
+
+def edited(place, change):
+    with np.load(place) as arrays:
+        known = dict(arrays)
+    change(known)
+    np.savez(place, **known)
+
+
+@pytest.mark.filterwarnings("ignore:NHDMRG:RuntimeWarning")
+@pytest.mark.parametrize("part", ["tensor0", "keys0", "rng"])
+@pytest.mark.parametrize("change", ["removed", "another"])
+def test_a_step_that_is_damaged_is_told(part, change, tmp_path):
+    place = tmp_path / "levels.npz"
+    expected = run(SEARCHES["target"], Life(), checkpoint=place)
+
+    def damage(known):
+        for name in [name for name in known if name.endswith(f"/{part}")]:
+            known[name] = np.array("none")
+            if change == "removed":
+                del known[name]
+
+    whole = place.read_bytes()
+    edited(place, damage)
+    with pytest.raises(
+        ValueError, match=r"levels.npz' is damaged \(step .* can't be read: .*\); remove it to start anew"
+    ):
+        run(SEARCHES["target"], Life(), checkpoint=place)
+    place.write_bytes(whole)
+    assert run(SEARCHES["target"], Life(), checkpoint=place).identical(expected)

@@ -34,6 +34,20 @@ def test_it_is_what_the_formula_says():
     assert float(known["error"]) == pytest.approx(np.sqrt(float(both)), rel=0.02)
 
 
+def test_three_levels():
+    rng = np.random.default_rng(9)
+    exact = xr.DataArray(rng.exponential(size=(4000, 200)), {"seed": range(200)}, ("trial", "seed"))
+    middle = 0.9 * exact + 0.05 + 0.1 * rng.normal(size=exact.shape)
+    coarse = 0.8 * middle + 0.3 * rng.normal(size=exact.shape)
+    parts = coarse, middle.isel(seed=slice(40)), exact.isel(seed=slice(10))
+    known = mean_with_error(multilevel(*parts))
+    direct = coarse.mean("seed") + (parts[1] - coarse).mean("seed") + (parts[2] - middle).mean("seed")
+    np.testing.assert_allclose(known["mean"], direct, rtol=1e-12)
+    scores = (known["mean"] - 1) / known["error"]
+    assert 0.91 < float((abs(scores) < 2).mean()) < 0.97
+    assert float(known["error"].mean()) < 0.4 * float(mean_with_error(parts[2])["error"].mean())
+
+
 def test_alone_it_is_the_fine_one():
     coarse, fine = drawn(np.random.default_rng(4), 40, 40, 0.3)
     xr.testing.assert_allclose(multilevel(coarse, fine), fine)
@@ -59,18 +73,33 @@ def test_failed_ones_and_refusals():
     assert int(some.isnull().sum()) == 1
     without = multilevel(coarse.drop_sel(seed=20), fine.drop_sel(seed=3))
     xr.testing.assert_allclose(some.dropna("seed"), without)
-    with pytest.raises(ValueError, match=r"labels along 'seed' of fine values without coarse ones = \[.*10"):
+    with pytest.raises(ValueError, match=r"labels of level 1 that level 0 has not = \[.*10"):
         multilevel(coarse.isel(seed=slice(5)), fine.assign_coords(seed=range(10, 20)))
     with pytest.raises(TypeError, match="must be a DataArray"):
         multilevel(coarse.values, fine)
     with pytest.raises(ValueError, match="at least 2"):
         multilevel(coarse, fine.isel(seed=[0]))
-    with pytest.raises(ValueError, match=r"labels of fine along 'seed' = \[0, 1.*as they say which realisations"):
+    with pytest.raises(ValueError, match=r"labels of level 1 = \[0, 1.*as they say which realisations"):
         multilevel(coarse, xr.DataArray(fine.values, dims="seed"))
-    with pytest.raises(ValueError, match=r"labels of coarse along 'seed' = \[0, 0"):
+    with pytest.raises(ValueError, match=r"labels of level 0 = \[0, 0"):
         multilevel(coarse.assign_coords(seed=[0] * 30), fine)
-    with pytest.raises(ValueError, match=r"dimensions that only one of fine and coarse values has = \['time'\]"):
+    with pytest.raises(ValueError, match=r"dimensions that only one of level 0 and level 1 has = \['time'\]"):
         multilevel(coarse, fine.expand_dims(time=3))
     times = coarse.expand_dims(time=[0.0, 1.0])
     with pytest.raises(ValueError, match=r"cannot align.*join='exact'"):
         multilevel(times, times.isel(seed=slice(10)).assign_coords(time=[0.0, 2.0]))
+    with pytest.raises(ValueError, match="units of level 1 = '1', but it must be those of level 0"):
+        multilevel(coarse.assign_attrs(units="J"), fine.assign_attrs(units="1"))
+
+
+def test_where_too_few_are_there_nothing_is_known():
+    coarse, fine = drawn(np.random.default_rng(7), 30, 10, 0.1)
+    coarse, fine = (data.expand_dims(time=3).transpose("seed", "time").copy() for data in (coarse, fine))
+    fine[1:, 1], fine[:, 2] = np.nan, np.nan
+    assert multilevel(coarse, fine).isnull().sum("seed").values.tolist() == [0, 30, 30]
+
+
+def test_labels_are_those_of_the_finest():
+    coarse, fine = drawn(np.random.default_rng(7), 30, 10, 0.1)
+    both = multilevel(coarse.assign_coords(chi=16, h=1.0), fine.assign_coords(chi=64, h=1.0))
+    assert (int(both["chi"]), float(both["h"])) == (64, 1.0)

@@ -34,8 +34,7 @@ TINY = replace(
     chain=16,
     quench_strengths=(1, 2),
     half_widths=(3, 2),
-    quench_realisations=3,
-    coarse_realisations=3,
+    quench_realisations=(3, 3),
     t_max=6,
     interval=0.5,
     bond_dimensions=(4, 32),
@@ -106,17 +105,28 @@ def test_figures_show_what_the_simulations_gave(finished):
     np.testing.assert_allclose(fig3b["exact"].sel(L=6), current.mean("seed") / 6, rtol=1e-12)
 
 
-def test_more_realisations_of_the_smallest_bond_dimension_count(finished, tmp_path, monkeypatch):
+def test_more_realisations_of_smaller_bond_dimensions_count(finished, tmp_path, monkeypatch):
     shutil.copytree(finished[0] / "quenches.zarr", tmp_path / "quenches.zarr")
-    monkeypatch.setitem(brighi2025.SCALES, "tiny", replace(TINY, coarse_realisations=6))
+    more = replace(TINY, bond_dimensions=(4, 8, 32), quench_realisations=(6, 4, 3))
+    monkeypatch.setitem(brighi2025.SCALES, "tiny", more)
     study = brighi2025.Study("tiny", tmp_path)
-    currents, few = study.currents, study.quenches["current"]
-    coarse = raw(tmp_path, "coarse")["current"].sel(chi=4, drop=True)
-    np.testing.assert_array_equal(coarse.sel(seed=few["seed"]), few.sel(chi=4))
-    assert currents.sizes["seed"] == coarse.sizes["seed"] == 6
-    expected = coarse.mean("seed") + (few - few.sel(chi=4, drop=True)).mean("seed")
-    xr.testing.assert_allclose(currents.mean("seed"), expected.transpose("chi", "h", "time"))
+    currents, known = study.currents, study.quenches["current"]
+    assert known.isel(h=0, time=0).count("seed").values.tolist() == [6, 4, 3]
+    np.testing.assert_array_equal(known.sel(chi=32, seed=range(3)), raw(finished[0], "quenches")["current"].sel(chi=32))
+    assert currents.sizes["seed"] == 6
+    means = [known.sel(chi=4).mean("seed")]
+    means += [means[0] + (known.sel(chi=8) - known.sel(chi=4)).isel(seed=slice(4)).mean("seed")]
+    means += [means[1] + (known.sel(chi=32) - known.sel(chi=8)).isel(seed=slice(3)).mean("seed")]
+    for chi, expected in zip(more.bond_dimensions, means, strict=True):
+        np.testing.assert_allclose(currents.sel(chi=chi).mean("seed"), expected.transpose("h", "time"), rtol=1e-12)
     assert {plateau.count for plateau in study.plateaus.values()} == {6}
+
+
+def test_realisations_fall_with_the_bond_dimension():
+    with pytest.raises(ValueError, match=r"quench_realisations = \(3, 4\), but it must be two or more, and never"):
+        replace(TINY, quench_realisations=(3, 4))
+    with pytest.raises(ValueError, match=r"quench_realisations = \(3,\), but it must be 2 numbers"):
+        replace(TINY, quench_realisations=(3,))
 
 
 def test_rates_are_reported_with_errors(finished):

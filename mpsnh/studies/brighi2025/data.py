@@ -74,31 +74,30 @@ class Study(PaperStudy[Scale]):
 
     @functools.cached_property
     def quenches(self) -> xr.Dataset:
-        """Néel quenches of open chains: dimensions chi (the bond dimension), h, seed and time."""
-        axes = {
-            "chi": self.scale.bond_dimensions,
-            "h": self.scale.quench_strengths,
-            "seed": self._seeds(self.scale.quench_realisations),
-        }
-        return self._computed("quenches", functools.partial(quench, scale=self.scale), axes)
+        """Néel quenches of open chains: dimensions chi (the bond dimension), h, seed and time; NaN where none was run."""
+        counts = dict(zip(self.scale.bond_dimensions, self.scale.quench_realisations, strict=True))
+        make = functools.partial(quench, scale=self.scale)
+
+        def known(chi: list[int], count: int) -> xr.Dataset:
+            axes = {"chi": chi, "h": self.scale.quench_strengths, "seed": self._seeds(count)}
+            return self._computed("quenches", make, axes)
+
+        common = known(list(counts), min(counts.values()))
+        if len(set(counts.values())) == 1:
+            return common
+        parts = [known([chi], count) for chi, count in counts.items()]
+        return xr.concat(parts, "chi", join="outer", combine_attrs="drop_conflicts")
 
     @functools.cached_property
     def currents(self) -> xr.DataArray:
         """Mid current of the quenches: dimensions chi, h, seed and time.
 
-        There are as many realisations as with the smallest bond dimension alone, whose means and standard errors are
-        those of all that is known (`mpsnh.statistics.multilevel`).
+        There are as many realisations as with the smallest bond dimension, whose means and standard errors are those of
+        all that is known (`mpsnh.statistics.multilevel`).
         """
         current = self.quenches["current"]
-        axes = {
-            "chi": self.scale.bond_dimensions[:1],
-            "h": self.scale.quench_strengths,
-            "seed": self._seeds(self.scale.coarse_realisations),
-        }
-        if self.scale.coarse_realisations == self.scale.quench_realisations:
-            return current
-        coarse = self._computed("coarse", functools.partial(quench, scale=self.scale), axes)["current"]
-        parts = [multilevel(coarse.isel(chi=0, drop=True), current.sel(chi=chi)) for chi in current["chi"]]
+        by_size = [current.isel(chi=k, seed=slice(count)) for k, count in enumerate(self.scale.quench_realisations)]
+        parts = [multilevel(*by_size[: k + 1]) for k in range(len(by_size))]
         return xr.concat(parts, current["chi"]).assign_attrs(current.attrs)
 
     @functools.cached_property

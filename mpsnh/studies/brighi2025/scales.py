@@ -35,10 +35,8 @@ class Scale(Value):
         Disorder strengths of the quenches.
     half_widths : tuple of int
         ℓ₀ at each of them: the current is measured on 2ℓ₀ bonds.
-    quench_realisations : int
-        Disorder realisations of each quench.
-    coarse_realisations : int
-        The same at the smallest bond dimension alone, at least as many: they make all means more accurate.
+    quench_realisations : tuple of int
+        Disorder realisations of each quench, for each bond dimension: no more of a larger one than of a smaller one.
     t_max, interval : float
         Final time and time between records of the quenches.
     bond_dimensions : tuple of int
@@ -64,8 +62,7 @@ class Scale(Value):
     chain: int
     quench_strengths: tuple[float, ...]
     half_widths: tuple[int, ...]
-    quench_realisations: int
-    coarse_realisations: int
+    quench_realisations: tuple[int, ...]
     t_max: float
     interval: float
     bond_dimensions: tuple[int, ...]
@@ -75,16 +72,17 @@ class Scale(Value):
     @override
     def validate(self) -> None:
         """Check that parallel tuples have the same length, and the order of the bond dimensions."""
+        bonds, counts = self.bond_dimensions, self.quench_realisations
+        increasing = len(bonds) >= 2 and bonds == tuple(sorted(set(bonds)))
+        require(increasing, "bond_dimensions", bonds, "two or more increasing numbers")
         for name, values, of in (
             ("realisations", self.realisations, self.sizes),
             ("half_widths", self.half_widths, self.quench_strengths),
+            ("quench_realisations", counts, bonds),
         ):
             require(len(values) == len(of), name, values, f"{len(of)} numbers, one for each of {of}")
-        bonds = self.bond_dimensions
-        few, many = self.quench_realisations, self.coarse_realisations
-        require(many >= few, "coarse_realisations", many, f"at least quench_realisations = {few}")
-        increasing = len(bonds) >= 2 and bonds == tuple(sorted(set(bonds)))
-        require(increasing, "bond_dimensions", bonds, "two or more increasing numbers")
+        falling = counts == tuple(sorted(counts, reverse=True)) and counts[-1] >= 2
+        require(falling, "quench_realisations", counts, "two or more, and never more than for a smaller bond dimension")
 
     def half_width(self, h: float) -> int:
         """Return ℓ₀ at a disorder strength of the quenches.
@@ -130,8 +128,7 @@ SCALES = {
         chain=64,
         quench_strengths=(1, 1.5, 2, 3),
         half_widths=(20, 20, 20, 20),
-        quench_realisations=6,
-        coarse_realisations=6,
+        quench_realisations=(6, 6, 6),
         t_max=12,
         interval=0.5,
         bond_dimensions=(12, 24, 48),
@@ -149,8 +146,7 @@ SCALES = {
         chain=128,
         quench_strengths=(1, 1.5, 2, 3),
         half_widths=(48, 48, 40, 32),
-        quench_realisations=6,
-        coarse_realisations=6,
+        quench_realisations=(6, 6, 6),
         t_max=32,
         interval=1.0,
         bond_dimensions=(32, 64, 128),
@@ -168,8 +164,7 @@ SCALES = {
         chain=560,
         quench_strengths=(1, 1.5, 2, 3),
         half_widths=(25, 25, 35, 45),
-        quench_realisations=100,
-        coarse_realisations=100,
+        quench_realisations=(100, 100, 100),
         t_max=255,
         interval=1.0,
         bond_dimensions=(192, 384, 768),
@@ -187,10 +182,9 @@ SCALES["desk"] = dataclasses.replace(
     evolved=10,
     evolved_realisations=20,
     evolved_time=1e5,
-    quench_realisations=20,
-    coarse_realisations=200,
+    quench_realisations=(200, 20, 20, 6),
     t_max=24,
-    bond_dimensions=(32, 64, 128),
+    bond_dimensions=(32, 64, 128, 256),
     checked=10,
     checked_realisations=40,
 )
@@ -201,8 +195,7 @@ SCALES["chain560"] = dataclasses.replace(
     chain=560,
     quench_strengths=(2,),
     half_widths=(25,),
-    quench_realisations=2,
-    coarse_realisations=2,
+    quench_realisations=(2, 2),
     t_max=40,
     interval=1.0,
     bond_dimensions=(64, 128),
