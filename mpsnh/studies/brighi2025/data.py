@@ -74,7 +74,7 @@ class Study(PaperStudy[Scale]):
 
     @functools.cached_property
     def quenches(self) -> xr.Dataset:
-        """Néel quenches of open chains: dimensions chi (the bond dimension), h, seed and time; NaN where none was run."""
+        """Néel quenches of open chains: dimensions chi (the bond dimension), h, seed and time; NaN beyond the runs."""
         counts = dict(zip(self.scale.bond_dimensions, self.scale.quench_realisations, strict=True))
         make = functools.partial(quench, scale=self.scale)
 
