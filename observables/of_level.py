@@ -72,6 +72,10 @@ class OfLevel(Observable[Spectrum]):
     def check(self, model: Model, algorithm: Algorithm[Any]) -> None:
         if Capability.PURE_STATE in self.observable.needs:
             require_vectors(self.observable, model)
+        found = getattr(algorithm, "k", None)
+        if isinstance(found, int):
+            who = f"{type(algorithm).__name__} with k = {found}"
+            require(self.level < found, "level", self.level, f"less than the number of levels that {who} finds")
         self.observable.check(model, algorithm)
 
     @override

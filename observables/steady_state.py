@@ -179,7 +179,7 @@ def steady_level(spectrum: Spectrum, model: Model) -> int:
     Raises
     ------
     ArithmeticError
-        If several levels grow alike within their errors, as all do in a unitary circuit.
+        If several levels grow alike within their errors, as all do in a unitary circuit, or where these are large.
 
     Examples
     --------
@@ -197,6 +197,10 @@ def steady_level(spectrum: Spectrum, model: Model) -> int:
     largest = np.abs(size).max() if spectrum.complete else spectrum.largest_imag
     if model.generator.circle is None and largest is not None and largest <= errors.max():
         return lowest
+    if spectrum.evidence and not spectrum.certified:  # of a search, whose errors fall with the bond dimension
+        known = f"the first level ({spectrum.values[0]:.6g}) is known to {errors[0]:.1g} only"
+        way = "and another one may grow as fast within that; use a larger max_bond"
+        raise ArithmeticError(f"the steady state is not known: {known}, {way}")
     raise ArithmeticError(
         f"there is no steady state, since {count} distinct levels grow alike within their errors; measure the states "
         "of an evolution instead, or break the symmetry"

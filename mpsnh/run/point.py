@@ -28,6 +28,9 @@ from mpsnh.run.shapes import not_finite
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import Store
 
+OTHER_NAMES = {"max_bond": "chi", "time": "t_max"}
+"""What axes are called whose name is taken."""
+
 
 @dataclass(frozen=True)
 class PointRunner:
@@ -247,7 +250,9 @@ def survey(make: Make, grid: Grid, stop: bool = False) -> Survey:
     if not isinstance(simulation, Simulation):
         raise TypeError(f"make returned {type(simulation).__name__}, but it must return a Simulation")
     for name in grid.axes:
-        require(name not in simulation.names, "axis", name, "another name: the results have a part called so")
+        part = "results have a part" if name not in simulation.algorithm.diagnostics else "algorithm has a diagnostic"
+        allowed = f"another name, such as {OTHER_NAMES.get(name, name + '_')!r}: the {part} called so"
+        require(name not in simulation.names, "axis", name, allowed)
     made = {tuple(first.values()): simulation}
     for name, labels in grid.axes.items():
         for label in (labels[-1], labels[0]):

@@ -319,7 +319,10 @@ class Results:
         if self.store is None:
             return "what was finished is lost; with a `store`, the same call would go on from there"
         if not self.store.exists():
-            return f"no point was finished, so that {self.store.url} was not made"
+            said = f"no point was finished, so that {self.store.url} was not made"
+            beside = Path(f"{self.store.url}.checkpoints")
+            reached = f"; how far points were is in {beside}, and the same call goes on from there"
+            return said + reached * any(beside.glob("*.npz"))
         status = self.store.status()
         there = tuple(slice(0, n) for n in status.shape)  # fewer than in the grid, if it was about to be extended
         finished = int(np.sum((status != MISSING) & self.store.grid().overlap(self.wanted)[there]))

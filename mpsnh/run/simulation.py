@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import operator
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -295,11 +296,11 @@ class Simulation(Generic[R]):
             If the algorithm yields a single record and writes no journal, so that there is nothing to continue.
         """
         require(every >= 0, "checkpoint_every", every, "zero or positive")
+        named = isinstance(place, str | os.PathLike) and bool(str(place))
+        require(named, "checkpoint", place, "the name of a file, such as 'run.npz'")
         if self.algorithm.yields.axis is None and not self.algorithm.resumes:
-            raise TypeError(
-                f"{type(self.algorithm).__name__} yields one {self.algorithm.yields.__name__}, so that there is "
-                "nothing to continue from; leave out `checkpoint`"
-            )
+            what = f"{type(self.algorithm).__name__} yields one {self.algorithm.yields.__name__} at once"
+            raise TypeError(f"{what}, so that there is nothing to continue from; leave out `checkpoint`")
         # what is written of a search does not depend on what is measured in the end
         kept = self if self.algorithm.yields.axis else replace(self, observables={})
         described = {name: json.loads(text) for name, text in kept.provenance().items()}

@@ -69,9 +69,17 @@ def multilevel(coarsest: xr.DataArray, *finer: xr.DataArray, over: str = "seed")
         require(not others, f"dimensions that only one of level 0 and level {number} has", others, "none")
     total, result = levels[0].count(over), levels[0]
     for number, (coarse, fine) in enumerate(pairwise(levels)):
-        alone = [label for label in fine[over].values if label not in coarse[over].values]
-        require(not alone, f"labels of level {number + 1} that level {number} has not", alone, "none")
-        xr.align(coarse.isel({over: 0}, drop=True), fine.isel({over: 0}, drop=True), join="exact")
+        alone = fine.get_index(over).difference(coarse.get_index(over)).tolist()
+        allowed = "none: give the coarsest level first, with the most realisations"
+        require(not alone, f"labels of level {number + 1} that level {number} has not", alone[:5], allowed)
+        for dim in set(fine.dims) - {over}:
+            same = fine.get_index(dim).equals(coarse.get_index(dim)) and fine.sizes[dim] == coarse.sizes[dim]
+            require(
+                same,
+                f"labels of level {number + 1} along {dim!r}",
+                fine[dim].values.tolist(),
+                f"those of level {number}",
+            )
         change = fine - coarse.sel({over: fine[over]})
         n = change.count(over)
         n = n.where(n >= 2)  # of a single change nobody knows the error

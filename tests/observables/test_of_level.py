@@ -49,3 +49,12 @@ def test_levels_that_grow_alike_come_in_any_order(algorithm):
     (spectrum,) = algorithm.records(ring)
     with pytest.warns(RuntimeWarning, match=r"level 0 is one of \d+ that grow alike within their errors"):
         observables.OfLevel(observable=observables.Magnetization())(spectrum, ring)
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.NHDMRG(k=2), algorithms.SteadyState(k=2)])
+def test_levels_that_are_not_sought_are_refused_at_once(algorithm):
+    late = observables.OfLevel(observable=observables.Magnetization(), level=2)
+    with pytest.raises(
+        ValueError, match=r"level = 2, but it must be less than the number of levels that \w+ with k = 2"
+    ):
+        nh.Simulation(RING, algorithm, {"sz": late})

@@ -278,10 +278,13 @@ def test_two_runs_do_not_share_a_checkpoint(tmp_path):
 def test_what_has_no_checkpoints_says_so(tmp_path):
     ring = models.NonHermitianXXZ(L=6, boundary="periodic")
     spectrum = nh.Simulation(ring, algorithms.ExactDiag(), {"gap": observables.SteadyStateGap()})
-    with pytest.raises(TypeError, match="ExactDiag yields one Spectrum, so that there is nothing to continue"):
+    with pytest.raises(TypeError, match="ExactDiag yields one Spectrum at once, so that there is nothing to continue"):
         spectrum.run(checkpoint=tmp_path / "run.npz")
     (_, second, *_) = simulation().algorithm.records(simulation().model)
     with pytest.raises(ValueError, match="leave out `after`"):
         simulation().run(after=second, checkpoint=tmp_path / "run.npz")
     with pytest.raises(ValueError, match="checkpoint_every = -1"):
         simulation().run(checkpoint=tmp_path / "run.npz", checkpoint_every=-1)
+    for place in ("", True):
+        with pytest.raises(ValueError, match=f"checkpoint = {place!r}, but it must be the name of a file"):
+            simulation().run(checkpoint=place)

@@ -70,10 +70,10 @@ class Watched(nh.Simulation[nh.Spectrum]):
 
     def measured(self, after=None, **options):
         self.before()
-        data, coords = super().measured(after, **options)
+        data, coords, remarks = super().measured(after, **options)
         if self.diverges:
             data["E"][1][0] = np.nan
-        return data, coords
+        return data, coords, remarks
 
 
 MODEL = models.NonHermitianXXZ(L=2)
