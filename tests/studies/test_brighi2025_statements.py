@@ -8,7 +8,7 @@ import xarray as xr
 from mpsnh import algorithms, models
 from mpsnh.run.simulation import Simulation
 from mpsnh.studies.brighi2025 import simulations
-from mpsnh.studies.brighi2025.findings import Finding, difference, exactly, mean, share, turn
+from mpsnh.studies.brighi2025.findings import Finding, difference, exactly, mean, power, share, turn
 from mpsnh.studies.brighi2025.indicators import CentralEntropy, ExtremalSolver
 from mpsnh.studies.brighi2025.statements import STATEMENTS
 
@@ -46,6 +46,25 @@ def test_differences_cover():
     pairs = [[mean("", xr.DataArray(rng.normal(c, size=30), dims="seed")) for c in (1.0, 3.0)] for _ in range(200)]
     found = [difference("", *pair) for pair in pairs]
     assert np.mean([one.low <= 2.0 <= one.high for one in found]) >= 0.91
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5])
+def test_powers_of_time_cover(p):
+    rng, time, inside = np.random.default_rng(2), np.arange(1.0, 65.0), []
+    kernel = time**-p
+    expected = -np.log2(kernel[31:].mean() / kernel[15:32].mean())
+    for _ in range(300):
+        scatter = 1 + rng.normal(scale=0.5, size=(1, 30)) + rng.normal(scale=0.5, size=(64, 30))
+        found = power("", xr.DataArray(kernel[:, None] * scatter, {"time": time}, ("time", "seed")), 64.0)
+        inside.append(found.low <= expected <= found.high)
+    assert 0.91 < np.mean(inside) < 0.98
+    assert abs(expected - p) < 0.02
+
+
+def test_a_power_of_what_may_be_zero_is_unknown():
+    noise = np.random.default_rng(3).normal(size=(64, 30))
+    found = power("", xr.DataArray(noise, {"time": np.arange(1.0, 65.0)}, ("time", "seed")), 64.0)
+    assert np.isnan(found.value)
 
 
 def test_turns_of_straight_curves_cover_zero():

@@ -191,6 +191,43 @@ LEAST_DIVISOR = 1e-12
 """What stands for a divisor that may be zero."""
 
 
+def power(at: str, data: xr.DataArray, end: float) -> Finding:
+    """Return the power p with which means fall as t^(-p) until a time, from those over two spans of time.
+
+    These are the last half of it and the quarter before; p is zero where there is a plateau. The interval is that of
+    E. C. Fieller, J. R. Stat. Soc. B 16, 175 (1954), for the ratio of two means of the same realisations.
+
+    Parameters
+    ----------
+    at : str
+        Where it was found.
+    data : DataArray
+        With the dimensions time and seed.
+    end : float
+        Last time.
+
+    Examples
+    --------
+    >>> time = np.arange(1.0, 33.0)
+    >>> falling = xr.DataArray(time[:, None] ** -0.5 * np.array([0.9, 1.0, 1.1]), {"time": time}, ("time", "seed"))
+    >>> round(power("here", falling, 32.0).value, 2)
+    0.5
+    """
+    late, early = (
+        data.sel(time=slice(*span)).mean("time").dropna("seed").values for span in ((end / 2, end), (end / 4, end / 2))
+    )
+    covariance = np.cov(late, early) / len(late) * stats.t.ppf((1 + CONFIDENCE) / 2, len(late) - 1) ** 2
+    top, bottom = late.mean(), early.mean()
+    least = bottom**2 - covariance[1, 1]
+    if least <= 0 or top <= 0:
+        return unknown(at)
+    middle, rest = top * bottom - covariance[0, 1], top**2 - covariance[0, 0]
+    half = math.sqrt(max(middle**2 - least * rest, 0.0))
+    ends = [(middle + sign * half) / least for sign in (1, -1)]
+    low, high = (-math.log2(ratio) if ratio > 0 else math.inf for ratio in ends)
+    return Finding(at, -math.log2(top / bottom), low, high)
+
+
 def turn(at: str, data: xr.DataArray, place: float, window: tuple[float, float], logarithm: bool = True) -> Finding:
     """Return how much a curve of means turns at a place: the change of its slope, relative to the mean slope.
 

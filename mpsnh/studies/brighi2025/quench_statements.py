@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpsnh.studies.brighi2025.findings import POSITIVE, Finding, Statement, difference, exactly, mean, ratio, unknown
+from mpsnh.studies.brighi2025.findings import (
+    POSITIVE,
+    Finding,
+    Statement,
+    difference,
+    exactly,
+    mean,
+    power,
+    ratio,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from mpsnh.studies.brighi2025.data import Study
@@ -54,6 +64,13 @@ def _extent(study: Study) -> list[Finding]:
 def _plateau(study: Study) -> list[Finding]:
     """Return for each strength whether there is a plateau."""
     return [exactly(f"h = {h:g}", float(found.found)) for h, found in study.plateaus.items()]
+
+
+def _power(study: Study) -> list[Finding]:
+    """Return the power of time with which the current falls until its trusted end."""
+    current = study.currents.isel(chi=-1)
+    ends = {h: min(study.scale.arrival(h), study.converged[h]) for h in study.scale.quench_strengths}
+    return [power(f"h = {h:g}, t = {end / 4:.3g} … {end:.3g}", current.sel(h=h), end) for h, end in ends.items()]
 
 
 def _from_above(study: Study) -> list[Finding]:
@@ -157,6 +174,12 @@ QUENCHES = {
         POSITIVE,
     ),
     "plateau": Statement("the current reaches a plateau", "1 if there is one", _plateau, (1.0, 1.0)),
+    "fall": Statement(
+        "the current reaches a plateau",
+        "p of t^-p, by the last half and the quarter before",
+        _power,
+        (-0.1, 0.1),
+    ),
     "from_above": Statement(
         "from above",
         "current before the window less that in it, J/1000",
