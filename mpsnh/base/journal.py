@@ -44,7 +44,7 @@ class Journal:
         What is known.
     changes : int
         How often something was written.
-    changed : callable
+    changed : callable, optional
         Called each time.
 
     Examples
@@ -62,7 +62,7 @@ class Journal:
 
     entries: dict[str, Arrays] = field(default_factory=dict)
     changes: int = 0
-    changed: Callable[[], object] = field(default=lambda: None, repr=False)
+    changed: Callable[[], object] | None = field(default=None, repr=False)
     _places: list[int] = field(default_factory=lambda: [0], repr=False)
 
     def step(
@@ -120,7 +120,8 @@ class Journal:
     def _write(self, place: str, arrays: Arrays) -> None:
         self.entries[place] = arrays
         self.changes += 1
-        self.changed()
+        if self.changed is not None:
+            self.changed()
 
 
 def _state(rng: np.random.Generator | None) -> Arrays:
@@ -131,14 +132,14 @@ _open: ContextVar[Journal | None] = ContextVar("journal", default=None)
 
 
 @contextlib.contextmanager
-def written(journal: Journal, changed: Callable[[], object] = lambda: None) -> Iterator[Journal]:
+def written(journal: Journal, changed: Callable[[], object] | None = None) -> Iterator[Journal]:
     """Let computations read and write a journal, in this thread and as long as the context lasts.
 
     Parameters
     ----------
     journal : Journal
         What former runs of the same computation wrote.
-    changed : callable
+    changed : callable, optional
         Called each time something was written.
 
     Examples
