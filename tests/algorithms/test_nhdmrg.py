@@ -248,10 +248,10 @@ def test_a_level_that_does_not_grow_is_told_of():
     """Of a ring whose spectrum is entirely real, where any level is as fast as any other."""
     ring = models.NonHermitianXXZ(L=5, gamma=0.3, h=1.0, seed=1, charge=1, **RING)
     with pytest.warns(RuntimeWarning, match="there may be no steady state: the first level does not grow"):
-        still = level(ring, which="growth", max_bond=32, starts=1)
+        still = level(ring, which="growth", max_bond=4, starts=1)
     assert "nothing grows within the error" in still.evidence
-    growing = models.NonHermitianXXZ(L=8, gamma=0.5, V=0.0, **RING)
-    assert "nothing grows" not in level(growing, which="growth", max_bond=32, starts=1).evidence
+    growing = models.NonHermitianXXZ(L=6, gamma=0.5, V=0.0, **RING)
+    assert "nothing grows" not in level(growing, which="growth", max_bond=8, starts=1).evidence
 
 
 @pytest.mark.parametrize("size", [1e3, 1e5])
