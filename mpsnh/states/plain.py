@@ -11,8 +11,8 @@ import numpy as np
 from mpsnh.operators.networks import qtn
 from mpsnh.states.blocks import Array
 
-PATHS = cotengra.AutoOptimizer()
-"""Finds the order of general contractions; optimal for networks as small as one site's."""
+PATHS = cotengra.AutoOptimizer(parallel=False)
+"""Finds the order of general contractions, in this process; optimal for networks as small as one site's."""
 
 
 def plain_tensors(mps: qtn.MatrixProductState) -> list[Array]:
