@@ -23,7 +23,7 @@ from mpsnh.linalg.modes import growing_mode
 from mpsnh.operators.configurations import Space
 from mpsnh.operators.constants import without_constant
 from mpsnh.operators.localise import norm_bound
-from mpsnh.states.block_arrays import blocks_of, named_arrays
+from mpsnh.states.block_arrays import blocks_of, packed
 from mpsnh.states.blocks import Blocks
 from mpsnh.states.folded import CUTOFF, FoldedMPS, ladder_of
 from mpsnh.states.mps import MPS
@@ -105,7 +105,7 @@ class Grown(NamedTuple):
         >>> Grown([], settled=False, told=0.02).arrays()["told"].tolist()
         0.02
         """
-        return dict(named_arrays(self.blocks)) | {"settled": np.array(self.settled), "told": np.array(self.told)}
+        return packed(**self._asdict())
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]], L: int) -> Grown:
@@ -300,8 +300,7 @@ class _Growth:
         return state, False
 
     def _packed(self, state: MPS, numbers: Sequence[int], before: float) -> dict[str, NDArray[Any]]:
-        known = {"numbers": np.array(numbers), "before": np.array(before)}
-        return dict(named_arrays(_blocks(state, self.space))) | known
+        return packed(_blocks(state, self.space), numbers=numbers, before=before)
 
     def _unpacked(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[MPS, list[int], float]:
         L = len(self.space.sites)

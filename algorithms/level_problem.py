@@ -23,7 +23,7 @@ from mpsnh.operators.constants import without_constant
 from mpsnh.operators.gauge import ImaginaryGauge
 from mpsnh.operators.localise import norm_bound
 from mpsnh.operators.mpo import MPO
-from mpsnh.states.block_arrays import blocks_of, named_arrays
+from mpsnh.states.block_arrays import blocks_of, packed
 from mpsnh.states.blocks import Blocks, local_states
 from mpsnh.states.environments import matrix_element
 from mpsnh.states.mps import MPS
@@ -69,8 +69,7 @@ class Level:
         >>> sorted(Level((), None, energy=0.25 + 0j, residual=0.0).arrays())
         ['energy', 'residual']
         """
-        numbers = {"energy": np.array(self.energy), "residual": np.array(self.residual)}
-        return dict(named_arrays(self.blocks)) | numbers
+        return packed(self.blocks, energy=self.energy, residual=self.residual)
 
     def residual_at(self, energy: complex) -> float:
         """Return ‖(H - E)ψ‖, whose part along ψ is ⟨H⟩ - E.

@@ -14,7 +14,7 @@ from mpsnh.base.journal import reach, reached, step
 from mpsnh.base.stages import tell
 from mpsnh.linalg.ritz import Choice, ritz_pair
 from mpsnh.operators.charged import ChargedMPO
-from mpsnh.states.block_arrays import blocks_of, named_arrays
+from mpsnh.states.block_arrays import blocks_of, packed
 from mpsnh.states.blocks import Array, Blocks
 from mpsnh.states.shifts import LocalOperator, Shift
 from mpsnh.states.sweeps import Sweeps
@@ -208,7 +208,7 @@ class LevelSearch:
         return step(
             "search",
             functools.partial(self._run, start, choice, rng, rough),
-            lambda blocks: dict(named_arrays(blocks)),
+            packed,
             lambda arrays: blocks_of(arrays, len(start)),
             rng,
         )
@@ -253,8 +253,7 @@ class _Reached(NamedTuple):
     discarded: float
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        numbers = {name: np.array(number) for name, number in self._asdict().items() if name != "blocks"}
-        return dict(named_arrays(self.blocks)) | numbers
+        return packed(**self._asdict())
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]], L: int) -> _Reached:

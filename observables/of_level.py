@@ -14,8 +14,7 @@ from mpsnh.base.observable import Observable
 from mpsnh.base.snapshot import Snapshot
 from mpsnh.base.spectrum import Spectrum
 from mpsnh.checks import require, warn
-from mpsnh.linalg.degeneracy import growing_alike
-from mpsnh.observables.steady_state import require_vectors
+from mpsnh.observables.steady_state import number_alike, require_vectors
 
 TOLD = ("dims", "coords", "long_name", "units", "infinite")
 """What an observable says of its result."""
@@ -87,19 +86,13 @@ class OfLevel(Observable[Spectrum]):
                 f"level {self.level} is degenerate: {copies} levels are the same within their errors, and each of "
                 "their vectors has its own values; break the symmetry, or choose a sector with charge"
             )
-        alike = _growing_alike(record, model) if record.order == "growth" else 1
-        if alike > max(self.level, 1):
+        grows = (
+            record.order == "growth" and model.generator.amplification(record.values[:1])[0] > record.resolution()[0]
+        )
+        if grows and (alike := number_alike(record, model)) > max(self.level, 1):
             warn(
                 f"level {self.level} is one of {alike} that grow alike within their errors: which of them comes "
                 "first is chance",
                 RuntimeWarning,
             )
         return self.observable(Snapshot(time=0.0, state=state), model)
-
-
-def _growing_alike(spectrum: Spectrum, model: Model) -> int:
-    """Return how many levels grow as fast as the first one, within the errors; 1 if that does not grow."""
-    errors, size = spectrum.resolution(), model.generator.amplification(spectrum.values)
-    if size[0] <= errors[0]:
-        return 1
-    return growing_alike(spectrum.values, size, errors) if spectrum.alike is None else spectrum.alike

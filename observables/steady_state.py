@@ -166,6 +166,29 @@ class SteadyStateCurrent(Observable[Spectrum]):
         return estimates
 
 
+def number_alike(spectrum: Spectrum, model: Model) -> int:
+    """Return how many distinct levels grow as fast as the first one, within their errors.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        By decreasing growth.
+    model : Model
+        Its model.
+
+    Examples
+    --------
+    >>> ring = models.NonHermitianXXZ(L=6, gamma=0.3, h=1.0, seed=1, boundary="periodic")
+    >>> (spectrum,) = algorithms.ExactDiag().records(ring)
+    >>> number_alike(spectrum, ring)
+    1
+    """
+    if spectrum.alike is not None:
+        return spectrum.alike
+    size = model.generator.amplification(spectrum.values)
+    return growing_alike(spectrum.values, size, spectrum.resolution())
+
+
 def steady_level(spectrum: Spectrum, model: Model) -> int:
     """Return the place of the level that grows fastest; in a real spectrum of energies, of the lowest one.
 
@@ -191,7 +214,7 @@ def steady_level(spectrum: Spectrum, model: Model) -> int:
     errors, size = spectrum.resolution(), model.generator.amplification(spectrum.values)
     alike = np.flatnonzero(size[0] - size <= errors[0] + errors)
     lowest = int(alike[np.argmin(spectrum.values[alike].real)])
-    count = growing_alike(spectrum.values, size, errors) if spectrum.alike is None else spectrum.alike
+    count = number_alike(spectrum, model)
     if count == 1:
         return 0
     largest = np.abs(size).max() if spectrum.complete else spectrum.largest_imag

@@ -30,6 +30,24 @@ def named_arrays(blocks: Sequence[Blocks]) -> Iterator[tuple[str, NDArray[Any]]]
         yield f"tensor{j}", np.concatenate([block.ravel() for block in site.values()])
 
 
+def packed(blocks: Sequence[Blocks], **numbers: Any) -> dict[str, NDArray[Any]]:
+    """Return the blocks of a state, and numbers beside them, as arrays by name.
+
+    Parameters
+    ----------
+    blocks : sequence of dict
+        The blocks of each site.
+    **numbers
+        Numbers, or sequences of them, by name.
+
+    Examples
+    --------
+    >>> sorted(packed([], energy=-0.5, values=[1j, 2j]))
+    ['energy', 'values']
+    """
+    return dict(named_arrays(blocks)) | {name: np.array(number) for name, number in numbers.items()}
+
+
 def blocks_of(arrays: Mapping[str, NDArray[Any]], L: int) -> list[Blocks]:
     """Return the blocks of each site from their arrays.
 
