@@ -80,14 +80,15 @@ def _draw_fig2a(data: xr.Dataset, axes: Axes) -> None:
     axes.set(ylabel=r"fraction of real spectra $f_\mathrm{noSS}$", ylim=(-0.03, 1.03))
     axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.72))
     inset = axes.inset_axes((0.62, 0.14, 0.34, 0.42))
-    chosen = [h for h in (2, 3, 4, 5, 6) if h in data["h"]]
+    chosen, height = [h for h in (2, 3, 4, 5, 6) if h in data["h"]], -np.inf
     for k, h in enumerate(chosen):
         colour = colormaps["plasma"](0.1 + 0.75 * k / len(chosen))
         point = data.sel(h=h)
         inset.errorbar(point["L"], point["mean"], point["error"], marker="o", ms=2.5, lw=0.8, color=colour)
+        height = np.fmax(height + 0.1, point["mean"][-1].item())  # labels of equal fractions stand above each other
         inset.annotate(
             f"{h:g}",
-            (point["L"][-1], point["mean"][-1]),
+            (point["L"][-1], height),
             (3, 0),
             textcoords="offset points",
             fontsize=6,
