@@ -1,14 +1,18 @@
 """The study of the first paper at a tiny scale: files, determinism, refusals and the command line."""
 
+import io
 import multiprocessing
+import re
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
+from rich.console import Console
 from typer.testing import CliRunner
 
 from mpsnh.base.snapshot import NEVER
@@ -18,6 +22,7 @@ from mpsnh.studies import brighi2025
 from mpsnh.studies.brighi2025 import figures
 from mpsnh.studies.brighi2025.data import rest
 from mpsnh.studies.brighi2025.findings import Finding, ratio
+from mpsnh.studies.brighi2025.report import statement_table
 from mpsnh.studies.brighi2025.simulations import GAMMA
 from mpsnh.studies.brighi2025.statements import STATEMENTS
 from tests.support.study_files import check_redrawn, load, raw, reproduced, undrawn  # noqa: F401
@@ -137,6 +142,19 @@ def test_rates_are_reported_with_errors(finished):
     low, high = rates["alpha_interval"].transpose("end", "L").values
     assert ((low < rates["alpha"]) & (rates["alpha"] < high)).all()
     assert all("at least 5" in statement for statement in rates["kink"].values), "three strengths show no kink"
+
+
+def test_the_page_tells_what_its_files_say():
+    docs = Path(__file__).parents[2] / "docs"
+    page = (docs / "brighi2025.md").read_text(encoding="utf-8")
+    told = {line for line in page.splitlines() if line.startswith("| ")}
+    console = Console(width=1500, file=io.StringIO())
+    console.print(statement_table(load(docs / "data" / "brighi2025", "statements")))
+    rows = [re.sub(r" +", " ", line).strip() for line in console.file.getvalue().splitlines()[3:]]
+    rows = [row for row in rows if row]
+    assert len(rows) == len(STATEMENTS)
+    for row in rows:
+        assert row in told
 
 
 def test_statements_are_told_with_verdicts(finished):
