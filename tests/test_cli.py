@@ -56,6 +56,10 @@ def direct(h, seeds=SEEDS):
     return np.array([float(chain(h, seed).run()["gap"]) for seed in seeds])
 
 
+def test_the_version_is_all_that_is_printed():
+    assert mpsnh("--version") == f"{nh.__version__}\n"
+
+
 # --------------------------------------------------------------------------------------------------------- status
 
 
