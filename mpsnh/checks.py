@@ -95,10 +95,20 @@ def described(value: object) -> str:
 
 
 ALSO_CALLED = {
-    "L": ("n", "length", "size", "n_sites", "num_sites"),
-    "max_bond": ("chi", "chi_max", "bond_dim", "bond_dimension", "max_bond_dim", "maxdim", "max_dim", "m"),
-    "t_max": ("t", "time", "total_time", "t_final", "t_end", "tf"),
+    "L": ("n", "length", "size", "n_sites", "nsites", "num_sites", "sites", "system_size"),
+    "V": ("delta", "jz", "u", "interaction", "anisotropy"),
+    "h": ("w", "disorder", "disorder_strength", "h_max", "hmax"),
+    "seed": ("realization", "realisation", "random_seed", "random_state", "rng"),
     "boundary": ("bc", "pbc", "obc", "ring", "periodic", "open", "cyclic", "boundary_conditions"),
+    "t_max": ("t", "time", "total_time", "t_final", "tfinal", "final_time", "t_end", "tf", "tmax"),
+    "dt": ("tau", "step", "time_step", "timestep", "delta_t"),
+    "max_bond": (
+        *("chi", "chi_max", "chimax", "m", "d", "bond_dim", "bond_dimension"),
+        *("max_bond_dim", "max_bond_dimension", "maxdim", "max_dim"),
+    ),
+    "cutoff": ("svd_min", "svd_cutoff", "trunc_cut", "trunc_tol"),
+    "tolerance": ("tol", "rtol", "atol", "accuracy"),
+    "sweeps": ("n_sweeps", "nsweeps", "num_sweeps", "max_sweeps"),
 }
 """What other programs and papers call parameters, in small letters."""
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -64,6 +65,21 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(
     cls=_Commands, no_args_is_help=True, add_completion=False, help="Non-Hermitian quantum many-body physics."
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        _say(version("mpsnh"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and nothing else.")
+    ] = False,
+) -> None: ...
+
 
 STUDIES = [module.name for module in pkgutil.iter_modules(studies.__path__) if module.ispkg]
 """The names of the studies."""
@@ -148,7 +164,7 @@ def status(
     ] = None,
 ) -> None:
     """Say how far a sweep is: what is done, running, failed and missing."""
-    from mpsnh.picture import opened
+    from mpsnh.run.reading import opened
     from mpsnh.run.store import MISSING
 
     store = opened(place)
@@ -211,20 +227,24 @@ def show(
 ) -> None:
     """Draw a variable against an axis: means over realisations, with standard errors.
 
-    Works while the sweep is running; points that are missing or failed are left out.
+    Works while the sweep is running; points that are missing or failed are left out, and counted.
     """
-    from mpsnh.picture import averaged, mapped, picture, results
+    from mpsnh.picture import averaged, mapped, picture
+    from mpsnh.run.reading import left_out, results
 
     chosen = _choices(at or ())
+    data, status = results(place)
     name, hidden = variable or "map", 0
     if as_map:
-        figure = mapped(results(place), variable, over, chosen)
+        figure = mapped(data, variable, over, chosen)
     else:
-        lines = averaged(results(place), variable, against, over, chosen)
+        lines = averaged(data, variable, against, over, chosen)
         figure, name = picture(lines, log), lines.attrs["name"]
         hidden = int(np.sum(lines["mean"].values <= 0)) if log else 0
     path = out or Path(f"{name}.png".replace(os.sep, "_"))
     figure.savefig(path)
+    if said := left_out(status, chosen):
+        _say(said)
     if hidden:
         _say(f"{hidden} of {lines['mean'].size} means are zero or negative, which a logarithmic axis can't show")
     _say(str(path))
@@ -245,7 +265,7 @@ def _choices(texts: Iterable[str]) -> dict[str, str]:
 @app.command()
 def retry(place: _Place) -> None:
     """Mark the failed points of a store as missing, so that the sweep runs them again."""
-    from mpsnh.picture import opened
+    from mpsnh.run.reading import opened
 
     count = opened(place).retry()
     if count:
@@ -260,7 +280,7 @@ def verify(place: _Place) -> None:
 
     The next sweep with the store mends what can be mended, and computes damaged points again.
     """
-    from mpsnh.picture import opened
+    from mpsnh.run.reading import opened
     from mpsnh.run.verify import verify as verified
 
     report = verified(opened(place))
@@ -281,11 +301,11 @@ def export(
     out: Annotated[Path | None, typer.Option(help="The file; by default beside the store.")] = None,
 ) -> None:
     """Write the results of a store to a file; points that are missing or failed are NaN."""
-    from mpsnh.picture import results
     from mpsnh.run.export import export as exported
+    from mpsnh.run.reading import results
 
     beside = Path(Path(place.rstrip("/")).name).with_suffix("") if "://" in place else Path(place).with_suffix("")
-    for path in exported(results(place), to, out or beside):
+    for path in exported(results(place)[0], to, out or beside):
         _say(str(path))
 
 

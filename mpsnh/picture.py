@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from mpsnh.checks import printable, require_memory
 from mpsnh.extras import extra
 from mpsnh.plots import COLUMN, STYLE, complex_plane, described, heat_map
-from mpsnh.run.store import DONE, Store
+from mpsnh.run.reading import part_of, require_known
 from mpsnh.statistics.averages import mean_with_error
 
 with extra("plot"):
@@ -23,108 +20,11 @@ with extra("plot"):
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KINDS = {"b": "truth", "i": "count", "u": "count"}
-"""What values are that became floats, by the kind of their type."""
-
 LEGEND_ENTRIES = 10
 """Lines that a legend names; of more lines it names some, evenly spaced."""
 
 LEGEND_INSIDE = 4
 """Entries up to which a legend stands among the lines; a longer one stands beside them."""
-
-
-def results(place: str | Path) -> xr.Dataset:
-    """Read what a store or a netCDF file has so far.
-
-    Parameters
-    ----------
-    place : str or Path
-        The store of a sweep, or a netCDF file of a sweep or a simulation.
-
-    Returns
-    -------
-    Dataset
-        All numbers as floats or complex numbers; points that are missing or failed are NaN.
-
-    Raises
-    ------
-    ValueError
-        If there is neither.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from mpsnh.run.form import Form
-    >>> from mpsnh.run.grid import Grid
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     store = Store(Path(folder) / "data.zarr")
-    ...     store.create(Form.of({"real": ((), True, {})}), Grid({"seed": [0, 1]}), {})
-    ...     store.write((slice(0, 2),), {"real": np.array([True, False])}, np.array([DONE, 0]), [])
-    ...     results(store.url)["real"].values.tolist()
-    [1.0, nan]
-    """
-    if "://" not in str(place) and Path(place).is_file():
-        return _from_file(Path(place))
-    store = opened(place)
-    grid = store.grid()
-    data, status = store.loaded(grid)
-    return _as_floats(data).where(xr.DataArray(status == DONE, dims=list(grid.axes)))
-
-
-def opened(place: str | Path) -> Store:
-    """Open a store that must exist.
-
-    Parameters
-    ----------
-    place : str or Path
-        The store of a sweep.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-
-    Examples
-    --------
-    >>> opened("nothing/here.zarr")
-    Traceback (most recent call last):
-    ValueError: nothing/here.zarr is no store of a sweep: there is nothing; a sweep makes it when its first point ...
-    """
-    reason = "it has no grid of points"
-    try:
-        if Store(place).exists():
-            return Store(place)
-        if "://" not in str(place) and not Path(place).exists():
-            reason = "there is nothing; a sweep makes it when its first point is finished"
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        reason = printable(f"{type(error).__name__}: {error}")
-    raise ValueError(f"{place} is no store of a sweep: {reason}")
-
-
-def _from_file(path: Path) -> xr.Dataset:
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            require_memory(3 * opened.nbytes, str(path))
-            data = opened.load()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{path} is neither a store of a sweep nor a netCDF file: {error}") from None
-    values = _as_floats(data)
-    for failure in json.loads(data.attrs.get("failures", "[]")):
-        point = {name: label for name, label in failure["point"].items() if name in data.indexes}
-        for variable in values.data_vars.values():
-            if variable.dtype.kind in "fc" and set(point) <= set(variable.dims):
-                variable.loc[point] = np.nan
-    return values
-
-
-def _as_floats(data: xr.Dataset) -> xr.Dataset:
-    """Return a dataset with room for NaN in all of its numbers, of which those that were none yet say so."""
-
-    def floats(variable: xr.DataArray) -> xr.DataArray:
-        kind = KINDS.get(variable.dtype.kind)
-        return variable if kind is None else variable.astype(float).assign_attrs(variable.attrs, kind=kind)
-
-    return data.assign({name: floats(variable) for name, variable in data.items()})
 
 
 def averaged(
@@ -141,7 +41,7 @@ def averaged(
     Parameters
     ----------
     data : Dataset
-        What `results` returned.
+        What `mpsnh.run.reading.results` returned.
     variable : str, optional
         What to draw; the first observable if not given.
     against : str, optional
@@ -169,9 +69,9 @@ def averaged(
     >>> lines["h"].values.tolist(), lines["mean"].values.tolist(), lines["count"].values.tolist()
     ([1, 2], [5.0, 2.0], [1, 2])
     """
-    values = _part_of(_variable(data, variable), at or {})
+    values = part_of(_variable(data, variable), at or {})
     for axis in (against, over):
-        _require_known(axis, values.dims, f"axis of {values.name}")
+        require_known(axis, values.dims, f"axis of {values.name}")
     against = against or _first_axis(values, over or "seed")
     over = over or ("seed" if "seed" in values.dims and against != "seed" else None)
     if over == against:
@@ -196,33 +96,9 @@ def _variable(data: xr.Dataset, name: str | None) -> xr.DataArray:
     drawable = [str(key) for key, values in data.data_vars.items() if values.dtype.kind in "fc" and values.dims]
     if not drawable:
         raise ValueError("there is no variable with numbers along an axis")
-    _require_known(name, drawable, "variable to draw")
+    require_known(name, drawable, "variable to draw")
     observables = json.loads(data.attrs.get("observables", "{}"))  # rather than a diagnostic of the algorithm
     return data[name or next((variable for variable in drawable if variable in observables), drawable[0])]
-
-
-def _require_known(name: str | None, known: Any, what: str) -> None:
-    if name is not None and name not in known:
-        raise ValueError(f"{name!r} is no {what}; there are: {', '.join(map(str, known)) or 'none'}")
-
-
-def _part_of(values: xr.DataArray, at: Mapping[str, str]) -> xr.DataArray:
-    for axis, text in at.items():
-        _require_known(axis, values.dims, f"axis of {values.name}")
-        labels = values[axis].values
-        places = sorted(
-            (k for k, label in enumerate(labels) if _same(label, text)), key=lambda k: str(labels[k]) != text
-        )
-        _require_known(text, [text] if places else labels, f"coordinate of {axis}")
-        values = values.isel({axis: places[0]})
-    return values
-
-
-def _same(label: Any, text: str) -> bool:
-    try:
-        return math.isclose(float(label), float(text), rel_tol=1e-9, abs_tol=1e-12)
-    except ValueError:
-        return str(label) == text
 
 
 def _first_axis(values: xr.DataArray, over: str) -> str:
@@ -361,7 +237,7 @@ def mapped(
     Parameters
     ----------
     data : Dataset
-        What `results` returned.
+        What `mpsnh.run.reading.results` returned.
     variable, over, at
         As for `averaged`. Complex values are not averaged.
 
@@ -376,14 +252,15 @@ def mapped(
     >>> [axes.get_ylabel() for axes in mapped(data).axes]
     ['time', 'sz']
     """
-    values = _part_of(_variable(data, variable), at or {})
+    values = part_of(_variable(data, variable), at or {})
     _require_some(values)
-    _require_known(over, values.dims, f"axis of {values.name}")
+    require_known(over, values.dims, f"axis of {values.name}")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=COLUMN, layout="constrained")
         if values.dtype.kind == "c":
             complex_plane(values, figure.subplots())
         else:
             over = over or ("seed" if "seed" in values.dims and values.ndim > 2 else None)
-            heat_map(values if over is None else values.mean(over, keep_attrs=True), figure.subplots())
+            values = values if over is None else values.mean(over, keep_attrs=True)
+            heat_map(values.sortby([dim for dim in values.dims if dim in values.indexes]), figure.subplots())
     return figure

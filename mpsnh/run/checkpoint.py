@@ -118,6 +118,7 @@ class Checkpoint:
         self._computes = functools.cache(computes)
         self.progress = Progress()
         self.exists = False
+        self._warned = False
         self._written = 0
         self._due, self._worth = time.monotonic() + every, time.monotonic() + patience
         self._held = contextlib.ExitStack()
@@ -153,7 +154,7 @@ class Checkpoint:
             self.write()
 
     def write(self) -> None:
-        """Write all that was measured so far; a disk that is full is a warning, and the run goes on."""
+        """Write all that was measured so far; a disk that is full is a warning, once, and the run goes on."""
         if self.progress.changes == self._written or time.monotonic() < self._worth:
             return
         self._take()
@@ -162,7 +163,9 @@ class Checkpoint:
             self.exists = True
             self._written = self.progress.changes
         except OSError as problem:
-            warn(f"checkpoint = {self.url!r} could not be written: {problem}", RuntimeWarning)
+            if not self._warned:
+                warn(f"checkpoint = {self.url!r} could not be written: {problem}", RuntimeWarning)
+            self._warned = True
         self._due = time.monotonic() + self.every
 
     def load(self, first: Callable[[], Record] | None = None) -> Progress:

@@ -77,6 +77,15 @@ class Display:
         """Show that some more points are done."""
         self._try(lambda: self._bar.update(points))
 
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Make room for something else that is shown inside."""
+        self._try(lambda: self._bar.clear())
+        try:
+            yield
+        finally:
+            self._try(lambda: self._bar.refresh())
+
     def close(self) -> None:
         """Leave what is shown as it is."""
         self._try(lambda: self._bar is None or self._bar.close())

@@ -329,6 +329,22 @@ class Grid:
         return cls(axes, tuple(data["chunk"]))
 
 
+def where(point: Mapping[str, Any]) -> str:
+    """Say which point it is.
+
+    Parameters
+    ----------
+    point : mapping of str to object
+        Its coordinates.
+
+    Examples
+    --------
+    >>> where({"h": 4.0, "seed": 3})
+    'h = 4.0, seed = 3'
+    """
+    return ", ".join(f"{name} = {label}" for name, label in point.items())
+
+
 def _compact(labels: Sequence[Any]) -> Sequence[Any]:
     """Return integers at equal distances as a range, which a million of them fit in, and anything else as a list."""
     if isinstance(labels, range):

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 import threadpoolctl
@@ -117,8 +118,31 @@ class Interruptible:
 interruptible = Interruptible()
 
 
+@contextlib.contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Start processes to which Ctrl-C comes only when they handle it (`end_points_on_interrupt`).
+
+    What they import until then would end with a traceback. The one that started them ends them if they take too long.
+
+    Examples
+    --------
+    >>> with interrupts_wait():
+    ...     signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    True
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which, when it starts, lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def end_points_on_interrupt() -> None:
-    """Handle Ctrl-C in this process from now on, and run nothing any more once it came.
+    """Handle Ctrl-C in this process from now on, also if it waits already, and run nothing any more once it came.
 
     Examples
     --------
@@ -127,4 +151,7 @@ def end_points_on_interrupt() -> None:
     >>> signal.signal(signal.SIGINT, before) == interruptible.ask
     True
     """
+    interruptible.asked = False  # which a forked process may have from a sweep of before
     signal.signal(signal.SIGINT, interruptible.ask)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -20,9 +20,10 @@ from mpsnh.run.clock import clock
 from mpsnh.run.failure import contained, describe
 from mpsnh.run.folder import Folder
 from mpsnh.run.form import Variable
-from mpsnh.run.grid import Grid, Point
+from mpsnh.run.grid import Grid, Point, where
 from mpsnh.run.provenance import common, difference
 from mpsnh.run.reference import Make, References
+from mpsnh.run.remarks import Remark
 from mpsnh.run.seal import SEAL, digests, sealed, without_modules
 from mpsnh.run.shapes import not_finite
 from mpsnh.run.simulation import Simulation
@@ -123,7 +124,7 @@ class PointRunner:
 
 @dataclass(slots=True)
 class PointResult:
-    """What came of a point: variables and labels as xarray takes them, the time it took and its checkpoint.
+    """What came of a point: variables and labels as xarray takes them, the time, its checkpoint and its warnings.
 
     Examples
     --------
@@ -137,6 +138,7 @@ class PointResult:
     coords: Mapping[str, Variable]
     seconds: float
     checkpoint: str | None
+    remarks: list[Remark] = field(default_factory=list)
 
     def require_finite(self) -> None:
         """Raise if a number is none, or infinite where none may be."""
@@ -277,10 +279,9 @@ def _require_function(make: Make, point: Point, simulation: Simulation[Any]) -> 
     if not problem and digests(simulation) != digests(again):
         problem = "a value that a function captures is another one"
     if problem:
-        where = ", ".join(f"{name} = {label}" for name, label in point.items())
         raise ValueError(
-            f"make gave two simulations of the same point, {where} ({problem}, first and second time), but it must "
-            "depend on nothing but its arguments: draw with a seed that is one of them"
+            f"make gave two simulations of the same point, {where(point)} ({problem}, first and second time), but it "
+            "must depend on nothing but its arguments: draw with a seed that is one of them"
         )
 
 

@@ -24,6 +24,7 @@ from typing_extensions import override
 from mpsnh.run.clock import BEGUN, NOWHERE, PLACE, SINCE, new_board
 from mpsnh.run.display import broken_put_aside
 from mpsnh.run.failure import PointError, describe
+from mpsnh.run.limits import interrupts_wait
 from mpsnh.run.worker import ERROR, INTERRUPTED, READY, RESULT, UNFIT, UNGUARDED, Setup, keep_from_children, work
 
 T = TypeVar("T")
@@ -103,7 +104,7 @@ class _Worker:
             arguments = (theirs, there, self.board, setup if forked else None)
             self.process = context.Process(target=work, args=arguments, name="mpsnh worker")
             try:
-                with broken_put_aside():
+                with broken_put_aside(), interrupts_wait():
                     self.process.start()
             finally:
                 theirs.close()

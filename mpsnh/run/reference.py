@@ -10,7 +10,8 @@ from typing import Any
 from mpsnh.run.failure import describe
 from mpsnh.run.fingerprint import changed, fingerprint
 from mpsnh.run.form import FormError
-from mpsnh.run.grid import Point
+from mpsnh.run.grid import Point, where
+from mpsnh.run.remarks import hearing
 from mpsnh.run.simulation import Simulation
 
 Make = Callable[..., Simulation[Any]]
@@ -66,9 +67,9 @@ class References:
             try:
                 simulation = next((known for at, known in made if at == point), None) or make(**point)
             except Exception as error:  # whatever a user's function raises where it did not
-                return f"at {_where(point)} no simulation can be made any more: {describe(error)}"
+                return f"at {where(point)} no simulation can be made any more: {describe(error)}"
             if problem := changed(reference, fingerprint(simulation)):
-                return f"at {_where(point)} {problem}"
+                return f"at {where(point)} {problem}"
         return ""
 
     def joined(self, other: References) -> References:
@@ -86,7 +87,9 @@ class References:
         """
         if self.number in _AGREED:
             return
-        if problem := self.difference(make):
+        with hearing({}):  # where the points were asked for, this has been said
+            problem = self.difference(make)
+        if problem:
             raise WorkerError(
                 f"a worker process computes something else than was asked for: {problem}; it imports the script anew "
                 'and knows nothing that is set below `if __name__ == "__main__":`, so hand such values to `make` by '
@@ -103,7 +106,3 @@ class WorkerError(FormError):
     >>> issubclass(WorkerError, ValueError)
     True
     """
-
-
-def _where(point: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = {label}" for name, label in point.items())

@@ -28,6 +28,7 @@ from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.pool import TRIES, UnfitError
 from mpsnh.run.provenance import common, comparable, difference, todays_names
 from mpsnh.run.reference import References, WorkerError
+from mpsnh.run.remarks import Remarks
 from mpsnh.run.reuse import Reuse
 from mpsnh.run.seal import SEAL, SEAL_PART, make_code, remember
 from mpsnh.run.simulation import Simulation
@@ -50,6 +51,8 @@ class Results:
         Where results go; they stay in memory if there is none.
     on_error : "record" or "raise"
         Whether a point that fails is recorded or stops the sweep.
+    remarks : Remarks, optional
+        Says the warnings of points.
 
     Examples
     --------
@@ -63,8 +66,11 @@ class Results:
     [(slice(1, 2, None),), (slice(2, 3, None),)]
     """
 
-    def __init__(self, run: PointRunner, wanted: Grid, store: Store | None, on_error: str) -> None:
+    def __init__(
+        self, run: PointRunner, wanted: Grid, store: Store | None, on_error: str, remarks: Remarks | None = None
+    ) -> None:
         self.run, self.wanted, self.store, self.on_error = run, wanted, store, on_error
+        self._remarks = remarks or Remarks()
         self.grid, self._asked = wanted, list(wanted.axes)
         self._verified = False
         self._left: tuple[list[Region], float] = [], 0.0
@@ -276,14 +282,14 @@ class Results:
         return Task(self.run, part, region, self.form, wanted, self.store, self.on_error, made)
 
     def keep(self, task: Task, outcome: Outcome) -> None:
-        """Take over what a task sent back."""
-        if self.store is not None:
-            return
-        fresh = outcome.status != MISSING
-        for name, block in outcome.values.items():
-            self.outcome.values[name][task.region][fresh] = block[fresh]
-        self.outcome.status[task.region][fresh] = outcome.status[fresh]
-        self.outcome.failures.extend(outcome.failures)
+        """Take over what a task sent back, and say its warnings."""
+        if self.store is None:
+            fresh = outcome.status != MISSING
+            for name, block in outcome.values.items():
+                self.outcome.values[name][task.region][fresh] = block[fresh]
+            self.outcome.status[task.region][fresh] = outcome.status[fresh]
+            self.outcome.failures.extend(outcome.failures)
+        self._remarks.say(outcome.remarks)
 
     def lost(self, task: Task, error: Exception) -> bool:
         """Count that a worker died under a single point; return whether this was once too often, and is recorded.
@@ -329,7 +335,8 @@ class Results:
         return f"{finished} of {self.wanted.size} points are in {self.store.url}, and the same call goes on from there"
 
     def dataset(self) -> xr.Dataset:
-        """Return the results of the points that were asked for."""
+        """Return the results of the points that were asked for, and say the last of their warnings."""
+        self._remarks.say_rest()
         if self.store is not None:
             names = [name for name in self.form.parts if name != SEAL]
             data, status = self.store.loaded(self.wanted, names)

@@ -19,6 +19,7 @@ from mpsnh.run.labelled import xr
 from mpsnh.run.limits import interruptible, one_thread
 from mpsnh.run.point import PointRunner, require_importable, require_picklable
 from mpsnh.run.reference import Make
+from mpsnh.run.remarks import Remarks
 from mpsnh.run.results import Results
 from mpsnh.run.scheduler import Scheduler
 from mpsnh.run.store import Store
@@ -43,6 +44,8 @@ def sweep(
     The numbers do not depend on the executor, on the order in which points ran, on `batch` or on interruptions:
     each point runs by itself on one thread. A disorder average is ``.mean("seed")``.
     With a `store`, the same call continues what was interrupted, and a larger grid extends what is there.
+    A warning of a point is given here, with the point behind it, wherever the point runs. Of those that differ by
+    numbers only the first is given when it comes, and how many more there are at the end.
 
     Parameters
     ----------
@@ -119,7 +122,8 @@ def sweep(
         if workers is not None:
             require_importable(make)
         kept = store if isinstance(store, Store) or store is None else Store(store)
-        results = Results(PointRunner(make, kept, time_limit, checkpoint_every), grid, kept, on_error)
+        runner, remarks = PointRunner(make, kept, time_limit, checkpoint_every), Remarks(display.aside)
+        results = Results(runner, grid, kept, on_error, remarks)
         display.begin(grid.size)
         try:
             results.prepare(batch, crew)

@@ -20,6 +20,7 @@ from mpsnh.run.grid import Grid, Index, Point, Region
 from mpsnh.run.limits import interruptible, one_thread
 from mpsnh.run.point import PointResult, PointRunner
 from mpsnh.run.reference import WorkerError
+from mpsnh.run.remarks import Remark, hearing
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import DONE, FAILED, MISSING, Store, region_name
 
@@ -120,6 +121,7 @@ class Outcome:
     values: dict[str, NDArray[Any]] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     busy: bool = False
 
     @property
@@ -132,6 +134,7 @@ class Outcome:
         for name, values in self.values.items():
             values[place] = result.data[name][1]
         self.status[place] = DONE
+        self.remarks.extend(result.remarks)
         if result.checkpoint is not None:
             self.checkpoints.append(result.checkpoint)
 
@@ -186,6 +189,12 @@ def compute_region(task: Task) -> Outcome:
 
 
 def _run_point(task: Task, place: Index, point: Point, outcome: Outcome) -> None:
+    with hearing(point) as heard:
+        _try_point(task, place, point, outcome)
+    outcome.remarks.extend(heard.values())
+
+
+def _try_point(task: Task, place: Index, point: Point, outcome: Outcome) -> None:
     try:
         result = task.run(point, task.made.get(place), _number(place, task.wanted.shape))
         task.form.require_same(point, result.data, result.coords)
@@ -231,13 +240,15 @@ def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> P
     >>> run_first(run, {"seed": 1}, ring(1)).point
     {'seed': 1}
     """
-    with one_thread(), interruptible():
+    with one_thread(), interruptible(), hearing(point) as heard:
         try:
-            return run(point, made)
+            result = run(point, made)
         except WorkerError:
             raise
         except Exception as error:
             raise _passed_on(error, run) from None
+    result.remarks.extend(heard.values())
+    return result
 
 
 def _passed_on(error: Exception, run: PointRunner) -> BaseException:

@@ -105,9 +105,10 @@ def work(connection: Connection, life: Connection, board: MutableSequence[float]
         while not interruptible.asked:
             connection.send_bytes(_answer(connection.recv_bytes()))
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        pass
     except (EOFError, OSError):  # nobody asks any more
         return
+    sys.exit(INTERRUPTED)
 
 
 def _answer(message: bytes) -> bytes:

@@ -5,6 +5,7 @@ Everything here fails when a parameter object or a `Simulation` is made, unless 
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
+from mpsnh.checks import ALSO_CALLED
 
 
 class Terms(nh.HamiltonianModel):
@@ -314,7 +316,15 @@ def test_observables(observable, parameters, error, message):
             {"gama": 0.1},
             "NonHermitianXXZ has no parameter 'gama' (did you mean 'gamma'?); it has: L, charge, ga",
         ),
-        (chain, {"disorder": 1}, "NonHermitianXXZ has no parameter 'disorder'; it has: L, charge, gamma, V, h, seed,"),
+        (chain, {"spin": 1}, "NonHermitianXXZ has no parameter 'spin'; it has: L, charge, gamma, V, h, seed,"),
+        (chain, {"W": 2}, "NonHermitianXXZ has no parameter 'W' (did you mean 'h'?)"),
+        (chain, {"disorder": 1}, "NonHermitianXXZ has no parameter 'disorder' (did you mean 'h'?)"),
+        (chain, {"Delta": 1}, "NonHermitianXXZ has no parameter 'Delta' (did you mean 'V'?)"),
+        (chain, {"Jz": 1}, "NonHermitianXXZ has no parameter 'Jz' (did you mean 'V'?)"),
+        (tebd, {"tol": 1e-3}, "NHTEBD has no parameter 'tol' (did you mean 'tolerance'?)"),
+        (exact, {"tol": 1e-3}, "ExactEvolution has no parameter 'tol'; it has: dt, t_max, every"),
+        (algorithms.NHDMRG, {"D": 50}, "NHDMRG has no parameter 'D' (did you mean 'max_bond'?)"),
+        (algorithms.NHDMRG, {"nsweeps": 9}, "NHDMRG has no parameter 'nsweeps' (did you mean 'sweeps'?)"),
         (
             tebd,
             {"chi": 32},
@@ -346,6 +356,17 @@ def test_observables(observable, parameters, error, message):
 def test_names_of_parameters(make, parameters, message):
     with refused(TypeError, message):
         make(**parameters)
+
+
+def test_names_elsewhere_lead_to_parameters_that_there_are_each_to_one():
+    rooms = (models, algorithms, observables)
+    there = {
+        name for room in rooms for each in room.__all__ for name in inspect.signature(getattr(room, each)).parameters
+    }
+    assert ALSO_CALLED.keys() <= there
+    elsewhere = [name for names in ALSO_CALLED.values() for name in names]
+    assert len(set(elsewhere)) == len(elsewhere)
+    assert all(name == name.lower() for name in elsewhere)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,23 @@ def test_ctrl_c_ends_a_sweep_and_its_workers(all_processes, tmp_path):
     assert 10 < done < 300
 
 
+def test_ctrl_c_is_silent_in_workers_that_still_import_the_script(tmp_path):
+    script = tmp_path / "slow.py"
+    pause = 'if __name__ != "__main__":\n    open(f"{sys.argv[1]}.{os.getpid()}", "w").close()\n    time.sleep(2)\n\nif'
+    script.write_text("import os, time\n" + SLOW.replace("if", pause, 1))
+    with started(script, tmp_path / "imported") as process:
+        until = time.monotonic() + 120
+        while len(list(tmp_path.glob("imported.*"))) < 2:
+            assert time.monotonic() < until
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60)[1].splitlines()
+    assert process.returncode == -signal.SIGINT
+    assert said[-1].startswith("KeyboardInterrupt: stopped by Ctrl-C: no point was finished")
+    assert len(said) <= 6, "the call, the raise and the sentence"
+
+
 def test_ctrl_c_keeps_what_a_region_has_finished(tmp_path):
     def make(seed):
         if seed == 7 and impatient:

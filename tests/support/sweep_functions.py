@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -21,6 +22,7 @@ import numpy as np
 
 import mpsnh as nh
 from mpsnh import models
+from mpsnh.checks import warn
 
 
 class Drawn(nh.Algorithm[nh.Spectrum]):
@@ -49,6 +51,23 @@ class Total(nh.Observable[nh.Spectrum]):
 
     def __call__(self, spectrum, model):
         return np.sum(spectrum.values.real)
+
+
+class OddWarning(UserWarning):
+    """A kind of warning of somebody else."""
+
+
+class Doubted(nh.Observable[nh.Spectrum]):
+    """What mpsnh warns of at each point, and somebody else at some."""
+
+    measures = nh.Spectrum
+
+    def __call__(self, spectrum, model):
+        total = float(np.sum(spectrum.values.real))
+        warn(f"Doubted: a change of {total:.3g}", RuntimeWarning)
+        if total > 0:
+            warnings.warn("an odd number", OddWarning, stacklevel=1)
+        return total
 
 
 class Rounded(nh.Observable[nh.Spectrum]):
@@ -136,6 +155,10 @@ def refusing(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
 def growing(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
     """The number of levels depends on the seed."""
     return draw(h, seed, levels=2 + seed)
+
+
+def doubted(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
+    return nh.Simulation(models.NonHermitianXXZ(L=4), Drawn(h=h, seed=seed), {"x": Doubted()})
 
 
 def rounded(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
