@@ -59,6 +59,41 @@ def realisations_of(data: xr.DataArray, over: str, *, real: bool = True) -> xr.D
     return data.astype(complex if data.dtype.kind == "c" else float)
 
 
+def curves_of(data: xr.DataArray, along: str, over: str) -> xr.DataArray:
+    """Return a curve of each realisation: `realisations_of` with the dimensions `along`, of increasing x, and `over`.
+
+    Parameters
+    ----------
+    data : DataArray
+        With these two dimensions only, in any order.
+    along : str
+        Dimension of x, whose coordinates are finite numbers, each a different one.
+    over : str
+        Dimension of the realisations.
+
+    Raises
+    ------
+    ValueError
+        If there are other dimensions, or x has no coordinates or others than that.
+
+    Examples
+    --------
+    >>> curves_of(xr.DataArray([[1, 3, 5], [2, 4, 6]], {"h": [2.0, 1.0]}, ("h", "seed")), "h", "seed").values.tolist()
+    [[2.0, 4.0, 6.0], [1.0, 3.0, 5.0]]
+    """
+    values = realisations_of(data, over)
+    require(set(values.dims) == {along, over}, "dimensions of the data", values.dims, f"{along!r} and {over!r} only")
+    x = values[along].values
+    known = along in values.coords and x.dtype.kind in "biuf" and bool(np.isfinite(x).all())
+    different = known and len(np.unique(x)) == len(x)
+    require(different, f"values of {along!r}", x.tolist() if along in values.coords else None, DISTINCT)
+    return values.transpose(along, over).sortby(along)
+
+
+DISTINCT = "coordinates of the data that are finite numbers, each a different one"
+"""What x must be."""
+
+
 def mean_with_error(data: xr.DataArray, over: str = "seed") -> xr.Dataset:
     """Return the mean over realisations and its standard error √(Var/n), where Var is that of |x - mean|.
 

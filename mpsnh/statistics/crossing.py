@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mpsnh.checks import require
-from mpsnh.statistics.averages import RESAMPLES, mean_and_error, realisations_of
+from mpsnh.statistics.averages import RESAMPLES, curves_of, mean_and_error
 from mpsnh.statistics.decay import percentiles, resampled_means
 
 
@@ -39,7 +39,8 @@ def crossing(
     Returns
     -------
     place, low, high : float
-        -inf where the difference is negative at all x, inf where it is positive at all x.
+        -inf where no place fits better than one before all x, as if the difference is negative everywhere; inf
+        where none fits better than one after all x.
 
     Raises
     ------
@@ -54,33 +55,34 @@ def crossing(
     >>> low < 3 < high, round(place)
     (True, 3)
     """
-    values, error = _resampled(first, along, over, seed=0)
-    x = first.sortby(along)[along].values.astype(float)
+    curves = curves_of(first, along, over)
+    values, error, n = _resampled(curves, along, over, seed=0)
+    x = curves[along].values.astype(float)
     if isinstance(second, xr.DataArray):
-        same = second.sizes[along] == len(x) and bool((second.sortby(along)[along].values == x).all())
-        require(same, f"values of {along!r}", second[along].values.tolist(), f"those of both: {x.tolist()}")
-        others, other = _resampled(second, along, over, seed=1)
-        values, error = values - others, np.hypot(error, other)
+        curves = curves_of(second, along, over)
+        same = np.array_equal(curves[along].values, x)
+        require(same, f"values of {along!r}", curves[along].values.tolist(), f"those of both: {x.tolist()}")
+        others, other, least = _resampled(curves, along, over, seed=1)
+        values, error, n = values - others, np.hypot(error, other), min(n, least)
     else:
         require(bool(np.isfinite(second)), "second", second, "a finite number, or data")
         values = values - second
     places = np.array([_place(x, row, error) for row in values])
-    n = first.sizes[over]
     low, high = np.quantile(places[1:], percentiles(confidence, n), method="closest_observation")
     return float(places[0]), float(low), float(high)
 
 
-def _resampled(data: xr.DataArray, along: str, over: str, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the means at all x, of all realisations and of each resample, and the standard errors of the means."""
-    values = realisations_of(data, over)
-    require(set(values.dims) == {along, over}, "dimensions of the data", values.dims, f"{along!r} and {over!r} only")
-    samples = values.transpose(along, over).sortby(along).values
-    n = samples.shape[1]
+def _resampled(
+    data: xr.DataArray, along: str, over: str, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Return means at all x, of all realisations and of each resample, their errors, and the least of realisations."""
+    samples = data.values
     least = int(np.isfinite(samples).sum(axis=1).min())
     require(least >= 2, f"number of realisations along {over!r} at some {along}", least, "at least 2")
     means = np.vstack([np.nanmean(samples, axis=1), resampled_means(samples, RESAMPLES, seed)])
     _, error = mean_and_error(samples)  # whose squares are numbers in any unit
-    return means, np.maximum(error, 1 / n * np.nanmax(np.abs(samples)))  # what all agree on has an error too
+    error = np.maximum(error, 1 / samples.shape[1] * np.nanmax(np.abs(samples)))  # what all agree on has an error too
+    return means, error, least
 
 
 def _place(x: NDArray[np.float64], values: NDArray[np.float64], error: NDArray[np.float64]) -> float:

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from mpsnh.checks import require
-from mpsnh.statistics.averages import RESAMPLES, mean_and_error, realisations_of
+from mpsnh.statistics.averages import RESAMPLES, curves_of, mean_and_error
 
 ROUNDING = 1e-9
-"""Relative distance from the end of a window that is rounding."""
+"""Relative difference of an x from the end of a window, or of a mean from its error, that is rounding."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class ExponentialFit:
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the bootstrap confidence interval of the rate.
 
-        By simulation, that of 95 % contains the true rate in 90 to 92 % of fits to ten realisations of normal,
-        exponential and lognormal (σ = 1) noise, in 93 to 94 % of those to 30 and more; σ = 2: 85 to 88 %.
+        By simulation, that of 95 % contains the true rate in 90 to 96 % of fits to ten and more realisations of normal,
+        exponential and lognormal (σ = 1) noise, and of lognormal noise among up to 98 % of zeros; σ = 2: 87 to 92 %.
 
         Parameters
         ----------
@@ -64,7 +64,8 @@ class ExponentialFit:
         Returns
         -------
         low, high : float
-            Percentiles of the resampled rates, expanded for few realisations (see `percentiles`).
+            The outermost of the percentiles of the resampled rates, expanded for few realisations (see `percentiles`),
+            and of these mirrored at the rate: of the two, that which is too short depends on the tails of the data.
 
         Raises
         ------
@@ -80,7 +81,7 @@ class ExponentialFit:
         """
         rates, _ = self._resampled()
         low, high = np.quantile(rates, self._levels(confidence))
-        return float(low), float(high)
+        return float(min(low, 2 * self.rate - high)), float(max(high, 2 * self.rate - low))
 
     def _levels(self, confidence: float) -> NDArray[np.float64]:
         return percentiles(confidence, int(self.count.min()) if self.count.size else None)
@@ -130,7 +131,8 @@ def fit_exponential(
 ) -> ExponentialFit:
     """Fit the mean over realisations to prefactor · exp(-rate · x).
 
-    Weighted least squares of the logarithm of the mean, each point weighted by its relative standard error.
+    Weighted least squares of the logarithm of the mean, each point weighted by its relative standard error; these
+    are of an exponential law themselves, as that of a point that is too low by chance is too small as well.
     The error of the rate comes from resampling whole realisations: those with the same seed share their disorder
     pattern at all x, so that the points of a curve are correlated.
 
@@ -163,8 +165,8 @@ def fit_exponential(
     """
     x, samples = points_to_fit(data, along, window, over, significance, least=2)
     mean, error = mean_and_error(samples)
-    rates, prefactors = _lines(x, np.vstack([mean, resampled_means(samples)]), (mean / error) ** 2)
     count = np.isfinite(samples).sum(axis=1)
+    rates, prefactors = _lines(x, np.vstack([mean, resampled_means(samples)]), _weights(x, mean / error, count))
     n = int(count.min())
     spread = np.nanstd(rates[1:], ddof=1) * np.sqrt(n / (n - 1))  # as of a standard error over realisations
     resampled = np.column_stack([rates, prefactors])[1:]
@@ -196,6 +198,13 @@ def resampled_means(samples: NDArray[np.float64], resamples: int = RESAMPLES, se
     times = np.array([np.bincount(draw, minlength=n) for draw in draws(n, resamples, seed)], float)
     count = times @ present.T
     return np.asarray(times @ np.where(present, samples, 0).T / np.where(count > 0, count, np.nan))
+
+
+def _weights(x: NDArray[np.float64], resolved: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return weights of points, from how many standard errors their means are: squares, smooth in x."""
+    single = 2 * np.log(resolved) - np.log(count)  # of a single realisation
+    smooth = np.polynomial.Polynomial.fit(x, single, 1)(x)
+    return np.asarray(count * np.exp(smooth - smooth.max()))
 
 
 def _lines(
@@ -248,11 +257,13 @@ def points_to_fit(
     >>> points_to_fit(data, "h", (0, 9), "seed", significance=2.0, least=1)[0].tolist()
     [2.0]
     """
-    values = realisations_of(data, over).transpose(along, over).sortby(along)
+    values = curves_of(data, along, over)
     low, high = (end + sign * ROUNDING * abs(end) for end, sign in zip(window, (-1, 1), strict=True))
     values = values.sel({along: slice(low, high)}).dropna(over, how="all")
     mean, error = mean_and_error(values.values)
-    used = (mean > 0) & (mean > significance * error) & (error > 0)
+    used = (
+        (mean > 0) & (mean > significance * error * (1 + ROUNDING)) & (error > 0)
+    )  # a single one that is not 0: equal
     require(int(used.sum()) >= least, "number of points to fit", int(used.sum()), f"at least {least} in {window}")
     return values[along].values[used], values.values[used]
 

@@ -22,7 +22,8 @@ def multilevel(coarsest: xr.DataArray, *finer: xr.DataArray, over: str = "seed")
     realisations: the variance is Var(coarse)/N + Var(fine - coarse)/n + …, and what their covariances add. (Multilevel
     Monte Carlo: M. B. Giles, Operations Research 56, 607 (2008).) What is returned has this mean, and its scatter is
     such that the usual standard error √(Var/N) is the right one, as it is for anything linear, such as a mean over
-    times. Single values mean nothing, nor do medians or histograms of them.
+    times. Single values mean nothing, nor do medians or histograms of them. Where two or three of the finest
+    realisations make most of the variance, intervals of two standard errors cover in 80 % of the cases only.
 
     Parameters
     ----------
@@ -36,9 +37,9 @@ def multilevel(coarsest: xr.DataArray, *finer: xr.DataArray, over: str = "seed")
     Returns
     -------
     DataArray
-        As many realisations as the coarsest values have, and the attributes of the finest ones. A coarsest one that
-        failed stays NaN; one of another level that failed counts as one that is not there. All are NaN where fewer than
-        two of a level are there.
+        As many realisations as the coarsest values have, and the attributes of the finest ones. A realisation that is
+        NaN anywhere is not there, for its level and those after it: it stays NaN if it is one of the coarsest, and is
+        one without a finer value else. All are NaN where fewer than two of a level are there.
 
     Raises
     ------
@@ -59,10 +60,11 @@ def multilevel(coarsest: xr.DataArray, *finer: xr.DataArray, over: str = "seed")
     >>> abs(float(both.mean())) < 0.1
     True
     """
-    levels = [realisations_of(level, over) for level in (coarsest, *finer)]
+    levels = [_whole(realisations_of(level, over), over) for level in (coarsest, *finer)]
     for number, level in enumerate(levels):
         labels = level.get_index(over)
-        require(over in level.coords and labels.is_unique, f"labels of level {number}", list(labels), DIFFERENT)
+        named = over in level.coords and labels.is_unique and not labels.hasnans
+        require(named, f"labels of level {number}", list(labels), DIFFERENT)
         units = [one.attrs.get("units", "") for one in (coarsest, *finer)][number]
         require(units == coarsest.attrs.get("units", ""), f"units of level {number}", units, "those of level 0")
         others = sorted(map(str, set(level.dims) ^ set(levels[0].dims)))
@@ -80,7 +82,7 @@ def multilevel(coarsest: xr.DataArray, *finer: xr.DataArray, over: str = "seed")
                 fine[dim].values.tolist(),
                 f"those of level {number}",
             )
-        change = fine - coarse.sel({over: fine[over]})
+        change = (fine - coarse.sel({over: fine[over]})).where(levels[0].notnull().sel({over: fine[over]}))
         n = change.count(over)
         n = n.where(n >= 2)  # of a single change nobody knows the error
         scale, shift = total / n * np.sqrt((1 - 1 / total) / (1 - 1 / n)), change.mean(over)
@@ -89,3 +91,15 @@ def multilevel(coarsest: xr.DataArray, *finer: xr.DataArray, over: str = "seed")
     last = (coarsest, *finer)[-1]
     own = {name: last[name] for name in last.coords if not last[name].dims}
     return result.transpose(*coarsest.dims).assign_coords(own).assign_attrs(last.attrs).rename(last.name)
+
+
+def _whole(level: xr.DataArray, over: str) -> xr.DataArray:
+    """Return a level without realisations that are NaN at some places where others are not.
+
+    What they have to say of changes elsewhere would be lost as soon as the mean over these places is taken, and with it
+    that of all, since it is told by the scatter of the few that are there.
+    """
+    others = [dim for dim in level.dims if dim != over]
+    there = level.notnull()
+    used = there.sum(over) >= 2
+    return level.where((there | ~used).all(others)) if others else level

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mpsnh.checks import require
-from mpsnh.statistics.averages import realisations_of
+from mpsnh.statistics.averages import curves_of
 
 _ROUNDING = 1e-12
 """A change that is smaller than this, relative to the values, is none."""
@@ -153,7 +153,8 @@ def plateau(
     """
     require(0 < shortest <= 1, "shortest", shortest, "above 0 and at most 1")
     require(0 < level < 1, "level", level, "between 0 and 1")
-    values = realisations_of(data, over).transpose(over, along).dropna(over).sel({along: slice(None, end)})
+    require(not math.isnan(end), "end", end, "a time")
+    values = curves_of(data, along, over).transpose(over, along).dropna(over).sel({along: slice(None, end)})
     times, samples = values[along].values.astype(float), values.values
     require(len(samples) >= 2, f"number of complete realisations along {over!r}", len(samples), "at least 2")
     least = int(np.sum(times >= times[-1] - shortest * (times[-1] - times[0]))) if len(times) else 0

@@ -5,7 +5,8 @@ import pytest
 import xarray as xr
 from scipy import optimize, stats
 
-from mpsnh.statistics.averages import confidence_interval, mean_with_error, typical
+from mpsnh.statistics import crossing, fit_exponential, plateau
+from mpsnh.statistics.averages import confidence_interval, curves_of, mean_with_error, typical
 from mpsnh.statistics.distribution import log_histogram
 
 
@@ -303,3 +304,32 @@ def test_histograms_lose_nothing():
     for bins in (2.7, np.inf, 0):
         with pytest.raises(ValueError, match=r"bins = .*, but it must be an integer of at least 1"):
             log_histogram(almost, bins=bins)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda data: data.expand_dims(site=2),
+            r"dimensions of the data = \('site', 'h', 'seed'\), but it must be 'h' and",
+        ),
+        (
+            lambda data: data.drop_vars("h"),
+            "values of 'h' = None, but it must be coordinates of the data that are finite",
+        ),
+        (lambda data: data.assign_coords(h=[1.0, np.nan]), r"values of 'h' = \[1.0, nan\]"),
+        (lambda data: data.assign_coords(h=[1.0, 1.0]), r"values of 'h' = \[1.0, 1.0\], .* each a different one"),
+        (lambda data: data.assign_coords(h=["a", "b"]), r"values of 'h' = \['a', 'b'\]"),
+    ],
+)
+def test_curves_need_places(change, message):
+    data = change(xr.DataArray(np.ones((2, 3)), {"h": [1.0, 2.0]}, ("h", "seed")))
+    with pytest.raises(ValueError, match=message):
+        curves_of(data, "h", "seed")
+    for statistic in (
+        lambda: crossing(data, 0.5),
+        lambda: plateau(data, along="h"),
+        lambda: fit_exponential(data, "h", (0, 9)),
+    ):
+        with pytest.raises(ValueError, match=message):
+            statistic()

@@ -22,6 +22,16 @@ def test_intervals_cover_the_place():
     assert np.mean(inside) >= 0.85  # of 95 %: fewer than 51 of 60 have a probability of 5 ‰
 
 
+def test_few_realisations_of_either_one_make_it_wider():
+    for few in (0, 1):
+        inside = []
+        for seed in range(60):
+            counts = (4, 300) if few == 0 else (300, 4)
+            _, low, high = crossing(noisy(4.3 - H, 2 * seed, counts[0]), noisy(0.0 * H, 2 * seed + 1, counts[1]))
+            inside.append(low <= 4.3 <= high)
+        assert np.mean(inside) >= 0.85
+
+
 def test_without_noise_the_place_is_exact():
     assert crossing(noisy(4.25 - H, 0, scale=0.0), 0.0) == pytest.approx((4.25, 4.25, 4.25))
     assert crossing(noisy(4.25 - H, 0, scale=0.0), noisy(1.0 + 0 * H, 1, scale=0.0)) == pytest.approx((3.25,) * 3)

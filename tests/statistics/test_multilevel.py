@@ -101,6 +101,22 @@ def test_where_too_few_are_there_nothing_is_known():
     assert multilevel(coarse, fine).isnull().sum("seed").values.tolist() == [0, 30, 30]
 
 
+@pytest.mark.parametrize("failed", [0, 1, 2])
+def test_one_that_failed_takes_its_corrections_with_it(failed):
+    """With three levels the mean is that of what is left, whichever level it failed in; so is that over times."""
+    rng = np.random.default_rng(8)
+    exact = xr.DataArray(rng.normal(size=(60, 4)), {"seed": range(60), "time": [0.0, 1, 2, 3]}, ("seed", "time"))
+    levels = [(exact + 0.3 * k * rng.normal(size=(60, 4))).isel(seed=slice(n)) for k, n in ((2, 60), (1, 20), (0, 4))]
+    hole = [level.copy() for level in levels]
+    hole[failed][2, 1] = np.nan  # at one time only
+    both = multilevel(*hole)
+    without = [level.drop_sel(seed=2) if k >= failed else level for k, level in enumerate(levels)]
+    coarse, middle, fine = (level.mean("time") for level in without)
+    expected = float(coarse.mean() + (middle - coarse).mean() + (fine - middle).mean())
+    assert float(both.mean("time", skipna=False).mean("seed")) == pytest.approx(expected, rel=1e-12)
+    assert float(both.mean("seed").mean("time")) == pytest.approx(expected, rel=1e-12)
+
+
 def test_labels_are_those_of_the_finest():
     coarse, fine = drawn(np.random.default_rng(7), 30, 10, 0.1)
     both = multilevel(coarse.assign_coords(chi=16, h=1.0), fine.assign_coords(chi=64, h=1.0))

@@ -138,6 +138,7 @@ def test_plateau_ends_where_it_is_told_and_skips_what_failed():
         ({"level": 1.0}, "level = 1.0, but it must be between 0 and 1"),
         ({"end": 1.0}, "number of values along 'time' in the shortest window = 1, but it must be at least 3"),
         ({"end": -1.0}, "number of values along 'time' in the shortest window = 0, but it must be at least 3"),
+        ({"end": np.nan}, "end = nan, but it must be a time"),
         ({"over": "site"}, "over = 'site', but it must be a dimension of the data"),
     ],
 )

@@ -1,5 +1,7 @@
 """Findings and verdicts of the first paper's statements: on planted numbers, and by independent routes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -8,7 +10,7 @@ import xarray as xr
 from mpsnh import algorithms, models
 from mpsnh.run.simulation import Simulation
 from mpsnh.studies.brighi2025 import simulations
-from mpsnh.studies.brighi2025.findings import Finding, difference, exactly, mean, power, share, turn
+from mpsnh.studies.brighi2025.findings import Finding, difference, exactly, mean, power, ratio, share, turn
 from mpsnh.studies.brighi2025.indicators import CentralEntropy, ExtremalSolver
 from mpsnh.studies.brighi2025.statements import STATEMENTS
 
@@ -41,6 +43,26 @@ def test_shares_and_means_have_intervals_that_cover():
     assert np.mean([one.low <= 1.0 <= one.high for one in means]) >= 0.9
 
 
+def test_what_never_varies_or_is_not_there_decides_nothing():
+    nothing = mean("", xr.DataArray(np.zeros(300), dims="seed"))
+    assert nothing.value == 0
+    assert nothing.verdict((0.0, np.inf)) == "not decided"
+    assert np.isnan(share("", np.array([], bool)).value)
+
+
+def test_a_share_without_an_exception_can_hold():
+    bounds = STATEMENTS["unique"].allowed
+    assert share("", np.ones(20000, bool)).verdict(bounds) == "holds"
+    assert share("", np.ones(300, bool)).verdict(bounds) == "not decided"
+
+
+def test_ratios_to_what_may_be_zero_have_no_bound():
+    one = Finding("", 1.0, 0.5, 1.5)
+    assert ratio("", one, Finding("", 2.0, -1.0, 4.0))[1:] == (0.5, 0.125, np.inf)
+    assert ratio("", Finding("", 1.0, -1.0, 1.5), Finding("", 2.0, 0.0, 4.0))[2:] == (-np.inf, np.inf)
+    assert ratio("", Finding("", 1e-13, 0.5e-13, 2e-13), Finding("", 2e-13, 1e-13, 4e-13)).value == 0.5
+
+
 def test_differences_cover():
     rng = np.random.default_rng(1)
     pairs = [[mean("", xr.DataArray(rng.normal(c, size=30), dims="seed")) for c in (1.0, 3.0)] for _ in range(200)]
@@ -61,7 +83,43 @@ def test_powers_of_time_cover(p):
     assert abs(expected - p) < 0.02
 
 
+@pytest.mark.parametrize("end", [6.0, 7.0, 13.0, 14.0])
+def test_powers_are_those_of_whole_spans_wherever_records_are(end):
+    """Times of records do not divide the spans 1 to 2: sums over records would be off by up to 0.14."""
+    time = np.arange(0.0, 25.0)
+    falling = np.maximum(time, 0.5)[:, None] ** -0.5 * np.array([0.9, 1.0, 1.1])
+    found = power("", xr.DataArray(falling, {"time": time}, ("time", "seed")), end)
+    assert found.value == pytest.approx(0.5, abs=0.02)
+
+
+def quenched(last):
+    """Return a study of currents that fall as t^-0.35 but for what χ cuts off: half as much with each doubling."""
+    time, seeds = np.arange(0.0, 25.0), np.arange(40)
+    exact = 20.0 * np.maximum(time, 0.5) ** -0.35
+    noise = np.random.default_rng(2).normal(size=(40, 1))
+    cut = np.array([8.0, 4.0, 2.0, 1.0])[:, None] * last * (time / 13) ** 2
+    values = (exact - cut * exact)[:, None, None, :] + noise
+    names = {"chi": [32, 64, 128, 256], "h": [1.0], "seed": seeds, "time": time}
+    scale = SimpleNamespace(quench_strengths=(1.0,), arrival=lambda h: 13.0)
+    return SimpleNamespace(scale=scale, currents=xr.DataArray(values, names, tuple(names)), converged={1.0: 13.0})
+
+
+def test_a_power_carries_what_truncation_may_still_change():
+    """With the largest χ alone the interval would be too narrow and away from the truth."""
+    (exact,), (cut,) = (STATEMENTS["fall"].find(quenched(last)) for last in (0.0, 0.06))
+    alone = power("", quenched(0.06).currents.isel(chi=-1, h=0), 13.0)
+    assert exact.low < 0.35 < exact.high
+    assert alone.low > 0.37
+    assert cut.low < 0.35 < cut.high
+    assert cut.value == alone.value
+
+
 def test_a_power_of_what_may_be_zero_is_unknown():
+    negative = xr.DataArray(
+        np.outer(np.arange(1.0, 65.0) - 30, [1.0, 1.1, 1.2]), {"time": np.arange(1.0, 65.0)}, ("time", "seed")
+    )
+    assert np.isnan(power("", negative, 64.0).value)
+    assert np.isnan(power("", negative.isel(seed=[0]), 64.0).value)
     noise = np.random.default_rng(3).normal(size=(64, 30))
     found = power("", xr.DataArray(noise, {"time": np.arange(1.0, 65.0)}, ("time", "seed")), 64.0)
     assert np.isnan(found.value)

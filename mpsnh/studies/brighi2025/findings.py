@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 """Probability that an interval contains the true value."""
 
+P_VALUES = (0.05, 1.0)
+"""Bounds of a p-value that says nothing against what is tested."""
+
 
 class Finding(NamedTuple):
     """A number with its interval, and where it was found.
@@ -48,6 +51,8 @@ class Finding(NamedTuple):
     def verdict(self, allowed: tuple[float, float] | None) -> str:
         """Return whether it is within bounds: "holds", "does not", "not decided", or nothing if there are none.
 
+        A p-value that is not small proves nothing: "not rejected".
+
         Parameters
         ----------
         allowed : (float, float) or None
@@ -66,7 +71,7 @@ class Finding(NamedTuple):
         above = self.low >= allowed[0] if point else self.low > allowed[0] or allowed[0] == -math.inf
         below = self.high <= allowed[1] if point else self.high < allowed[1] or allowed[1] == math.inf
         if above and below:
-            return "holds"
+            return "not rejected" if allowed == P_VALUES else "holds"
         return "does not" if self.low > allowed[1] or self.high < allowed[0] or point else "not decided"
 
 
@@ -97,14 +102,14 @@ def exactly(at: str, value: float) -> Finding:
 
     Examples
     --------
-    >>> exactly("N = 6", 0.5).verdict((0.05, 1.0))
-    'holds'
+    >>> exactly("N = 6", 0.5).verdict((0.0, 1.0)), exactly("N = 6", 0.5).verdict(P_VALUES)
+    ('holds', 'not rejected')
     """
     return Finding(at, value, value, value)
 
 
 def mean(at: str, data: xr.DataArray) -> Finding:
-    """Return the mean over realisations.
+    """Return the mean over realisations, without an interval if all of them are equal, as currents that are all zero.
 
     Parameters
     ----------
@@ -119,7 +124,8 @@ def mean(at: str, data: xr.DataArray) -> Finding:
     2.0
     """
     found = confidence_interval(data, "mean", confidence=CONFIDENCE)
-    return Finding(at, *(float(found[name]) for name in ("value", "low", "high")))
+    value, low, high = (float(found[name]) for name in ("value", "low", "high"))
+    return Finding(at, value, low, high) if low < high else Finding(at, value, math.nan, math.nan)
 
 
 def share(at: str, data: xr.DataArray | NDArray[np.bool_]) -> Finding:
@@ -139,6 +145,8 @@ def share(at: str, data: xr.DataArray | NDArray[np.bool_]) -> Finding:
     (0.5, 0.07)
     """
     values = np.asarray(data, bool).ravel()
+    if not values.size:
+        return unknown(at)
     interval = stats.binomtest(int(values.sum()), len(values)).proportion_ci(CONFIDENCE)
     return Finding(at, float(values.mean()), float(interval.low), float(interval.high))
 
@@ -180,21 +188,37 @@ def ratio(at: str, first: Finding, second: Finding) -> Finding:
     >>> print(ratio("both", Finding("a", 1.0, -0.5, 1.5), Finding("b", 2.0, 1.0, 3.0)))
     both: 0.5 (-0.5 … 1.5)
     """
-    if not second.value > LEAST_DIVISOR:
+    if not second.value > 0:
         return unknown(at)
-    divisors = max(second.low, LEAST_DIVISOR), second.high
-    ends = [end / divisor for end in (first.low, first.high) for divisor in divisors]
+    # divided by what may be zero, an end is beyond all bounds on its side
+    divisors = (max(second.low, 0.0), second.high)
+    ends = [end / divisor if divisor > 0 else math.copysign(math.inf, end) for end in first[2:] for divisor in divisors]
     return Finding(at, first.value / second.value, min(ends), max(ends))
 
 
-LEAST_DIVISOR = 1e-12
-"""What stands for a divisor that may be zero."""
+def widened(found: Finding, error: float) -> Finding:
+    """Return a number whose interval also contains two errors of another kind, added in quadrature.
+
+    Parameters
+    ----------
+    found : Finding
+    error : float
+        Of that other kind, such as what truncation may still change.
+
+    Examples
+    --------
+    >>> print(widened(Finding("here", 1.0, 0.7, 1.3), 0.2))
+    here: 1 (0.5 … 1.5)
+    """
+    low, high = (math.hypot(end - found.value, 2 * error) for end in (found.low, found.high))
+    return Finding(found.at, found.value, found.value - low, found.value + high)
 
 
 def power(at: str, data: xr.DataArray, end: float) -> Finding:
     """Return the power p with which means fall as t^(-p) until a time, from those over two spans of time.
 
-    These are the last half of it and the quarter before; p is zero where there is a plateau. The interval is that of
+    These are the last half of it and the quarter before, with straight lines between records; p is zero where there is
+    a plateau. The interval, of realisations only, is that of
     E. C. Fieller, J. R. Stat. Soc. B 16, 175 (1954), for the ratio of two means of the same realisations.
 
     Parameters
@@ -213,13 +237,13 @@ def power(at: str, data: xr.DataArray, end: float) -> Finding:
     >>> round(power("here", falling, 32.0).value, 2)
     0.5
     """
-    late, early = (
-        data.sel(time=slice(*span)).mean("time").dropna("seed").values for span in ((end / 2, end), (end / 4, end / 2))
-    )
+    late, early = (_time_average(data.dropna("seed"), *span) for span in ((end / 2, end), (end / 4, end / 2)))
+    if len(late) < 2:
+        return unknown(at)
     covariance = np.cov(late, early) / len(late) * stats.t.ppf((1 + CONFIDENCE) / 2, len(late) - 1) ** 2
     top, bottom = late.mean(), early.mean()
     least = bottom**2 - covariance[1, 1]
-    if least <= 0 or top <= 0:
+    if least <= 0 or top <= 0 or bottom <= 0:
         return unknown(at)
     middle, rest = top * bottom - covariance[0, 1], top**2 - covariance[0, 0]
     half = math.sqrt(max(middle**2 - least * rest, 0.0))
@@ -228,8 +252,17 @@ def power(at: str, data: xr.DataArray, end: float) -> Finding:
     return Finding(at, -math.log2(top / bottom), low, high)
 
 
+def _time_average(data: xr.DataArray, first: float, last: float) -> NDArray[np.float64]:
+    inside = data["time"].sel(time=slice(first, last)).values
+    curve = data.interp(time=np.unique([first, *inside, last]))
+    return np.asarray(curve.integrate("time").values / (last - first))
+
+
 def turn(at: str, data: xr.DataArray, place: float, window: tuple[float, float], logarithm: bool = True) -> Finding:
     """Return how much a curve of means turns at a place: the change of its slope, relative to the mean slope.
+
+    Means of very broad distributions, known beyond the place by chance only, seem to fall faster there: by simulation
+    the interval of a straight law is above 0 in up to a third of such cases, and below 0 in none.
 
     Parameters
     ----------
@@ -327,8 +360,6 @@ class Statement(NamedTuple):
     allowed: tuple[float, float] | None = None
 
 
-P_VALUES = (0.05, 1.0)
-"""Bounds of a p-value that says nothing against what is tested."""
 POSITIVE = (0.0, np.inf)
 NEGATIVE = (-np.inf, 0.0)
 STRAIGHT = (-0.25, 0.25)

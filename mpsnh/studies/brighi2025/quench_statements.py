@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
+from mpsnh.studies.brighi2025.data import rest
 from mpsnh.studies.brighi2025.findings import (
+    CONFIDENCE,
     POSITIVE,
     Finding,
     Statement,
@@ -16,6 +19,7 @@ from mpsnh.studies.brighi2025.findings import (
     power,
     ratio,
     unknown,
+    widened,
 )
 
 if TYPE_CHECKING:
@@ -67,10 +71,15 @@ def _plateau(study: Study) -> list[Finding]:
 
 
 def _power(study: Study) -> list[Finding]:
-    """Return the power of time with which the current falls until its trusted end."""
-    current = study.currents.isel(chi=-1)
-    ends = {h: min(study.scale.arrival(h), study.converged[h]) for h in study.scale.quench_strengths}
-    return [power(f"h = {h:g}, t = {end / 4:.3g} … {end:.3g}", current.sel(h=h), end) for h, end in ends.items()]
+    """Return the power of time with which the current falls until its trusted end, with what χ may still change."""
+    found = []
+    for h in study.scale.quench_strengths:
+        end = min(study.scale.arrival(h), study.converged[h])
+        at = f"h = {h:g}, t = {end / 4:.3g} … {end:.3g}"
+        by_size = [power(at, current, end) for current in study.currents.sel(h=h).transpose("chi", ...)]
+        changes = np.diff([one.value for one in by_size])
+        found.append(widened(by_size[-1], float(rest(changes[None])[0])))
+    return found
 
 
 def _from_above(study: Study) -> list[Finding]:
@@ -88,12 +97,13 @@ def _from_above(study: Study) -> list[Finding]:
 
 
 def _plateaus(study: Study) -> dict[float, Finding]:
-    """Return the plateaus that were found, with two standard errors of all kinds."""
+    """Return the plateaus that were found, with intervals of all errors, by Student's distribution."""
     known = study.measured()
     found = {}
     for h in known["h"].values[known["found"].values]:
         value, total = (float(known[name].sel(h=h)) for name in ("plateau", "total"))
-        found[float(h)] = Finding(f"h = {h:g}", value, value - 2 * total, value + 2 * total)
+        half = total * float(stats.t.ppf((1 + CONFIDENCE) / 2, study.plateaus[float(h)].count - 1))
+        found[float(h)] = Finding(f"h = {h:g}", value, value - half, value + half)
     return found
 
 
@@ -187,7 +197,7 @@ QUENCHES = {
         POSITIVE,
     ),
     "plateau_value": Statement("j₀(h)", "plateau per bond with all errors, J/1000", _plateau_value),
-    "plateau_decay": Statement("j₀ decays exponentially", "its rate", _rate, POSITIVE),
+    "plateau_decay": Statement("j₀ decays with h", "its rate", _rate, POSITIVE),
     "plateau_slope": Statement(
         "with another slope than exact",
         "rate of j₀ less that of I_tot/N, largest N",
@@ -196,9 +206,8 @@ QUENCHES = {
     ),
     "limits": Statement(
         "N → ∞ and t → ∞ do not commute",
-        "j₀ over I_tot/N of the largest N",
+        "j₀ over I_tot/N of the largest N, which falls with N",
         _limits,
-        (0.0, 1.0),
     ),
     "ring_times": Statement(
         "rings at the times of the plateau are not yet there",

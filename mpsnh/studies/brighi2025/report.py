@@ -135,7 +135,7 @@ def statement_table(data: xr.Dataset) -> Table:
         verdicts = rows["verdict"].values.tolist()
         told = [
             f"{verdict} ({', '.join(one.at for one, its in zip(found, verdicts, strict=True) if its == verdict)})"
-            for verdict in ("holds", "not decided", "does not")
+            for verdict in ("holds", "not rejected", "not decided", "does not")
             if verdict in verdicts
         ]
         if len(set(verdicts)) == 1:
@@ -182,7 +182,7 @@ def _convergence_table(data: xr.Dataset) -> Table:
     )
     table = Table(title=title)
     for column in ("h", "window", "χ", "current", "discarded weight", "largest bond", "trust time"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=column == "current")
     for h in data["h"].values:
         (first, last), found = data["window"].sel(h=h).values, data["found"].sel(h=h)
         window = f"{first:g} … {last:g}" + ("" if found else " (drifts)")

@@ -182,7 +182,7 @@ SPECTRA = {
         "the steady state is unique",
         "share with Δ > 0 of those with a current",
         _unique,
-        (0.999, 1.0),
+        (0.999, np.inf),
     ),
     "current_is_growth": Statement(
         "Im E₁ = γ⟨I_tot⟩ (Eq. 5)",
