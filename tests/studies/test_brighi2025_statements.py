@@ -134,6 +134,15 @@ def test_turns_of_straight_curves_cover_zero():
     assert np.mean(inside) >= 0.85
 
 
+def test_turns_of_logarithms_do_not_depend_on_the_unit():
+    h, noise = np.arange(1.0, 9.0), np.random.default_rng(4).normal(size=(8, 400))
+    logarithm = xr.DataArray(-h[:, None] + noise, {"h": h}, ("h", "seed"))
+    one, other = (turn("", logarithm + shift, 4.5, (1, 8), logarithm=False) for shift in (0.0, 5.0))
+    assert one.value == pytest.approx(other.value, rel=1e-9)
+    assert one.low < 0 < one.high
+    assert np.isnan(turn("", logarithm.isel(seed=[0]), 4.5, (1, 8), logarithm=False).value)
+
+
 def test_a_turn_without_points_on_both_sides_is_unknown():
     h = np.arange(1.0, 5.0)
     assert np.isnan(turn("", xr.DataArray(np.ones((4, 20)), {"h": h}, ("h", "seed")), 4.5, (1, 8)).value)

@@ -275,7 +275,7 @@ def turn(at: str, data: xr.DataArray, place: float, window: tuple[float, float],
     window : (float, float)
         Smallest and largest h to use.
     logarithm : bool
-        Whether the curve is the logarithm of the means.
+        Whether the curve is the logarithm of the means; else the data are logarithms.
 
     Examples
     --------
@@ -288,7 +288,8 @@ def turn(at: str, data: xr.DataArray, place: float, window: tuple[float, float],
     samples = data.transpose("h", "seed").sortby("h").sel(h=slice(*window))
     x, values = samples["h"].values, samples.values
     average, error = mean_and_error(values)
-    used = np.isfinite(average) & (np.isfinite(values).sum(axis=1) >= LEAST) & (error < abs(average) / SIGNIFICANCE)
+    of_one = abs(average) if logarithm else 1.0  # relative to what the logarithm is taken of, in either case
+    used = np.isfinite(average) & (np.isfinite(values).sum(axis=1) >= LEAST) & (error < of_one / SIGNIFICANCE)
     x, values, average, error = x[used], values[used], average[used], error[used]
     if (x < place).sum() < 2 or (x > place).sum() < 2:
         return unknown(at)
@@ -326,6 +327,8 @@ def resampled(
     >>> resampled("here", np.array([[1.0, 1.0], [2.0, 2.0]]), lambda means: means[:, 1] / means[:, 0]).value
     2.0
     """
+    if values.shape[1] < 2:
+        return unknown(at)
     means = np.vstack([np.nanmean(values, axis=1), resampled_means(values, RESAMPLES)])
     found = statistic(means)
     ends = np.nanquantile(found[1:], percentiles(CONFIDENCE, values.shape[1]))
