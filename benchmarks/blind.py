@@ -16,11 +16,13 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from mpsnh.statistics.decay import fit_exponential
 from mpsnh.statistics.kink import kink
 from mpsnh.statistics.laws import decay_laws
 from mpsnh.statistics.multilevel import multilevel
 from mpsnh.statistics.plateau import plateau
-from mpsnh.studies.brighi2025.findings import turn
+from mpsnh.studies.brighi2025.findings import power, turn
+from mpsnh.studies.brighi2025.quench_statements import truncated_power
 
 H = np.array([1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0])
 TIMES = np.arange(0.0, 30.5, 0.5)
@@ -115,6 +117,32 @@ def relaxations(realisations: int, runs: int) -> Iterator[list[str]]:
         yield [name, str(realisations), f"{100 * len(seen) / runs:.0f}", covered]
 
 
+def rates(realisations: int, runs: int) -> list[str]:
+    """Return how often the interval of the rate of an exponential contains it."""
+    fits = [fit_exponential(currents(np.exp(-1.2 * H), realisations, seed), "h", (2, 8)) for seed in range(runs)]
+    inside = [low <= 1.2 <= high for low, high in (fit.interval() for fit in fits)]
+    bias = np.mean([fit.rate for fit in fits]) - 1.2
+    return [str(realisations), f"{100 * np.mean(inside):.0f}", f"{bias:+.3f}"]
+
+
+def powers(planted: float, lost: float, runs: int) -> list[str]:
+    """Return how often intervals of a power of time contain it and 0, if each doubling of χ loses half as much."""
+    alone, carried, zero = [], [], []
+    for seed in range(runs):
+        exact = traces(50 * np.maximum(TIMES, 0.5) ** -planted, MANY, seed)
+        differ = np.random.default_rng([seed, 1]).uniform(0.5, 1.5, (MANY, 1))
+        levels = [exact * (1 - lost * 2**k * differ * (TIMES / 13) ** 2) for k in (3, 2, 1, 0)]
+        few = [level.isel(seed=slice(n)) for level, n in zip(levels, (MANY, 20, 20, 3), strict=True)]
+        data = xr.concat(
+            [multilevel(*few[: k + 1]) for k in range(4)], xr.DataArray([32, 64, 128, 256], dims="chi", name="chi")
+        )
+        last, found = power("", data.isel(chi=-1), 13.0), truncated_power("", data, 13.0)
+        alone.append(last.low <= planted <= last.high)
+        carried.append(found.low <= planted <= found.high)
+        zero.append(found.low <= 0 <= found.high)
+    return [f"{planted:g}", f"{100 * lost:g}", *(f"{100 * np.mean(how):.0f}" for how in (alone, carried, zero))]
+
+
 def _show(columns: list[str], rows: Iterator[list[str]]) -> None:
     table = Table(*columns, box=box.MARKDOWN, header_style="")
     for row in rows:
@@ -137,6 +165,18 @@ def main() -> None:
         _show(
             ["planted", "realisations", "found, %", "limit covered, %"], relaxations(realisations, 2 * arguments.runs)
         )
+    if arguments.realisations:
+        columns = ["realisations", "rate covered, %", "bias of the rate 1.2"]
+        _show(columns, iter(rates(realisations, 2 * arguments.runs) for realisations in (40, 300, 2000)))
+    columns = [
+        "power",
+        "lost at the end with the largest χ, %",
+        "covered without truncation, %",
+        "covered, %",
+        "0 covered, %",
+    ]
+    rows = [(planted, lost) for planted in (0.35, 0.0) for lost in (0.0, 0.03, 0.06, 0.1)]
+    _show(columns, iter(powers(*row, arguments.runs) for row in rows))
 
 
 if __name__ == "__main__":

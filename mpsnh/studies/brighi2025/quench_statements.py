@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 from scipy import stats
 
 from mpsnh.studies.brighi2025.data import rest
@@ -71,15 +72,38 @@ def _plateau(study: Study) -> list[Finding]:
 
 
 def _power(study: Study) -> list[Finding]:
-    """Return the power of time with which the current falls until its trusted end, with what χ may still change."""
-    found = []
-    for h in study.scale.quench_strengths:
-        end = min(study.scale.arrival(h), study.converged[h])
-        at = f"h = {h:g}, t = {end / 4:.3g} … {end:.3g}"
-        by_size = [power(at, current, end) for current in study.currents.sel(h=h).transpose("chi", ...)]
-        changes = np.diff([one.value for one in by_size])
-        found.append(widened(by_size[-1], float(rest(changes[None])[0])))
-    return found
+    """Return the power of time with which the current falls until its trusted end."""
+    ends = {h: min(study.scale.arrival(h), study.converged[h]) for h in study.scale.quench_strengths}
+    return [
+        truncated_power(f"h = {h:g}, t = {end / 4:.3g} … {end:.3g}", study.currents.sel(h=h), end)
+        for h, end in ends.items()
+    ]
+
+
+def truncated_power(at: str, data: xr.DataArray, end: float) -> Finding:
+    """Return the power of time with which a current falls, with an interval that allows for larger bond dimensions.
+
+    Parameters
+    ----------
+    at : str
+        Where it was found.
+    data : DataArray
+        With the dimensions chi, time and seed: that of the largest bond dimension counts, the others tell how much it
+        may still change.
+    end : float
+        Last time.
+
+    Examples
+    --------
+    >>> time, chi = np.arange(1.0, 33.0), xr.DataArray([32, 64, 128], dims="chi")
+    >>> seeds = xr.DataArray([0.9, 1.0, 1.1], dims="seed")
+    >>> falling = xr.DataArray(time, {"time": time}, "time") ** -(0.5 + 3.2 / chi) * seeds
+    >>> print(truncated_power("here", falling.assign_coords(chi=chi), 32.0))
+    here: 0.525 (0.475 … 0.575)
+    """
+    by_size = [power(at, data.sel(chi=chi), end) for chi in np.sort(data["chi"].values)]
+    changes = np.diff([one.value for one in by_size])
+    return widened(by_size[-1], float(rest(changes[None])[0]))
 
 
 def _from_above(study: Study) -> list[Finding]:
