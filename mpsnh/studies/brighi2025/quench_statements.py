@@ -99,7 +99,7 @@ def truncated_power(at: str, data: xr.DataArray, end: float) -> Finding:
     >>> seeds = xr.DataArray([0.9, 1.0, 1.1], dims="seed")
     >>> falling = xr.DataArray(time, {"time": time}, "time") ** -(0.5 + 3.2 / chi) * seeds
     >>> print(truncated_power("here", falling.assign_coords(chi=chi), 32.0))
-    here: 0.525 (0.475 … 0.575)
+    here: 0.526 (0.476 … 0.576)
     """
     by_size = [power(at, data.sel(chi=chi), end) for chi in np.sort(data["chi"].values)]
     changes = np.diff([one.value for one in by_size])
