@@ -104,9 +104,13 @@ ALSO_CALLED = {
     "dt": ("tau", "step", "time_step", "timestep", "delta_t"),
     "max_bond": (
         *("chi", "chi_max", "chimax", "m", "d", "bond_dim", "bond_dimension"),
-        *("max_bond_dim", "max_bond_dimension", "maxdim", "max_dim"),
+        *("max_bond_dim", "max_bond_dimension", "maxdim", "max_dim", "max_chi"),
     ),
-    "cutoff": ("svd_min", "svd_cutoff", "trunc_cut", "trunc_tol"),
+    "cutoff": ("svd_min", "svd_cutoff", "trunc_cut", "trunc_tol", "eps", "epsilon"),
+    "which": ("target", "order_by"),
+    "k": ("nev", "num_states", "n_states", "num_levels", "n_levels", "n_eigs"),
+    "charge": ("sector", "sz", "magnetization", "magnetisation", "total_sz"),
+    "initial": ("psi0", "psi", "state", "initial_state"),
     "tolerance": ("tol", "rtol", "atol", "accuracy"),
     "sweeps": ("n_sweeps", "nsweeps", "num_sweeps", "max_sweeps"),
 }

@@ -76,6 +76,25 @@ def difference(theirs: Any, ours: Any, free: Collection[str] = (), path: str = "
     return "" if theirs == ours else f"{path} is {theirs!r} there and {ours!r} here"
 
 
+def both_labels(there: Mapping[str, Sequence[Any]], here: Mapping[str, Sequence[Any]]) -> str:
+    """Return what to do if an axis makes the difference that has a single label: what it varies is not known then.
+
+    Parameters
+    ----------
+    there, here : mapping of str to sequence
+        The labels of the axes of a store, and of those that are wanted.
+
+    Examples
+    --------
+    >>> both_labels({"chi": [8]}, {"chi": [32]})
+    " (if that is what 'chi' is for, name the label that is there as well: {'chi': [8, 32]})"
+    """
+    alike = {name: [*there[name], *labels] for name, labels in here.items() if name in there}
+    both = {name: labels for name, labels in alike.items() if len(labels) == len(set(labels)) == 2}
+    names = ", ".join(map(repr, both))
+    return f" (if that is what {names} is for, name the label that is there as well: {both})" if both else ""
+
+
 def todays_names(theirs: Any, ours: Any) -> Any:
     """Replace the names that version 0.1.0 gave to classes and functions by those that they have here.
 

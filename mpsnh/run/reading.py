@@ -107,11 +107,15 @@ def opened(place: str | Path) -> Store:
     ValueError: nothing/here.zarr is no store of a sweep: there is nothing; a sweep makes it when its first point ...
     """
     reason = "it has no grid of points"
+    if "://" not in str(place) and Path(place).is_file():
+        raise ValueError(f"{place} is no store of a sweep: it is a file, which `mpsnh show` draws if it is netCDF")
     try:
         if Store(place).exists():
             return Store(place)
         if "://" not in str(place) and not Path(place).exists():
-            reason = "there is nothing; a sweep makes it when its first point is finished"
+            reason = "there is nothing"
+            if Path(place).suffix != ".nc":
+                reason += "; a sweep makes it when its first point is finished"
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         reason = printable(f"{type(error).__name__}: {error}")
     raise ValueError(f"{place} is no store of a sweep: {reason}")

@@ -26,7 +26,7 @@ from mpsnh.run.labelled import xr
 from mpsnh.run.place import PATIENCE
 from mpsnh.run.point import PointResult, PointRunner, Survey, survey
 from mpsnh.run.pool import TRIES, UnfitError
-from mpsnh.run.provenance import common, comparable, difference, todays_names
+from mpsnh.run.provenance import both_labels, common, comparable, difference, todays_names
 from mpsnh.run.reference import References, WorkerError
 from mpsnh.run.remarks import Remarks
 from mpsnh.run.reuse import Reuse
@@ -140,6 +140,7 @@ class Results:
         except (KeyError, TypeError, AttributeError) as error:
             problem = f"what it says of its study makes no sense ({type(error).__name__}: {error})"
         if problem:
+            problem += both_labels(store.grid().axes, self.wanted.axes)
             raise ValueError(f"store = {store.url!r} holds another study: {problem}")
         Reuse(store, self.wanted, self.run.code).require_same(self.run.make)
         merged = common([theirs, ours]) | {"versions": theirs["versions"]}

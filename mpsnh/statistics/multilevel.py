@@ -38,8 +38,8 @@ def multilevel(coarsest: xr.DataArray, *finer: xr.DataArray, over: str = "seed")
     -------
     DataArray
         As many realisations as the coarsest values have, and the attributes of the finest ones. A realisation that is
-        NaN anywhere is not there, for its level and those after it: it stays NaN if it is one of the coarsest, and is
-        one without a finer value else. All are NaN where fewer than two of a level are there.
+        NaN anywhere in a level is not there for it, nor for changes from or to it; one that is not there for the
+        coarsest stays NaN, and no change of it counts. All are NaN where fewer than two of a level are there.
 
     Raises
     ------
