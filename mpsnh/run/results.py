@@ -104,8 +104,7 @@ class Results:
         if not workers.local:
             self.run = replace(self.run, references=self._references)
         self.memory, self.names = surveyed.memory, surveyed.names
-        # Other processes make their own.
-        self._made = surveyed.made if workers.local else {}
+        self._made = surveyed.made if workers.local else {}  # other processes make their own
         self.described = {name: text for name, text in surveyed.provenance.items() if name != "versions"}
         first: list[PointResult] = []
         with self.store.opening() if self.store else contextlib.nullcontext():
@@ -137,10 +136,10 @@ class Results:
         try:
             problem = difference(comparable(theirs), comparable(ours), list(self.wanted.axes))
             problem = problem or computed.difference(self.run.make, surveyed.points())
+            problem = problem and problem + both_labels(store.grid().axes, self.wanted.axes)
         except (KeyError, TypeError, AttributeError) as error:
             problem = f"what it says of its study makes no sense ({type(error).__name__}: {error})"
         if problem:
-            problem += both_labels(store.grid().axes, self.wanted.axes)
             raise ValueError(f"store = {store.url!r} holds another study: {problem}")
         Reuse(store, self.wanted, self.run.code).require_same(self.run.make)
         merged = common([theirs, ours]) | {"versions": theirs["versions"]}
