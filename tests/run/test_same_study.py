@@ -276,3 +276,22 @@ def test_another_process_finds_the_same_whether_it_imports_or_is_sent_the_code()
         env=os.environ | {"PYTHONHASHSEED": "12"},
     )
     assert json.loads(done.stdout) == json.loads(json.dumps(fingerprint(module.make(1.0, 0))))
+
+
+def test_an_axis_of_one_label_says_how_it_grows(tmp_path):
+    """Of one label nobody can know what it varies; of two everybody does."""
+
+    def make(chi, seed):
+        chain = nh.models.NonHermitianXXZ(L=4, h=1.0, seed=seed)
+        return nh.Simulation(chain, nh.algorithms.NHTEBD(dt=0.1, t_max=0.1, max_bond=chi), {})
+
+    def run(*bonds):
+        return nh.sweep(make, {"chi": bonds, "seed": range(2)}, store=tmp_path / "store", progress=False)
+
+    run(4)
+    with pytest.raises(
+        ValueError, match=r"is 4 there and 3 here \(if that is what 'chi' is for, .* \{'chi': \[4, 3\]\}"
+    ):
+        run(3)
+    run(4, 3)
+    assert run(2).sizes["chi"] == 1
