@@ -94,7 +94,7 @@ def test_kinds_that_take_more_than_a_text_are_said_as_the_ones_above_them():
         def __init__(self, first, second):
             super().__init__(f"{first} {second}")
 
-    with warnings.catch_warnings(), hearing({"h": 1.0}) as heard:
+    with warnings.catch_warnings(), hearing({"h": 1.0}, heard := []):
         warnings.simplefilter("always")
         warnings.warn(Odd("one", "two"), stacklevel=1)
     with pytest.warns(RuntimeWarning, match=r"one two \(at h = 1.0\)"):
@@ -105,7 +105,7 @@ def test_threads_that_run_no_point_are_not_heard():
     def other():
         warnings.warn("elsewhere", stacklevel=1)
 
-    with pytest.warns(UserWarning, match="elsewhere"), hearing({"h": 1.0}) as heard, ThreadPoolExecutor(1) as pool:
+    with pytest.warns(UserWarning, match="elsewhere"), hearing({"h": 1.0}, heard := []), ThreadPoolExecutor(1) as pool:
         pool.submit(other).result()
     assert heard == {}
 
