@@ -107,7 +107,7 @@ class Results:
         self.memory, self.names = surveyed.memory, surveyed.names
         # Other processes make their own.
         self._made = surveyed.made if workers.local else {}
-        self._said_of_made = surveyed.remarks
+        self._said_of_made = surveyed.remarks if workers.local else {}
         self.described = {name: text for name, text in surveyed.provenance.items() if name != "versions"}
         first: list[PointResult] = []
         with self.store.opening() if self.store else contextlib.nullcontext():
@@ -182,7 +182,8 @@ class Results:
                 raise
             self._stopped = stopped  # after what is finished is kept
         except Exception:  # after which those that failed do not run again, which would say the same
-            self._remarks.say(remark for failure in failed for remark in failure.remarks)
+            made = (said for labels, said in self._said_of_made.items() if labels not in self._made)
+            self._remarks.say(itertools.chain(*made, *(failure.remarks for failure in failed)))
             raise
         return results
 
@@ -241,11 +242,7 @@ class Results:
             future = workers.submit(run_first, self.run, point, None)
 
     def _take_made(self, point: Point) -> Simulation[Any] | None:
-        """Return the simulation of a point if it is made already, and say what was said when it was."""
-        made = self._made.pop(labels := tuple(point.values()), None)
-        if made is not None:
-            self._remarks.say(self._said_of_made.pop(labels, []))
-        return made
+        return self._made.pop(tuple(point.values()), None)
 
     def _accept(self, first: list[PointResult]) -> None:
         """Take over points that ran before the regions were known; those that are not right run again in theirs."""
@@ -313,8 +310,8 @@ class Results:
         made = {}
         for labels in list(self._made):
             point = dict(zip(part.axes, labels, strict=True))
-            if point in part and wanted[part.index(point)] and (simulation := self._take_made(point)) is not None:
-                made[part.index(point)] = simulation
+            if point in part and wanted[part.index(point)]:
+                made[part.index(point)] = self._made.pop(labels)
         return Task(self.run, part, region, self.form, wanted, self.store, self.on_error, made)
 
     def keep(self, task: Task, outcome: Outcome) -> None:
@@ -325,6 +322,10 @@ class Results:
                 self.outcome.values[name][task.region][fresh] = block[fresh]
             self.outcome.status[task.region][fresh] = outcome.status[fresh]
             self.outcome.failures.extend(outcome.failures)
+        for labels in list(self._said_of_made):  # by points that may have run now
+            point = dict(zip(task.grid.axes, labels, strict=True))
+            if point in task.grid and outcome.status[task.grid.index(point)] != MISSING:
+                self._remarks.say(self._said_of_made.pop(labels))
         self._remarks.say(outcome.remarks)
         if outcome.error is not None:
             raise outcome.error
