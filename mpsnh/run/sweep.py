@@ -45,7 +45,8 @@ def sweep(
     each point runs by itself on one thread. A disorder average is ``.mean("seed")``.
     With a `store`, the same call continues what was interrupted, and a larger grid extends what is there.
     A warning of a point is given here, with the point behind it, wherever the point runs. Of those that differ by
-    numbers only the first is given when it comes, and how many more there are at the end.
+    numbers only the first is given when it comes, and at the end the one with the largest number
+    and how many there are.
 
     Parameters
     ----------
