@@ -89,8 +89,10 @@ def marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.D
 
     Examples
     --------
+    >>> import warnings
     >>> failures = [{"point": {"h": 2.0}, "error": "ValueError: no"}]
-    >>> with warnings.catch_warnings(record=True):
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
     ...     marked(xr.Dataset({"n": ("h", [1, 2])}, {"h": [1.0, 2.0]}), Grid({"h": [1.0, 2.0]}), failures)["n"].values
     array([ 1., nan])
     """

@@ -152,7 +152,7 @@ class Hearing:
     """
 
     def __init__(self) -> None:
-        self._lock, self._users, self._mine = threading.Lock(), 0, threading.local()
+        self._lock, self._users, self._mine = threading.RLock(), 0, threading.local()
         self._before: Callable[..., None] = warnings.showwarning
 
     @contextlib.contextmanager
@@ -195,6 +195,9 @@ class Hearing:
         line = None if ours else (file, number, _module(frame, file, number))
         remark = Remark(point, str(message), _of_text(category), line)
         heard[remark.kind] = _larger(heard.get(remark.kind), remark)
+        if self._users > 1:  # points of other threads, which say it as well
+            with self._lock:
+                self._forget()
 
 
 hearing = Hearing()
@@ -205,7 +208,8 @@ def unheard() -> AbstractContextManager[None]:
 
     Examples
     --------
-    >>> with unheard():
+    >>> with warnings.catch_warnings(), unheard():
+    ...     warnings.simplefilter("always")
     ...     warn("a small cutoff")
     """
     return hearing({}, [])
