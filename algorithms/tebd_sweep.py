@@ -87,11 +87,18 @@ def trusted(name: str, since: float, noise: float, tolerance: float, now: tuple[
     if noise <= tolerance or since != NEVER:
         return since
     warn(
-        f"{name}: truncation may have changed local values by {noise:.1g}, above tolerance = {tolerance:g}, "
-        f"at t = {now[1]:g}; use a larger max_bond, a smaller cutoff or a shorter time",
+        f"{name}: truncation may have changed local values by {_above(noise, tolerance)}, "
+        f"above tolerance = {tolerance:g}, at t = {now[1]:g}; use a larger max_bond, a smaller cutoff or a "
+        "shorter time",
         RuntimeWarning,
     )
     return now[0]
+
+
+def _above(value: float, bound: float) -> str:
+    """Return a number with as many digits as show that it is larger than a bound, at least two."""
+    texts = (f"{value:.{digits}g}" for digits in range(2, 18))
+    return next((text for text in texts if float(text) > bound), f"{value:g}")
 
 
 def carried(after: Snapshot, prefix: str) -> dict[str, NDArray[Any]]:

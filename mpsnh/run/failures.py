@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.checks import printable
+from mpsnh.checks import printable, warn
 from mpsnh.run.chunks import text
 from mpsnh.run.grid import Grid
+from mpsnh.run.labelled import xr
 from mpsnh.run.place import Place, plain_data
 from mpsnh.run.state import FAILURES
 
@@ -80,6 +82,31 @@ def recorded_failures(place: Place, grid: Grid, failed: NDArray[np.bool_]) -> li
         known.get(at) or {"point": {n: labels[k] for (n, labels), k in zip(axes, at, strict=True)}, "error": LOST}
         for at in places
     ]
+
+
+def marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
+    """Return the results with what failed in an attribute, and warn of it.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> failures = [{"point": {"h": 2.0}, "error": "ValueError: no"}]
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     marked(xr.Dataset({"n": ("h", [1, 2])}, {"h": [1.0, 2.0]}), Grid({"h": [1.0, 2.0]}), failures)["n"].values
+    array([ 1., nan])
+    """
+    first = failures[0]
+    with contextlib.suppress(OSError, ValueError):  # of a screen that is closed
+        warn(
+            f"{len(failures)} point{'s' * (len(failures) > 1)} failed; the first is {first['point']}: {first['error']}",
+        )
+    failed = xr.DataArray(np.zeros(grid.shape, bool), dims=list(grid.axes))
+    for failure in failures:
+        failed.values[grid.index(failure["point"])] = True
+    # NaN also where the type has none, so that an average can't count a failure as a zero.
+    counted = {name: values.where(~failed) for name, values in data.items() if values.dtype.kind in "iub"}
+    return data.assign(counted).assign_attrs(failures=json.dumps(failures, ensure_ascii=False, default=str))
 
 
 def _recorded(place: Place, name: str) -> list[dict[str, Any]]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from typing import Any
 
 import threadpoolctl
+
+DEAF = 10.0
+"""Seconds after Ctrl-C in which another one changes nothing: so long may workers take to save what they have."""
 
 
 def _thread_pools() -> threadpoolctl.ThreadpoolController:
@@ -93,26 +98,64 @@ class Interruptible:
             self.working = False
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> Iterator[Attention]:
         """Take note of Ctrl-C while a sweep runs in this process, which then ends as it would have."""
         if not self._listening:
             self.asked = False
         before = signal.getsignal(signal.SIGINT)
         heeded = threading.current_thread() is threading.main_thread() and callable(before)
+        attention = Attention()
 
         def note(number: int, frame: Any) -> Any:
             self.asked = True
-            return before(number, frame) if callable(before) else None
+            return before(number, frame) if attention.due() and callable(before) else None
 
         if heeded:
             signal.signal(signal.SIGINT, note)
         self._listening += 1
         try:
-            yield
+            yield attention
         finally:
             self._listening -= 1
             if heeded:
                 signal.signal(signal.SIGINT, before)
+
+
+class Attention:
+    """Whether a sweep heeds Ctrl-C: once in a while, since impatience must not end what keeps its results.
+
+    Attributes
+    ----------
+    missed : bool
+        Whether Ctrl-C came when there was nothing left to end but the workers.
+
+    Examples
+    --------
+    >>> attention = Attention()
+    >>> [attention.due() for _ in range(2)]
+    [True, False]
+    """
+
+    def __init__(self) -> None:
+        self.missed = self._over = False
+        self._deaf_until = -math.inf
+
+    def due(self) -> bool:
+        """Take Ctrl-C, and tell whether it shall end what runs."""
+        self.missed = self._over
+        now = time.monotonic()
+        if self._over or now < self._deaf_until:
+            return False
+        self._deaf_until = now + DEAF
+        return True
+
+    @contextlib.contextmanager
+    def until_then(self) -> Iterator[None]:
+        """Heed nothing any more once what is inside ended, however it did."""
+        try:
+            yield
+        finally:
+            self._over = True
 
 
 interruptible = Interruptible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import pickle
@@ -23,7 +24,7 @@ from mpsnh.run.form import Variable
 from mpsnh.run.grid import Grid, Point, where
 from mpsnh.run.provenance import common, difference
 from mpsnh.run.reference import Make, References
-from mpsnh.run.remarks import Remark
+from mpsnh.run.remarks import Remark, Remarks, hearing, unheard
 from mpsnh.run.seal import SEAL, digests, sealed, without_modules
 from mpsnh.run.shapes import not_finite
 from mpsnh.run.simulation import Simulation
@@ -146,6 +147,20 @@ class PointResult:
             raise FloatingPointError(f"the result {name!r} is not finite")
 
 
+@dataclass(frozen=True)
+class PointFailure:
+    """What a point raised, as it can reach whoever asked for it, and its warnings.
+
+    Examples
+    --------
+    >>> PointFailure(ValueError("too large")).error
+    ValueError('too large')
+    """
+
+    error: BaseException
+    remarks: list[Remark] = field(default_factory=list)
+
+
 def require_picklable(make: Make) -> None:
     """Raise, with the part that is to blame, if a function can't be sent to another process.
 
@@ -204,6 +219,8 @@ class Survey:
         Bytes that a point needs.
     axes : tuple of str
         What the coordinates are called.
+    remarks : dict
+        Warnings of the simulations when they were made, by the coordinates of their points.
 
     Examples
     --------
@@ -216,6 +233,7 @@ class Survey:
     names: set[str]
     memory: float
     axes: tuple[str, ...]
+    remarks: dict[tuple[Any, ...], list[Remark]] = field(default_factory=dict, repr=False)
 
     def points(self) -> list[tuple[Point, Simulation[Any]]]:
         """Return the simulations that were made, each with its point."""
@@ -248,7 +266,8 @@ def survey(make: Make, grid: Grid, stop: bool = False) -> Survey:
     >>> list(found.made), json.loads(found.provenance["model"])["seed"]
     ([(1.0, 0), (2.0, 0), (1.0, 2)], 'varies')
     """
-    first, simulation = _first_made(make, grid, stop)
+    remarks = dict[tuple[Any, ...], list[Remark]]()
+    first, simulation = _first_made(make, grid, stop, remarks)
     if not isinstance(simulation, Simulation):
         raise TypeError(f"make returned {type(simulation).__name__}, but it must return a Simulation")
     for name in grid.axes:
@@ -260,15 +279,16 @@ def survey(make: Make, grid: Grid, stop: bool = False) -> Survey:
         for label in (labels[-1], labels[0]):
             point = first | {name: label}
             if tuple(point.values()) not in made:
-                with contextlib.suppress(Exception), contained:  # what can't be made is reported where it runs
-                    made[tuple(point.values())] = make(**point)
-    _require_function(make, first, simulation)
+                with contextlib.suppress(Exception):  # what can't be made is reported where it runs
+                    made[tuple(point.values())] = _made(make, point, remarks)
+    with unheard():
+        _require_function(make, first, simulation)
     known = [each.provenance() for each in made.values()]
     merged = {
         name: json.dumps(common([json.loads(each[name]) for each in known]), ensure_ascii=False) for name in known[0]
     }
     memory = max(each.algorithm.bytes_needed(each.model) for each in made.values())
-    return Survey(made, merged, simulation.names, memory, tuple(grid.axes))
+    return Survey(made, merged, simulation.names, memory, tuple(grid.axes), remarks)
 
 
 def _require_function(make: Make, point: Point, simulation: Simulation[Any]) -> None:
@@ -285,15 +305,26 @@ def _require_function(make: Make, point: Point, simulation: Simulation[Any]) -> 
         )
 
 
-def _first_made(make: Make, grid: Grid, stop: bool) -> tuple[Point, Simulation[Any]]:
+def _made(make: Make, point: Point, remarks: dict[tuple[Any, ...], list[Remark]]) -> Simulation[Any]:
+    """Make the simulation of a point, and add what is said of it."""
+    with hearing(point, remarks.setdefault(tuple(point.values()), [])), contained:
+        return make(**point)
+
+
+def _first_made(
+    make: Make, grid: Grid, stop: bool, remarks: dict[tuple[Any, ...], list[Remark]]
+) -> tuple[Point, Simulation[Any]]:
     problem: Exception | None = None
     for point in grid.points():
         try:
-            with contained:
-                return point, make(**point)
+            return point, _made(make, point, remarks)
         except Exception as error:
-            if stop:
-                raise
             problem = error
-    said = describe(problem) if problem else "nothing"
-    raise ValueError(f"no point of the grid can be made; the last one failed with {said}") from problem
+            if stop:
+                break
+    with Remarks() as said:
+        said.say(itertools.chain.from_iterable(remarks.values()))
+    if stop and problem:
+        raise problem
+    described = describe(problem) if problem else "nothing"
+    raise ValueError(f"no point of the grid can be made; the last one failed with {described}") from problem

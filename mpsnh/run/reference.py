@@ -11,7 +11,7 @@ from mpsnh.run.failure import describe
 from mpsnh.run.fingerprint import changed, fingerprint
 from mpsnh.run.form import FormError
 from mpsnh.run.grid import Point, where
-from mpsnh.run.remarks import hearing
+from mpsnh.run.remarks import unheard
 from mpsnh.run.simulation import Simulation
 
 Make = Callable[..., Simulation[Any]]
@@ -50,7 +50,8 @@ class References:
     @classmethod
     def of(cls, made: Sequence[tuple[Point, Simulation[Any]]]) -> References:
         """Return what some simulations compute, each of which belongs to a point."""
-        return cls([{"point": dict(point), **fingerprint(simulation)} for point, simulation in made])
+        with unheard():
+            return cls([{"point": dict(point), **fingerprint(simulation)} for point, simulation in made])
 
     def difference(self, make: Make, made: Sequence[tuple[Point, Simulation[Any]]] = ()) -> str:
         """Name the first difference to what is computed here; empty if there is none.
@@ -62,15 +63,16 @@ class References:
         made : sequence of (point, simulation)
             Those that are made already.
         """
-        for reference in self.known:
-            point = reference["point"]
-            try:
-                simulation = next((known for at, known in made if at == point), None) or make(**point)
-            except Exception as error:  # whatever a user's function raises where it did not
-                return f"at {where(point)} no simulation can be made any more: {describe(error)}"
-            if problem := changed(reference, fingerprint(simulation)):
-                return f"at {where(point)} {problem}"
-        return ""
+        with unheard():
+            for reference in self.known:
+                point = reference["point"]
+                try:
+                    simulation = next((known for at, known in made if at == point), None) or make(**point)
+                except Exception as error:  # whatever a user's function raises where it did not
+                    return f"at {where(point)} no simulation can be made any more: {describe(error)}"
+                if problem := changed(reference, fingerprint(simulation)):
+                    return f"at {where(point)} {problem}"
+            return ""
 
     def joined(self, other: References) -> References:
         """Return these and those of other points, as many as are worth while."""
@@ -87,9 +89,7 @@ class References:
         """
         if self.number in _AGREED:
             return
-        with hearing({}):  # where the points were asked for, this has been said
-            problem = self.difference(make)
-        if problem:
+        if problem := self.difference(make):
             raise WorkerError(
                 f"a worker process computes something else than was asked for: {problem}; it imports the script anew "
                 'and knows nothing that is set below `if __name__ == "__main__":`, so hand such values to `make` by '

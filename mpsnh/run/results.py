@@ -8,7 +8,6 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +16,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mpsnh.checks import require, say, warn
+from mpsnh.checks import say, warn
 from mpsnh.run.checkpoint import COMPUTES
 from mpsnh.run.failure import PointError, describe
+from mpsnh.run.failures import marked
 from mpsnh.run.form import Form, FormError
 from mpsnh.run.grid import REGION_SECONDS, Grid, Index, Point, Region
 from mpsnh.run.labelled import xr
 from mpsnh.run.place import PATIENCE
-from mpsnh.run.point import PointResult, PointRunner, Survey, survey
+from mpsnh.run.point import PointFailure, PointResult, PointRunner, Survey, survey
 from mpsnh.run.pool import TRIES, UnfitError
 from mpsnh.run.provenance import both_labels, common, comparable, difference, todays_names
 from mpsnh.run.reference import References, WorkerError
@@ -32,7 +32,7 @@ from mpsnh.run.remarks import Remarks
 from mpsnh.run.reuse import Reuse
 from mpsnh.run.seal import SEAL, SEAL_PART, make_code, remember
 from mpsnh.run.simulation import Simulation
-from mpsnh.run.state import FAILURES, GRID, STATUS, is_storable
+from mpsnh.run.state import require_names, require_storable
 from mpsnh.run.store import FAILED, MISSING, Store, region_name
 from mpsnh.run.task import Outcome, Task, run_first
 from mpsnh.run.workers import Workers, fitting_in_memory, worker_died
@@ -77,6 +77,7 @@ class Results:
         self._told = {""}
         self._deaths: Counter[str] = Counter()  # of workers under points
         self._doomed: list[tuple[Point, str]] = []  # points that failed before the form was known, and why
+        self._stopped: KeyboardInterrupt | None = None  # by Ctrl-C while the first points ran
 
     def prepare(self, batch: int | Literal["auto"], workers: Workers) -> None:
         """Find the form of the results, and make, open or extend the store.
@@ -89,7 +90,7 @@ class Results:
             Where the first points run.
         """
         if self.store is not None:
-            _require_storable(self.store, self.wanted)
+            require_storable(self.store.url, self.wanted)
             if self.store.exists():
                 known = self.store.grid()
                 self.wanted = known.matched(self.wanted)
@@ -97,7 +98,7 @@ class Results:
                     known.extended(self.wanted)  # which refuses another kind of coordinates
         surveyed = survey(self.run.make, self.wanted, self.on_error == "raise")
         if self.store is not None:
-            _require_names(surveyed.names)
+            require_names(surveyed.names)
             self.run = replace(self.run, code=make_code(self.run.make))
         if self.store is not None or not workers.local:
             self._references = References.of(surveyed.points())
@@ -105,6 +106,7 @@ class Results:
             self.run = replace(self.run, references=self._references)
         self.memory, self.names = surveyed.memory, surveyed.names
         self._made = surveyed.made if workers.local else {}  # other processes make their own
+        self._said_of_made = surveyed.remarks if workers.local else {}
         self.described = {name: text for name, text in surveyed.provenance.items() if name != "versions"}
         first: list[PointResult] = []
         with self.store.opening() if self.store else contextlib.nullcontext():
@@ -122,6 +124,8 @@ class Results:
             self.inside = self.grid.overlap(self.wanted)
             self.sent = 0.0 if self.store is not None else self.form.nbytes * math.prod(self.grid.chunk)
             self._accept(first)
+        if self._stopped:
+            raise self._stopped
 
     def _identity(self, surveyed: Survey) -> dict[str, Any]:
         """Return what makes this study different from others, but for what it computes."""
@@ -167,45 +171,74 @@ class Results:
 
         As many as there are workers run at once, and all that succeed count: each may take hours.
         """
-        points, results = self.wanted.points(), list[PointResult]()
+        results, failed = list[PointResult](), list[PointFailure]()
+        try:
+            self._run_first(batch, workers, results, failed)
+            if not results:
+                problem = failed[-1].error  # since a grid has points
+                raise ValueError(f"every point of the grid failed, the last one with {describe(problem)}") from problem
+        except KeyboardInterrupt as stopped:
+            if self.store is None or not results:
+                raise
+            self._stopped = stopped  # after what is finished is kept
+        except Exception:  # after which those that failed do not run again, which would say the same
+            made = (said for labels, said in self._said_of_made.items() if labels not in self._made)
+            self._remarks.say(itertools.chain(*made, *(failure.remarks for failure in failed)))
+            raise
+        return results
+
+    def _run_first(
+        self, batch: int | Literal["auto"], workers: Workers, results: list[PointResult], failed: list[PointFailure]
+    ) -> None:
+        """Run the first points, and add what came of them."""
+        points = self.wanted.points()
         number = min(workers.count() or 1, fitting_in_memory(self.memory))
-        problem: Exception | None = None
         rounds = 0
         while some := list(itertools.islice(points, number)):
             futures = [workers.submit(run_first, self.run, point, self._take_made(point)) for point in some]
-            for point, future in zip(some, futures, strict=True):
-                try:
-                    results.append(self._first_result(workers, point, future))
-                    if SEAL in results[-1].data:  # perhaps from another process
-                        remember(results[-1].data[SEAL][2]["origin"])
-                except (WorkerError, UnfitError, BrokenExecutor):  # which is no fault of the point
-                    raise
-                except Exception as error:
-                    if self.on_error == "raise":
-                        raise
-                    problem = error
+            try:
+                for point, future in zip(some, futures, strict=True):
+                    self._take_first(self._first_result(workers, point, future), results, failed)
+            except KeyboardInterrupt:
+                for future in futures:
+                    if future.done() and not future.cancelled() and future.exception() is None:
+                        self._take_first(future.result(), results, failed)
+                raise
             rounds += bool(results)
             # the first run loads and caches things, and a short one says little
             known = results and min(result.seconds for result in results) > 0.1 * REGION_SECONDS
             if results and (batch != "auto" or known or rounds == 3):
                 break
-        if not results:
-            said = describe(problem) if problem else "nothing"
-            raise ValueError(f"every point of the grid failed, the last one with {said}") from problem
-        return results
 
-    def _first_result(self, workers: Workers, point: Point, future: Future[PointResult]) -> PointResult:
-        """Return the result of a point, which runs again if a worker died under it, as often as it may."""
+    def _take_first(
+        self, found: PointResult | PointFailure, results: list[PointResult], failed: list[PointFailure]
+    ) -> None:
+        """Add what came of a point unless it is there, and raise what shall stop the sweep."""
+        if isinstance(found, PointFailure):
+            failed.append(found)
+            if self.on_error == "raise" or isinstance(found.error, WorkerError):
+                raise found.error
+        elif all(found is not result for result in results):
+            results.append(found)
+            if SEAL in found.data:  # perhaps from another process
+                remember(found.data[SEAL][2]["origin"])
+
+    def _first_result(
+        self, workers: Workers, point: Point, future: Future[PointResult | PointFailure]
+    ) -> PointResult | PointFailure:
+        """Return what came of a point, which runs again if a worker died under it, as often as it may."""
         while True:
             workers.finished([future])
             try:
                 return future.result()
             except Exception as error:
                 if not worker_died(error):
-                    raise
+                    if isinstance(error, WorkerError | UnfitError | BrokenExecutor):  # which is no fault of the point
+                        raise
+                    return PointFailure(error)
                 if described := self._count_death(point, error):
                     self._doomed.append((point, described))
-                    raise PointError(described) from None
+                    return PointFailure(PointError(described))
             future = workers.submit(run_first, self.run, point, None)
 
     def _take_made(self, point: Point) -> Simulation[Any] | None:
@@ -282,14 +315,20 @@ class Results:
         return Task(self.run, part, region, self.form, wanted, self.store, self.on_error, made)
 
     def keep(self, task: Task, outcome: Outcome) -> None:
-        """Take over what a task sent back, and say its warnings."""
+        """Take over what a task sent back, say its warnings, and raise what shall stop the sweep."""
         if self.store is None:
             fresh = outcome.status != MISSING
             for name, block in outcome.values.items():
                 self.outcome.values[name][task.region][fresh] = block[fresh]
             self.outcome.status[task.region][fresh] = outcome.status[fresh]
             self.outcome.failures.extend(outcome.failures)
+        for labels in list(self._said_of_made):  # by points that may have run now
+            point = dict(zip(task.grid.axes, labels, strict=True))
+            if point in task.grid and outcome.status[task.grid.index(point)] != MISSING:
+                self._remarks.say(self._said_of_made.pop(labels))
         self._remarks.say(outcome.remarks)
+        if outcome.error is not None:
+            raise outcome.error
 
     def lost(self, task: Task, error: Exception) -> bool:
         """Count that a worker died under a single point; return whether this was once too often, and is recorded.
@@ -335,8 +374,7 @@ class Results:
         return f"{finished} of {self.wanted.size} points are in {self.store.url}, and the same call goes on from there"
 
     def dataset(self) -> xr.Dataset:
-        """Return the results of the points that were asked for, and say the last of their warnings."""
-        self._remarks.say_rest()
+        """Return the results of the points that were asked for."""
         if self.store is not None:
             names = [name for name in self.form.parts if name != SEAL]
             data, status = self.store.loaded(self.wanted, names)
@@ -356,44 +394,6 @@ class Results:
             data = xr.Dataset(variables, {**labels, **self.form.coords}, self.form.attrs)
             recorded = self.outcome.failures
         data = data.transpose(*self._asked, ...)  # of which the store may have another order
-        failures = sorted(self._wanted(recorded), key=lambda failure: self.wanted.index(failure["point"]))
-        return _marked(data, self.wanted, failures) if failures else data
-
-    def _wanted(self, failures: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        yield from (failure for failure in failures if failure["point"] in self.wanted)
-
-
-def _require_storable(store: Store, grid: Grid) -> None:
-    """Raise if there can't be a store at a place, or none with such coordinates."""
-    if "://" not in store.url and Path(store.url).is_file():
-        raise NotADirectoryError(f"store = {store.url!r} is a file, but it must be a folder, or a place for one")
-    for name, labels in grid.axes.items():
-        if grid.coordinates(name).dtype.kind == "c":
-            raise TypeError(
-                f"over[{name!r}] = {labels!r} has complex coordinates, which a store can't hold; use two real axes, "
-                "or no store"
-            )
-    _require_names(grid.axes)
-
-
-def _require_names(names: Collection[str]) -> None:
-    """Raise if a store can have no variable or axis of a name."""
-    for name in names:
-        require(name not in (STATUS, FAILURES, GRID), "name", name, "another one: a store has a part called so")
-        allowed = "a name that files can hold: printed on one line, without / \\ : and no dot in front"
-        require(is_storable(name), "name", name, allowed)
-
-
-def _marked(data: xr.Dataset, grid: Grid, failures: list[dict[str, Any]]) -> xr.Dataset:
-    """Return the results with what failed in an attribute, and warn of it."""
-    first = failures[0]
-    with contextlib.suppress(OSError, ValueError):  # of a screen that is closed
-        warn(
-            f"{len(failures)} point{'s' * (len(failures) > 1)} failed; the first is {first['point']}: {first['error']}",
-        )
-    failed = xr.DataArray(np.zeros(grid.shape, bool), dims=list(grid.axes))
-    for failure in failures:
-        failed.values[grid.index(failure["point"])] = True
-    # NaN also where the type has none, so that an average can't count a failure as a zero.
-    counted = {name: values.where(~failed) for name, values in data.items() if values.dtype.kind in "iub"}
-    return data.assign(counted).assign_attrs(failures=json.dumps(failures, ensure_ascii=False, default=str))
+        failures = [failure for failure in recorded if failure["point"] in self.wanted]
+        failures.sort(key=lambda failure: self.wanted.index(failure["point"]))
+        return marked(data, self.wanted, failures) if failures else data

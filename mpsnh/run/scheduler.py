@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
 import time
 from concurrent.futures import Future
@@ -33,7 +34,7 @@ class Work(Protocol):
         ...
 
     def keep(self, task: Task, outcome: Outcome) -> None:
-        """Take over what a task sent back."""
+        """Take over what a task sent back, and raise what shall stop the sweep."""
         ...
 
     def lost(self, task: Task, error: Exception) -> bool:
@@ -128,6 +129,13 @@ class Scheduler:
                         self._keep(task, outcome)
                     if left:
                         again.append(left)
+        except BaseException:
+            self.workers.interrupt()  # those that end in time send what they have
+            for future, (task, *_) in running.items():
+                if future.done() and not future.cancelled() and future.exception() is None:
+                    with contextlib.suppress(Exception, KeyboardInterrupt):
+                        self._keep(task, future.result())
+            raise
         finally:
             for future in running:
                 future.cancel()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mpsnh.checks import require
 from mpsnh.run.chunks import DamagedError
 from mpsnh.run.form import Form, Part
 from mpsnh.run.grid import Grid
@@ -199,6 +201,41 @@ def is_storable(name: object) -> bool:
     if not isinstance(name, str) or name in ("", STATUS, FAILURES, GRID) or not name.isprintable():
         return False
     return name[0] != "." and not set(name) & {"/", "\\", ":"} and len(name.encode()) <= 200 and name == name.strip()
+
+
+def require_names(names: Collection[str]) -> None:
+    """Raise if a store can have no variable or axis of a name.
+
+    Examples
+    --------
+    >>> require_names(["status"])
+    Traceback (most recent call last):
+    ValueError: name = 'status', but it must be another one: a store has a part called so
+    """
+    for name in names:
+        require(name not in (STATUS, FAILURES, GRID), "name", name, "another one: a store has a part called so")
+        allowed = "a name that files can hold: printed on one line, without / \\ : and no dot in front"
+        require(is_storable(name), "name", name, allowed)
+
+
+def require_storable(url: str, grid: Grid) -> None:
+    """Raise if there can't be a store at a place, or none with such coordinates.
+
+    Examples
+    --------
+    >>> require_storable("data.zarr", Grid({"z": [1j]}))
+    Traceback (most recent call last):
+    TypeError: over['z'] = [1j] has complex coordinates, which a store can't hold; use two real axes, or no store
+    """
+    if "://" not in url and Path(url).is_file():
+        raise NotADirectoryError(f"store = {url!r} is a file, but it must be a folder, or a place for one")
+    for name, labels in grid.axes.items():
+        if grid.coordinates(name).dtype.kind == "c":
+            raise TypeError(
+                f"over[{name!r}] = {labels!r} has complex coordinates, which a store can't hold; use two real axes, "
+                "or no store"
+            )
+    require_names(grid.axes)
 
 
 def _require_sound(grid: Grid, form: Form) -> None:

@@ -45,7 +45,8 @@ def sweep(
     each point runs by itself on one thread. A disorder average is ``.mean("seed")``.
     With a `store`, the same call continues what was interrupted, and a larger grid extends what is there.
     A warning of a point is given here, with the point behind it, wherever the point runs. Of those that differ by
-    numbers only the first is given when it comes, and how many more there are at the end.
+    numbers only the first is given when it comes, and at the end the one with the largest number
+    and how many there are.
 
     Parameters
     ----------
@@ -111,27 +112,35 @@ def sweep(
     grid = Grid.checked(over)
     _require_axes(make, grid)
     _require_options(batch, on_error, time_limit, checkpoint_every, executor, workers)
-    crew = Workers(executor, int(workers or 0), time_limit)
     display = Display(progress)
-    # a limit that another thread than the main one sets has no effect on OpenBLAS
-    with contextlib.closing(crew), contextlib.closing(display), one_thread(), interruptible.listening():
-        if crew.exact:
-            require_picklable(make)
-        else:
-            require(time_limit is None, "time_limit", time_limit, _STOPPABLE)
-        if workers is not None:
-            require_importable(make)
-        kept = store if isinstance(store, Store) or store is None else Store(store)
-        runner, remarks = PointRunner(make, kept, time_limit, checkpoint_every), Remarks(display.aside)
-        results = Results(runner, grid, kept, on_error, remarks)
-        display.begin(grid.size)
-        try:
-            results.prepare(batch, crew)
-            Scheduler(results, crew, display).run()
-        except KeyboardInterrupt:
-            crew.interrupt()
-            raise KeyboardInterrupt(f"stopped by Ctrl-C: {results.kept()}") from None
-    return results.dataset()
+    kept = store if isinstance(store, Store) or store is None else Store(store)
+    remarks = Remarks(display.aside)
+    results = Results(PointRunner(make, kept, time_limit, checkpoint_every), grid, kept, on_error, remarks)
+    crew = Workers(executor, int(workers or 0), time_limit)
+    try:
+        with interruptible.listening() as attention:
+            # a limit that another thread than the main one sets has no effect on OpenBLAS
+            with (
+                contextlib.closing(crew),
+                contextlib.closing(display),
+                one_thread(),
+                remarks,
+                attention.until_then(),
+            ):
+                if crew.exact:
+                    require_picklable(make)
+                else:
+                    require(time_limit is None, "time_limit", time_limit, _STOPPABLE)
+                if workers is not None:
+                    require_importable(make)
+                display.begin(grid.size)
+                results.prepare(batch, crew)
+                Scheduler(results, crew, display).run()
+            if attention.missed and kept is not None:  # without a store, all there is goes back now
+                raise KeyboardInterrupt
+        return results.dataset()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped by Ctrl-C: {results.kept()}") from None
 
 
 def _require_axes(make: Make, grid: Grid) -> None:

@@ -18,9 +18,9 @@ from mpsnh.run.failure import describe, sendable
 from mpsnh.run.form import Form
 from mpsnh.run.grid import Grid, Index, Point, Region
 from mpsnh.run.limits import interruptible, one_thread
-from mpsnh.run.point import PointResult, PointRunner
+from mpsnh.run.point import PointFailure, PointResult, PointRunner
 from mpsnh.run.reference import WorkerError
-from mpsnh.run.remarks import Remark, hearing
+from mpsnh.run.remarks import Remark, Remarks, hearing
 from mpsnh.run.simulation import Simulation
 from mpsnh.run.store import DONE, FAILED, MISSING, Store, region_name
 
@@ -107,7 +107,7 @@ class Task:
 
 @dataclass
 class Outcome:
-    """What came of a task; the values are only sent back if there is no store.
+    """What came of a task; the values are only sent back if there is no store, and an error if the sweep shall stop.
 
     Examples
     --------
@@ -122,6 +122,7 @@ class Outcome:
     failures: list[dict[str, Any]] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    error: BaseException | None = None
     busy: bool = False
 
     @property
@@ -173,25 +174,34 @@ def compute_region(task: Task) -> Outcome:
             wanted = wanted & (task.store.status(task.region) == MISSING)
         held.enter_context(one_thread())
         outcome = task.outcome()
-        written = time.monotonic()
         try:
-            with interruptible():
-                for place, point in task.points(wanted):
-                    _run_point(task, place, point, outcome)
-                    if time.monotonic() - written > task.run.checkpoint_every:
-                        task.save(outcome)
-                        written = time.monotonic()
-        finally:
-            task.save(outcome)
+            _run_points(task, wanted, outcome)
+        except KeyboardInterrupt as error:  # who asked another process for the points hears of it as well
+            outcome.error = error if task.run.references is None else None
+        except Exception as error:
+            outcome.error = _passed_on(error, task.run)
+        except BaseException:  # which ends the process
+            with Remarks() as remarks:
+                remarks.say(outcome.remarks)
+            raise
         if task.store is not None:
             outcome.values = {}
         return outcome
 
 
-def _run_point(task: Task, place: Index, point: Point, outcome: Outcome) -> None:
-    with hearing(point) as heard:
-        _try_point(task, place, point, outcome)
-    outcome.remarks.extend(heard.values())
+def _run_points(task: Task, wanted: NDArray[np.bool_], outcome: Outcome) -> None:
+    """Run points until one stops the sweep, and write those that are finished."""
+    written = time.monotonic()
+    try:
+        with interruptible():
+            for place, point in task.points(wanted):
+                with hearing(point, outcome.remarks):
+                    _try_point(task, place, point, outcome)
+                if time.monotonic() - written > task.run.checkpoint_every:
+                    task.save(outcome)
+                    written = time.monotonic()
+    finally:
+        task.save(outcome)
 
 
 def _try_point(task: Task, place: Index, point: Point, outcome: Outcome) -> None:
@@ -203,7 +213,7 @@ def _try_point(task: Task, place: Index, point: Point, outcome: Outcome) -> None
         raise
     except Exception as error:
         if task.on_error == "raise":
-            raise _passed_on(error, task.run) from None
+            raise
         where = traceback.extract_tb(error.__traceback__)[-1]
         described = f"{describe(error)} (in {where.name}, {Path(where.filename).name}:{where.lineno})"
         outcome.fail(place, point, described)
@@ -219,7 +229,7 @@ def _number(place: Index, shape: tuple[int, ...]) -> int:
     return number
 
 
-def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> PointResult:
+def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> PointResult | PointFailure:
     """Run one of the points that tell the form of the results, on one thread.
 
     Parameters
@@ -240,14 +250,13 @@ def run_first(run: PointRunner, point: Point, made: Simulation[Any] | None) -> P
     >>> run_first(run, {"seed": 1}, ring(1)).point
     {'seed': 1}
     """
-    with one_thread(), interruptible(), hearing(point) as heard:
-        try:
+    remarks = list[Remark]()
+    try:
+        with one_thread(), interruptible(), hearing(point, remarks):
             result = run(point, made)
-        except WorkerError:
-            raise
-        except Exception as error:
-            raise _passed_on(error, run) from None
-    result.remarks.extend(heard.values())
+    except Exception as error:
+        return PointFailure(_passed_on(error, run), remarks)
+    result.remarks.extend(remarks)
     return result
 
 

@@ -18,6 +18,7 @@ import tqdm.auto
 from mpsnh.run.clock import BEGUN, clock
 from mpsnh.run.failure import PointError, describe, sendable
 from mpsnh.run.limits import end_points_on_interrupt, interruptible
+from mpsnh.run.remarks import heed_filters_of_the_script
 
 READY, UNFIT, RESULT, ERROR = range(4)
 """What a worker sends: that it waits, why it can't do anything, what a function returned, or what it raised."""
@@ -89,6 +90,7 @@ def work(connection: Connection, life: Connection, board: MutableSequence[float]
     """
     keep_from_children(connection, life)
     _end_with(life)
+    heed_filters_of_the_script()
     clock.board = board
     for bar in (tqdm.std.tqdm, tqdm.auto.tqdm):  # whose lock may be one of all processes, and be held by a dead one
         bar.set_lock(threading.RLock())

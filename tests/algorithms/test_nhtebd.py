@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 import mpsnh as nh
 from mpsnh import algorithms, models, observables
-from mpsnh.base.snapshot import TruncatedSnapshot
+from mpsnh.algorithms.tebd_sweep import trusted
+from mpsnh.base.snapshot import NEVER, TruncatedSnapshot
 from mpsnh.language.circuit import repeated
 from mpsnh.states.canonical import right_canonical
 from mpsnh.states.symmetric import SymmetricMPS
@@ -719,3 +720,11 @@ def test_what_is_faint_may_grow(L, ups, fields, cutoff, t):
     off = np.abs(last.state.expect_each("Sz") - exact.state.expect_each("Sz")).max()
     assert off < 1e-3
     assert off < 2 * max(last.noise, last.trotter)
+
+
+@pytest.mark.parametrize(
+    ("noise", "said"), [(0.010004, "0.010004"), (0.0113, "0.011"), (0.19, "0.19"), (np.inf, "inf")]
+)
+def test_a_warning_of_truncation_shows_that_it_is_above_tolerance(noise, said):
+    with pytest.warns(RuntimeWarning, match=rf"changed local values by {said}, above tolerance = 0.01, at t = 5"):
+        trusted("NHTEBD", NEVER, noise, 0.01, (4.0, 5.0))

@@ -14,6 +14,7 @@ import pytest
 
 import mpsnh as nh
 from mpsnh.run.store import DONE, Store
+from mpsnh.run.workers import Workers
 from tests.support.comparison import assert_same_bits
 from tests.support.sweep_functions import draw
 
@@ -95,6 +96,49 @@ def test_ctrl_c_keeps_what_a_region_has_finished(tmp_path):
     assert Store(place).status().sum() == 7 * DONE
     impatient = False
     assert_same_bits(nh.sweep(make, over, store=place), nh.sweep(draw, over))
+
+
+def test_ctrl_c_keeps_the_points_that_ran_before_there_was_a_store(tmp_path):
+    def make(seed):
+        if seed == 1:
+            signal.raise_signal(signal.SIGINT)
+        return draw(seed=seed)
+
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C: 1 of 12 points are in"):
+        nh.sweep(make, {"seed": range(12)}, store=tmp_path / "data.zarr")
+
+
+def interrupting(function):
+    """A function at whose beginning Ctrl-C comes."""
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return function(*arguments)
+
+    return interrupted
+
+
+def test_ctrl_c_twice_is_ctrl_c_once(tmp_path, monkeypatch):
+    def make(seed):
+        if seed == 7:
+            monkeypatch.setattr(Store, "write", interrupting(Store.write))
+            monkeypatch.setattr(Workers, "close", interrupting(Workers.close))
+            signal.raise_signal(signal.SIGINT)
+        return draw(seed=seed)
+
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C: 7 of 12 points are in"):
+        nh.sweep(make, {"seed": range(12)}, store=tmp_path / "data.zarr", batch=4)
+
+
+def test_ctrl_c_at_the_end_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(Workers, "close", interrupting(Workers.close))
+    over = {"seed": range(4)}
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C: 4 of 4 points are in"):
+        nh.sweep(draw, over, store=tmp_path / "data.zarr")
+    data = nh.sweep(draw, over)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.undo()
+    assert_same_bits(data, nh.sweep(draw, over))
 
 
 def test_ctrl_c_without_a_store_or_checkpoint_names_it():

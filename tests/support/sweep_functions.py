@@ -161,6 +161,26 @@ def doubted(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
     return nh.Simulation(models.NonHermitianXXZ(L=4), Drawn(h=h, seed=seed), {"x": Doubted()})
 
 
+def doubtful(
+    seed: int, fails: int = 0, only: int | None = None, stop: int = -1, wait: int = -1, log: str | Path = "log"
+) -> nh.Simulation[nh.Spectrum]:
+    """Points that warn when they are made, all or one alone; the first ones fail, one waits, and one stops it all."""
+    if only in (None, seed) and seed not in (stop, wait):
+        warnings.warn(f"doubt {seed}", stacklevel=1)
+    if seed == stop:
+        return Watched(MODEL, Drawn(seed=seed, h=1.0), OBSERVABLES, functools.partial(_fail_after, wait, Path(log)))
+    return draw(
+        seed=seed, log=log if seed == wait else None, faults={wait: "hang"} | dict.fromkeys(range(fails), "raise")
+    )
+
+
+def _fail_after(seed: int, log: Path) -> None:
+    until = time.monotonic() + 60
+    while (1.0, seed) not in logged(log) and time.monotonic() < until:
+        time.sleep(0.01)
+    raise ArithmeticError("no luck")
+
+
 def rounded(h: float, seed: int) -> nh.Simulation[nh.Spectrum]:
     """Results change their type between points."""
     return nh.Simulation(MODEL, Drawn(seed=seed, h=h), {"rounded": Rounded()})
