@@ -63,16 +63,17 @@ class References:
         made : sequence of (point, simulation)
             Those that are made already.
         """
-        with unheard():
-            for reference in self.known:
-                point = reference["point"]
+        for reference in self.known:
+            point = reference["point"]
+            with unheard():
                 try:
                     simulation = next((known for at, known in made if at == point), None) or make(**point)
                 except Exception as error:  # whatever a user's function raises where it did not
                     return f"at {where(point)} no simulation can be made any more: {describe(error)}"
-                if problem := changed(reference, fingerprint(simulation)):
-                    return f"at {where(point)} {problem}"
-            return ""
+                here = fingerprint(simulation)
+            if problem := changed(reference, here):
+                return f"at {where(point)} {problem}"
+        return ""
 
     def joined(self, other: References) -> References:
         """Return these and those of other points, as many as are worth while."""

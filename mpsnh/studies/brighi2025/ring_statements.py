@@ -144,9 +144,9 @@ def _half_of_mean(study: Study) -> list[Finding]:
     found = []
     for h in study.scale.strengths[1::4]:
         values = np.sort(study.current().sel(L=study.scale.sizes[-1], h=h).dropna("seed").values)[::-1]
-        carried = np.cumsum(values)
-        number = 1 + int(np.searchsorted(carried, carried[-1] / 2)) if carried[-1] > 0 else 0
-        found.append(exactly(f"N = {study.scale.sizes[-1]}, h = {h:g}", number / len(values)))
+        carried, at = np.cumsum(values), f"N = {study.scale.sizes[-1]}, h = {h:g}"
+        number = 1 + int(np.searchsorted(carried, carried[-1] / 2))
+        found.append(exactly(at, number / len(values)) if carried[-1] > 0 else unknown(at))
     return found
 
 
