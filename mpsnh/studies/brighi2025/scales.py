@@ -176,19 +176,21 @@ SCALES = {
 
 SCALES["desk"] = dataclasses.replace(
     SCALES["laptop"],
-    sizes=(8, 10, 12),
-    realisations=(2000, 2000, 300),
+    sizes=(8, 10, 12, 14),
+    realisations=(2000, 2000, 500, 60),
     strengths=(0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0),
     evolved=10,
     evolved_realisations=20,
     evolved_time=1e5,
+    quench_strengths=(1, 1.5, 2, 3, 4, 5),
+    half_widths=(48, 48, 40, 32, 32, 32),
     quench_realisations=(200, 20, 20, 3),
     t_max=24,
     bond_dimensions=(32, 64, 128, 256),
     checked=10,
     checked_realisations=40,
 )
-"""Three hours on two cores."""
+"""Seven hours on one core."""
 
 SCALES["chain560"] = dataclasses.replace(
     SCALES["quick"],
