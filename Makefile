@@ -7,11 +7,12 @@ STAMP = $(VENV)/.installed
 # One BLAS thread a process: the matrices are small, and there is a process for each core.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup reproduce test lint types wheel oldest accuracy overhead spectra avalanche nhtebd first-use threads gpu oracle memory noise trotter steps estimates points growth blind faint levels open clean fuzz torture history baseline lock hooks
+.PHONY: help setup reproduce test test-long lint types wheel oldest accuracy overhead spectra avalanche nhtebd first-use threads gpu oracle memory noise trotter steps estimates points growth blind faint levels open clean fuzz torture history baseline lock hooks
 
 help:
 	@echo "make reproduce  draw the papers' figures at quick size into out/"
 	@echo "make test       run the test suite"
+	@echo "make test-long  run the tests that take too long for it (two minutes)"
 	@echo "make fuzz       compare random cases with a dense reference (SEED=1 CASES=2000; ten minutes)"
 	@echo "make torture    kill workers and main processes, damage and share stores at random, and count what is lost (SEED=1 ROUNDS=500; an hour)"
 	@echo "make lint       check format and style"
@@ -62,7 +63,10 @@ reproduce: $(STAMP)
 	$(ONE_THREAD) $(BIN)/mpsnh reproduce ha2023 --scale quick --out out/ha2023
 
 test: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 10
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 10 -m "not long"
+
+test-long: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 10 -m long
 
 # Another seed makes other cases; FIRST is the number of the first one, to see one again.
 SEED ?= 1

@@ -34,9 +34,14 @@ CASES = [
     pytest.param(models.NonHermitianXXZ(L=8, gamma=0.5, h=2.0, seed=3), "energy", id="open"),
     pytest.param(models.NonHermitianXXZ(L=12, gamma=0.1, h=1.0, seed=1), "energy", id="long open"),
     pytest.param(models.NonHermitianXXZ(L=8, gamma=0.0, h=1.0, seed=3, **RING), "energy", id="Hermitian"),
-    pytest.param(models.NonHermitianXXZ(L=8, gamma=0.3, h=1.0, seed=3, **RING), "energy", id="ring"),
     pytest.param(
-        models.NonHermitianXXZ(L=8, gamma=0.6, fields=(1j * np.linspace(-1, 1, 8)).tolist()), "growth", id="gain"
+        models.NonHermitianXXZ(L=8, gamma=0.3, h=1.0, seed=3, **RING), "energy", id="ring", marks=pytest.mark.long
+    ),
+    pytest.param(
+        models.NonHermitianXXZ(L=8, gamma=0.6, fields=(1j * np.linspace(-1, 1, 8)).tolist()),
+        "growth",
+        id="gain",
+        marks=pytest.mark.long,
     ),
 ]
 
@@ -122,6 +127,7 @@ def test_a_degenerate_level_that_is_not_normal():
     assert np.sort(spectrum.values.real) == pytest.approx(known.real[:4], abs=1e-8)
 
 
+@pytest.mark.long
 def test_a_gap_of_matrix_product_states():
     ring = models.NonHermitianXXZ(L=8, gamma=0.3, h=0.5, seed=1, **RING)
     measured = {"gap": observables.SteadyStateGap(), "S": observables.SteadyStateEntropy()}

@@ -15,6 +15,7 @@ def found(model, **parameters):
     return spectrum
 
 
+@pytest.mark.long
 def test_a_level_that_is_slower_is_not_the_last_word():
     """A ring in which both of two starts led to a later level when each was sought alone."""
     ring = models.NonHermitianXXZ(L=8, gamma=0.3, h=2.0, seed=11, boundary="periodic")
@@ -72,6 +73,7 @@ def test_one_start_says_what_it_does_not_show():
     assert doubt not in found(ring, max_bond=8).evidence
 
 
+@pytest.mark.long
 def test_vectors_that_scaling_back_spoils_are_told_of():
     chain = models.NonHermitianXXZ(L=8, gamma=0.999, fields=(0.4j * np.cos(np.arange(8))).tolist())
     assert "scaled back, the right and the left vector have residuals" in found(chain, max_bond=16).evidence

@@ -20,6 +20,7 @@ def route():
     return Route(problem, search, [], grows=True, tolerance=1e-6, far=-50j)
 
 
+@pytest.mark.long
 def test_each_level_that_is_taken_out_leads_to_the_next_one(route):
     (exact,) = algorithms.SteadyState(k=3).records(RING)
     for number in range(3):

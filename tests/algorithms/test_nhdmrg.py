@@ -235,7 +235,9 @@ def test_all_levels_alike():
         observables.SteadyStateEntropy()(spectrum, Terms(L=4, op=nh.OpSum([(2 + 1j,)]), charge=0))
 
 
-@pytest.mark.parametrize(("L", "V", "h", "seed"), [(12, 1.1, 0.0, 0), (9, 1.1, 0.5, 0)])
+@pytest.mark.parametrize(
+    ("L", "V", "h", "seed"), [pytest.param(12, 1.1, 0.0, 0, marks=pytest.mark.long), (9, 1.1, 0.5, 0)]
+)
 def test_steady_states_of_rings_are_found_by_evolution(L, V, h, seed):
     ring = models.NonHermitianXXZ(L=L, gamma=0.3, V=V, h=h, seed=seed, boundary="periodic", charge=L % 2)
     (ours,) = algorithms.NHDMRG(which="growth", max_bond=64).records(ring)
@@ -283,6 +285,7 @@ def test_small_bonds_that_are_exact_miss_no_faster_level(seed):
     assert abs(found.values[0] - exact.values[np.argmax(exact.values.imag)]) < 1e-8
 
 
+@pytest.mark.long
 def test_levels_that_grow_alike_are_no_steady_state():
     """Free hops around a ring with gain and loss in turns: many levels have the same largest Im E."""
     phase = np.exp(0.3j) / 2

@@ -575,7 +575,7 @@ def test_projections_cost_no_more_fidelity_than_the_excess(seed):
 
 @pytest.mark.parametrize(
     ("L", "h", "seed", "max_bond"),
-    [(17, 0.5, 5, 64), (18, 2.0, 1, 32)],
+    [pytest.param(17, 0.5, 5, 64, marks=pytest.mark.long), (18, 2.0, 1, 32)],
 )
 def test_single_precision_gives_the_same_currents(L, h, seed, max_bond):
     model = models.NonHermitianXXZ(L=L, gamma=0.1, h=h, seed=seed, charge=L % 2)
@@ -673,7 +673,7 @@ def test_log_norm_outlives_double_precision(factor):
 
 
 @pytest.mark.parametrize(
-    ("seed", "max_bond"), [(0, 10), (0, 24), (1, 16)]
+    ("seed", "max_bond"), [pytest.param(0, 10, marks=pytest.mark.long), (0, 24), (1, 16)]
 )  # at 8 what is kept hangs on rounding, which mixes charges in quimb
 def test_truncation_is_as_good_as_that_of_the_peers(seed, max_bond):
     """Each route at t = 5 against the untruncated state of its own splitting."""

@@ -462,8 +462,11 @@ def test_perturbation_theory_of_five_sites():
 
 @pytest.mark.parametrize(
     ("model", "gamma"),
-    [(circuit(4, 5.0, 1), 1e-4), (Ising(L=4, h=1.0, seed=1), 1e-4), (circuit(5, 5.0, 1), 1e-4)],
-    ids=["circuit", "Hamiltonian", "five sites"],
+    [
+        pytest.param(circuit(4, 5.0, 1), 1e-4, id="circuit"),
+        pytest.param(Ising(L=4, h=1.0, seed=1), 1e-4, id="Hamiltonian"),
+        pytest.param(circuit(5, 5.0, 1), 1e-4, id="five sites", marks=pytest.mark.long),
+    ],
 )
 def test_the_density_matrix_relaxes_as_the_slow_mode(model, gamma):
     """ρ(t) → 1/dim + p e^{-rt} τ from a product state, with p = Tr(τ ρ(0)) / dim."""

@@ -19,8 +19,11 @@ def exponential(hermitian):
     return (vectors * np.exp(1j * values)) @ vectors.conj().T
 
 
+LONG = pytest.param(9, 0, marks=pytest.mark.long)
+
+
 @pytest.mark.parametrize("order", ["random", "brickwork"])
-@pytest.mark.parametrize(("L", "seed"), [*((L, seed) for L in (2, 6) for seed in range(4)), (9, 0)])
+@pytest.mark.parametrize(("L", "seed"), [*((L, seed) for L in (2, 6) for seed in range(4)), LONG])
 def test_the_map_is_the_product_of_its_gates(L, order, seed):
     """In the order of the bonds, though layers hold several of them, and some are multiplied with each other."""
     model = circuit(L, seed=seed, order=order)

@@ -44,7 +44,7 @@ def times_in(place):
 # ------------------------------------------------------------------------------------------- killed and interrupted
 
 
-@pytest.mark.parametrize(("method", "kills"), [("nhtebd", 5), ("exact", 3)])
+@pytest.mark.parametrize(("method", "kills"), [pytest.param("nhtebd", 5, marks=pytest.mark.long), ("exact", 3)])
 def test_kills_lose_nothing_that_was_written(method, kills, tmp_path):
     place, out, rng = tmp_path / "run.npz", tmp_path / "out.nc", random.Random(method)
     begun = []

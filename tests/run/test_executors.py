@@ -79,6 +79,7 @@ def test_a_dask_worker_that_is_killed_costs_nothing(client, tmp_path):
     assert victim not in client.run(os.getpid).values()
 
 
+@pytest.mark.long
 def test_dask_workers_that_are_all_killed_twice_cost_nothing(client, tmp_path):
     """Dask gives up tasks that had no part in it; a task that is sent again must not get the error it had before."""
     log, place, over = tmp_path / "log", tmp_path / "data.zarr", {"h": [1.0], "seed": range(6)}
@@ -98,6 +99,7 @@ def test_dask_workers_that_are_all_killed_twice_cost_nothing(client, tmp_path):
     assert_same_bits(stored, nh.sweep(functions.draw, over))
 
 
+@pytest.mark.long
 def test_a_point_that_kills_every_dask_worker_is_recorded_alone(client, tmp_path):
     make = functools.partial(functions.draw, faults={4: "exit"})
     with pytest.warns(

@@ -59,6 +59,7 @@ def test_a_store_is_made_resumed_and_extended(place, tmp_path):
         assert int((data["status"] == DONE).sum()) == 11
 
 
+@pytest.mark.long
 def test_sweeps_that_extend_both_axes_at_once_agree(place):
     """Each in a thread, with a store of its own; what is read meanwhile is right or missing."""
     seeds = [[1, 2], [2, 3], [4, 1]]
