@@ -33,6 +33,7 @@ def random_ring(rights, lefts, fields, charge):
     return Terms(L=L, op=op + nh.OpSum.sum((fields[j], "Sz", j) for j in range(L)), charge=charge)
 
 
+@pytest.mark.long
 def test_levels_that_grow_nearly_alike_are_compared_until_one_is_slower():
     """Four levels within 6e-4: the last of them comes first, whatever the seed."""
     ring = random_ring(

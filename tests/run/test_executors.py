@@ -167,6 +167,7 @@ def kill_scheduler(start, make, over, log, store, points, seconds, **options):
     assert scheduler.wait() == -signal.SIGKILL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("again", ["here", "threads", "dask"])
 def test_a_sweep_whose_scheduler_is_killed_continues(again, start, request, tmp_path):
     rng = np.random.default_rng(["here", "threads", "dask"].index(again))
@@ -275,6 +276,7 @@ def slurm(tmp_path):
             os.killpg(int(job), signal.SIGKILL)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="needs setsid")
 def test_the_recipe_for_slurm_gives_the_same_bits(slurm, tmp_path):
     for name in ("dask_jobqueue", "cryptography"):

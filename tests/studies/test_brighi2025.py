@@ -177,6 +177,7 @@ def test_evolution_finds_the_current_of_the_spectrum(finished):
     np.testing.assert_allclose(grown, current, atol=5 / (GAMMA * TINY.evolved_time))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 def test_running_again_gives_the_same_numbers_from_any_number_of_processes(finished, tmp_path):
     spawn = multiprocessing.get_context("spawn")

@@ -316,6 +316,7 @@ def test_other_seeds_are_added_to_those_known(finished, tmp_path):
     np.testing.assert_array_equal(median, R.median())
 
 
+@pytest.mark.long
 def test_a_circuit_that_fails_is_counted_and_left_out(tmp_path, monkeypatch, capsys):
     def unlucky(L, alpha, seed):
         if (L, alpha, seed) in {(5, 30.0, 4), (5, 1.0, 4), (4, 5.0, 0)}:
