@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from mpsnh.studies.brighi2025.data import rest
 from mpsnh.studies.brighi2025.findings import (
@@ -124,10 +125,10 @@ def _plateaus(study: Study) -> dict[float, Finding]:
     """Return the plateaus that were found, with intervals of all errors, by Student's distribution."""
     known = study.measured()
     found = {}
-    for h in known["h"].values[known["found"].values]:
-        value, total = (float(known[name].sel(h=h)) for name in ("plateau", "total"))
-        half = total * float(stats.t.ppf((1 + CONFIDENCE) / 2, study.plateaus[float(h)].count - 1))
-        found[float(h)] = Finding(f"h = {h:g}", value, value - half, value + half)
+    for h in map(float, known["h"].values[known["found"].values]):
+        window = study.plateaus[h]
+        truncated = replace(window, systematic=math.hypot(window.systematic, float(known["truncation"].sel(h=h))))
+        found[h] = Finding(f"h = {h:g}", window.value, *truncated.interval(CONFIDENCE))
     return found
 
 
